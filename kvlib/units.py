@@ -1,0 +1,130 @@
+"""Bytes, dtypes and how to say them.
+
+GB is 10**9 bytes and GiB is 2**30. The two differ by 7 %, enough to make a model
+that "fits" run out of memory, so every figure in this course names one or the other.
+"""
+
+import difflib
+import operator
+from dataclasses import dataclass
+
+KiB, MiB, GiB, TiB = 2**10, 2**20, 2**30, 2**40
+kB, MB, GB, TB = 10**3, 10**6, 10**9, 10**12
+
+UNITS = {
+    "B": 1,
+    "KiB": KiB, "MiB": MiB, "GiB": GiB, "TiB": TiB,
+    "kB": kB, "MB": MB, "GB": GB, "TB": TB,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DType:
+    """A storage format: every `values` numbers take `bytes` bytes.
+
+    Plain formats store one number at a time (bf16: 1 in 2 bytes); packed ones store a
+    group together with its scale (q8_0: 32 in 34 bytes).
+    """
+
+    name: str
+    values: int
+    bytes: int
+
+    @property
+    def bits(self) -> float:
+        """Bits a number takes, scales included."""
+        return 8 * self.bytes / self.values
+
+    def nbytes(self, elements: int) -> int:
+        """Bytes that `elements` numbers take; a group begun is a group stored."""
+        return -(-elements // self.values) * self.bytes
+
+
+DTYPES = {
+    d.name: d
+    for d in (
+        DType("fp32", 1, 4),
+        DType("fp16", 1, 2),
+        DType("bf16", 1, 2),
+        DType("fp8", 1, 1),
+        DType("int8", 1, 1),
+        DType("int4", 2, 1),
+        DType("int2", 4, 1),
+        # llama.cpp, ggml-common.h: block_q8_0 is an fp16 scale and 32 int8 codes,
+        # block_q4_0 an fp16 scale and 32 4-bit codes.
+        DType("q8_0", 32, 34),
+        DType("q4_0", 32, 18),
+    )
+}
+
+_ALIASES = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16", "half": "fp16"}
+
+
+def unknown(argument: str, value, known) -> ValueError:
+    """The error for a name that is not one of `known`; it suggests near matches."""
+    known = list(known)
+    near = difflib.get_close_matches(str(value).lower(), known, n=3, cutoff=0.5)
+    if near:
+        hint = f"did you mean {' or '.join(near)}?"
+    else:
+        shown = ", ".join(known[:12])
+        hint = f"known: {shown}{', …' if len(known) > 12 else ''}"
+    return ValueError(f"unknown {argument} {value!r}; {hint}")
+
+
+def count(argument: str, value, least: int = 1) -> int:
+    """`value` as an int of at least `least`; a ValueError that names `argument` otherwise."""
+    allowed = f"{argument} must be a whole number of at least {least}, not {value!r}"
+    if isinstance(value, bool):
+        raise ValueError(allowed)
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ValueError(allowed) from None
+    if number < least:
+        raise ValueError(allowed)
+    return number
+
+
+def dtype(name) -> DType:
+    """The DType called `name` ("bf16", "int8", "q4_0", …; torch's long names too).
+
+    `int8-g64` means int8 codes in groups of 64, each group with an fp16 scale and an
+    fp16 zero point: what `kvlib.cache.QuantisedCache` stores.
+    Raises ValueError for an unknown name.
+    """
+    if isinstance(name, DType):
+        return name
+    key = str(name).removeprefix("torch.")
+    key = _ALIASES.get(key, key)
+    if key in DTYPES:
+        return DTYPES[key]
+    base, _, group = key.partition("-g")
+    if base in ("int8", "int4", "int2") and group.isascii() and group.isdigit():
+        values = int(group)
+        if values and values % DTYPES[base].values == 0:
+            return DType(key, values, DTYPES[base].nbytes(values) + 4)
+    raise unknown("dtype", name, [*DTYPES, *_ALIASES])
+
+
+def fmt(nbytes, unit: str | None = None, digits: int = 3) -> str:
+    """A number of bytes as people read it: `fmt(131072)` is "128 KiB".
+
+    Without `unit`, the largest binary unit that leaves at least 1. With it, that unit.
+    At most `digits` decimals, trailing zeros dropped.
+    """
+    if unit is None:
+        unit = next((u for u in ("TiB", "GiB", "MiB", "KiB") if abs(nbytes) >= UNITS[u]), "B")
+    if unit not in UNITS:
+        raise unknown("unit", unit, UNITS)
+    number = f"{nbytes / UNITS[unit]:,.{digits}f}"
+    if "." in number:
+        number = number.rstrip("0").rstrip(".")
+    return f"{number} {unit}"
+
+
+def fmt_seconds(seconds: float, digits: int = 3) -> str:
+    """A duration with `digits` significant digits in s, ms, µs or ns."""
+    for unit, size in (("s", 1), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9)):
+        if abs(seconds) >= size or unit == "ns":
+            return f"{seconds / size:.{digits}g} {unit}"
