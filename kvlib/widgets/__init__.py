@@ -1,0 +1,1 @@
+"""The book's figures: one anywidget a figure, alive with a kernel and without one."""
