@@ -1,0 +1,131 @@
+"""A GPU's memory as a budget: weights, cache, overhead, and what still fits.
+
+The engine takes a share of the GPU (`utilization`), puts the weights in it, keeps a reserve
+(activations, CUDA graphs), and gives the rest to the cache. The decode floor is the time the
+memory alone needs to hand over what one step must read; no kernel is quicker.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from fractions import Fraction
+
+from .engines import Engine
+from .engines import engine as as_engine
+from .hardware import GPU
+from .hardware import gpu as as_gpu
+from .layout import CacheLayout
+from .units import DType, count
+from .units import dtype as as_dtype
+
+# Beyond this many tokens or sequences a limit is not one.
+_ENDLESS = 2**50
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What `gpus` GPUs hold for a model of `weights_bytes`.
+
+    gpu                 a name of `hardware.GPUS`, or a GPU; all of them alike
+    utilization         share of the memory the engine may take, above 0 and up to 1
+    overhead_bytes      kept for activations and the like, over all GPUs
+    weights_read_bytes  read by one decode step; less than weights_bytes where only some experts
+                        work (None: all of them)
+    source_len          tokens of an encoder's output that a sequence keeps (0: none)
+
+    Raises ValueError for a number out of bounds or an unknown name.
+    """
+
+    layout: CacheLayout
+    weights_bytes: int
+    gpu: GPU | str
+    gpus: int = 1
+    utilization: float = 0.9
+    overhead_bytes: int = 0
+    dtype: str | DType = "bf16"
+    engine: str | Engine = "ideal"
+    weights_read_bytes: int | None = None
+    source_len: int = 0
+
+    def __post_init__(self):
+        object.__setattr__(self, "gpu", as_gpu(self.gpu))
+        as_dtype(self.dtype), as_engine(self.engine)
+        count("gpus", self.gpus)
+        for argument in ("weights_bytes", "overhead_bytes", "source_len"):
+            count(argument, getattr(self, argument), least=0)
+        if self.weights_read_bytes is not None:
+            count("weights_read_bytes", self.weights_read_bytes, least=0)
+        if not isinstance(self.utilization, (int, float)) or not 0 < self.utilization <= 1:
+            raise ValueError(f"utilization must be above 0 and at most 1, not {self.utilization!r}")
+
+    @property
+    def usable(self) -> int:
+        """Bytes the engine may take on all GPUs together."""
+        # Through the decimal that was written: 0.9 as a float is a little more than 9/10.
+        return int(Fraction(str(self.utilization)) * self.gpu.memory * self.gpus)
+
+    @property
+    def room(self) -> int:
+        """Bytes left for the cache; 0 where the weights alone do not fit."""
+        return max(0, self.usable - self.weights_bytes - self.overhead_bytes)
+
+    def cache_bytes(self, context, batch=1) -> int:
+        """Bytes of cache for `batch` sequences of `context` tokens, fixed state included."""
+        total = self.layout.bytes(context, batch, self.dtype, self.engine) + self.layout.state_bytes(batch)
+        if self.source_len:
+            total += self.layout.cross_bytes(self.source_len, batch, self.dtype)
+        return total
+
+    def short_by(self, context, batch=1) -> int:
+        """Bytes missing for `batch` sequences of `context` tokens; 0 if they fit."""
+        needed = self.weights_bytes + self.overhead_bytes + self.cache_bytes(context, batch)
+        return max(0, needed - self.usable)
+
+    def fits(self, context, batch=1) -> bool:
+        """Whether weights, overhead and the cache of `batch` such sequences go into `usable`."""
+        return self.short_by(context, batch) == 0
+
+    def max_sequences(self, context) -> int | None:
+        """The most sequences of `context` tokens that fit; 0 if none, None if a sequence keeps nothing."""
+        quiet = self._quiet()
+        return _largest(lambda batch: quiet.fits(context, batch))
+
+    def max_context(self, batch=1) -> int | None:
+        """The longest context that fits for each of `batch` sequences; 0 if none does.
+
+        None where memory sets no end: every layer has a window or a fixed state, and they fit.
+        What the model was made for (`layout.max_context`) is another matter, and not looked at.
+        """
+        quiet = self._quiet()
+        return _largest(lambda context: quiet.fits(context, batch))
+
+    def decode_floor(self, context, batch=1) -> float:
+        """Seconds that one decode step takes at the least: every byte read once, at full bandwidth.
+
+        (weights read + cache read) / (bandwidth × GPUs), weights and cache spread evenly.
+        """
+        weights = self.weights_bytes if self.weights_read_bytes is None else self.weights_read_bytes
+        cache = self.layout.bytes_read(context, batch, self.dtype)
+        if self.source_len:
+            cache += self.layout.cross_bytes(self.source_len, batch, self.dtype)
+        return (weights + cache) / (self.gpu.bandwidth * self.gpus)
+
+    def tokens_per_second(self, context, batch=1) -> float:
+        """The most tokens a second that the decode floor allows, all sequences together."""
+        return batch / self.decode_floor(context, batch)
+
+    def _quiet(self) -> "Budget":
+        """The same budget for a layout that does not warn: a search tries contexts nobody asked for."""
+        return dataclasses.replace(self, layout=dataclasses.replace(self.layout, max_context=None))
+
+
+def _largest(fits) -> int | None:
+    """The largest n for which `fits(n)`, which must not turn true again; 0 if none, None if endless."""
+    if not fits(1):
+        return 0
+    if fits(_ENDLESS):
+        return None
+    low, high = 1, _ENDLESS
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low

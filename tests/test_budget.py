@@ -1,0 +1,168 @@
+"""The budget: the lessons' figures, corrected, and the searches held to a count by hand."""
+
+import warnings
+
+import pytest
+
+from kvlib.budget import Budget
+from kvlib.hardware import GPU
+from kvlib.layout import CacheLayout, ContextWarning, LayerKV
+from kvlib.units import GB, GiB, KiB, MiB
+
+LLAMA_3_8B = CacheLayout.uniform(32, 8, 128, n_heads=32, name="llama", max_context=8192)
+# Lesson 1's card: 24 GiB, read at an H100's 3.35 TB/s.
+CARD = GPU("24 GiB card", 24 * GiB, 3350 * GB, "lesson 1")
+
+
+def lesson_1(**changes):
+    return Budget(**{"layout": LLAMA_3_8B, "weights_bytes": 6 * GB, "gpu": CARD, **changes})
+
+
+def test_lesson_1_reading_the_cache():
+    # 4,096 tokens × 128 KiB = 512 MiB; a step that reads only that.
+    only_cache = lesson_1(weights_bytes=0)
+    assert only_cache.cache_bytes(4096) == 512 * MiB
+    assert only_cache.decode_floor(4096) * 1e3 == pytest.approx(0.160, abs=0.0005)
+    assert only_cache.decode_floor(4096, batch=8) * 1e3 == pytest.approx(1.28, abs=0.005)
+
+
+def test_lesson_1_a_whole_step():
+    assert lesson_1().decode_floor(4096, batch=8) * 1e3 == pytest.approx(3.07, abs=0.005)
+    assert lesson_1().decode_floor(4096) * 1e3 == pytest.approx(1.95, abs=0.005)
+    assert lesson_1().tokens_per_second(4096, batch=8) == pytest.approx(8 / 0.003073, rel=1e-3)
+
+
+@pytest.mark.parametrize(("room", "sequences"), [(18 * GiB, 36), (18 * GB, 33), (36 * 512 * MiB - 1, 35)])
+def test_lesson_1_concurrency(room, sequences):
+    budget = lesson_1(gpu=GPU("room", room, 1.0, "lesson 1"), weights_bytes=0, utilization=1)
+    assert budget.max_sequences(4096) == sequences
+
+
+def test_lesson_1_concurrency_of_the_whole_card():
+    assert lesson_1().usable == 23_192_823_398  # 0.9 × 24 GiB, rounded down
+    assert lesson_1().max_sequences(4096) == 32
+    assert lesson_1().fits(4096, 32) and not lesson_1().fits(4096, 33)
+
+
+def lesson_3(billions, bytes_a_weight, layout, context, batch):
+    """Its print-out: weights, cache, 15 % for the rest, and the sum, in GiB to one decimal."""
+    weights = int(billions * GB * bytes_a_weight)
+    cache = layout.bytes(context, batch)
+    overhead = (weights + cache) * 15 // 100
+    budget = Budget(layout, weights, CARD, overhead_bytes=overhead)
+    parts = [weights, budget.cache_bytes(context, batch), overhead, weights + cache + overhead]
+    assert budget.room == budget.usable - weights - overhead
+    return [round(part / GiB, 1) for part in parts]
+
+
+def test_lesson_3_print_outs_are_gib():
+    assert lesson_3(8, 2, LLAMA_3_8B, 8192, 1) == [14.9, 1.0, 2.4, 18.3]
+    with pytest.warns(ContextWarning):
+        assert lesson_3(8, 0.5, LLAMA_3_8B, 32768, 1) == [3.7, 4.0, 1.2, 8.9]
+
+
+def test_room_and_what_is_missing():
+    small = lesson_1(weights_bytes=30 * GiB)
+    assert small.room == 0
+    assert small.short_by(1) == 30 * GiB + 128 * KiB - small.usable
+    assert small.max_sequences(1) == 0 and small.max_context() == 0
+    assert lesson_1(overhead_bytes=GiB).room == lesson_1().room - GiB
+    assert lesson_1(gpus=2).usable == 46_385_646_796
+
+
+def test_max_context_is_exact():
+    budget = lesson_1()
+    longest = budget.max_context()
+    assert longest == budget.room // (128 * KiB)
+    assert budget.max_context(batch=3) == budget.room // (3 * 128 * KiB)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        budget.max_context()  # looks at contexts beyond the model's without warning of them
+
+
+def windowed(n_full, n_sliding, window):
+    full, sliding = LayerKV("full", 1, 64), LayerKV("sliding", 1, 64, window=window)
+    return CacheLayout((full,) * n_full + (sliding,) * n_sliding)
+
+
+@pytest.mark.parametrize(
+    "room", [3 * 256 * 99, 3 * 256 * 100, 256 * (100 * 2 + 1000), 256 * (100 * 2 + 1001)]
+)
+def test_max_context_of_a_windowed_layout(room):
+    # One full and two windowed layers, 256 bytes a token each; counted out one context at a time.
+    layout = windowed(1, 2, window=100)
+    by_hand = max(t for t in range(1, 2000) if 256 * (t + 2 * min(t, 100)) <= room)
+    budget = Budget(layout, 0, GPU("tiny", room, 1.0, "here"), utilization=1)
+    assert budget.max_context() == by_hand
+
+
+def test_no_end_to_the_context():
+    only_windows = windowed(0, 4, window=100)
+    fits = GPU("tiny", 4 * 100 * 256, 1.0, "here")
+    assert Budget(only_windows, 0, fits, utilization=1).max_context() is None
+    short = GPU("tinier", 4 * 100 * 256 - 1, 1.0, "here")
+    assert Budget(only_windows, 0, short, utilization=1).max_context() == 99
+
+
+def test_state_counts_and_never_grows():
+    mamba = CacheLayout((LayerKV("state", state_bytes=1000),) * 10)
+    budget = Budget(mamba, 0, GPU("tiny", 25_000, 1e4, "here"), utilization=1)
+    assert budget.cache_bytes(1) == budget.cache_bytes(10**9) == 10_000
+    assert budget.max_sequences(4096) == 2
+    assert budget.max_context() is None
+    assert budget.max_context(batch=3) == 0
+    assert budget.decode_floor(4096) == 1.0
+
+
+def test_a_sequence_that_keeps_nothing():
+    assert Budget(CacheLayout((LayerKV("none"),)), 0, "H100").max_sequences(8192) is None
+
+
+def test_experts_at_rest_are_not_read():
+    moe = lesson_1(weights_read_bytes=GB)
+    assert moe.room == lesson_1().room
+    assert moe.decode_floor(4096) == pytest.approx((GB + 512 * MiB) / 3350e9)
+
+
+def test_cross_attention_counts():
+    layout = CacheLayout((LayerKV("full", 1, 64, cross_elements=128),))
+    budget = Budget(layout, 0, CARD, source_len=1500)
+    assert budget.cache_bytes(10) == 10 * 256 + 1500 * 256
+    assert budget.decode_floor(10) == pytest.approx(1510 * 256 / 3350e9)
+
+
+def test_an_engine_reserves_more():
+    assert lesson_1(engine="transformers").max_sequences(4096) == 32
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"gpu": "H1000"}, "GPU.*H100"),
+        ({"gpus": 0}, "gpus"),
+        ({"gpus": 1.5}, "gpus"),
+        ({"weights_bytes": -1}, "weights_bytes"),
+        ({"weights_bytes": 1e9}, "weights_bytes"),
+        ({"overhead_bytes": -1}, "overhead_bytes"),
+        ({"weights_read_bytes": -1}, "weights_read_bytes"),
+        ({"source_len": -1}, "source_len"),
+        ({"utilization": 0}, "utilization"),
+        ({"utilization": 1.01}, "utilization"),
+        ({"utilization": float("nan")}, "utilization"),
+        ({"utilization": "most"}, "utilization"),
+        ({"dtype": "bf17"}, "dtype.*bf16"),
+        ({"engine": "vlm"}, "engine"),
+    ],
+)
+def test_refusals(changes, named):
+    with pytest.raises(ValueError, match=named):
+        lesson_1(**changes)
+
+
+@pytest.mark.parametrize("call", ["cache_bytes", "short_by", "fits", "max_sequences", "decode_floor"])
+def test_a_context_must_be_whole_and_positive(call):
+    for context in (0, -1, 1.5, True, "4k"):
+        with pytest.raises(ValueError, match="context"):
+            getattr(lesson_1(), call)(context)
+    with pytest.raises(ValueError, match="batch"):
+        lesson_1().max_context(0)
