@@ -1,1 +1,26 @@
-"""The book's figures: one anywidget a figure, alive with a kernel and without one."""
+"""The interactive figures: one class a figure, each with its script in `static/`.
+
+They compute in the page: with a kernel, two-way with Python; without one, by themselves.
+`from kvlib.widgets import BudgetWidget` loads that figure alone.
+"""
+
+from importlib import import_module
+
+_FIGURES = {
+    "Recompute": "recompute",
+    "Formula": "formula",
+    "WorkedExample": "worked",
+    "SharingHeads": "sharing_heads",
+    "Paging": "paging",
+    "BudgetWidget": "budget",
+    "CheaperCaches": "cheaper_caches",
+    "LayerStrip": "layer_strip",
+}
+
+__all__ = [*_FIGURES]
+
+
+def __getattr__(name):
+    if name not in _FIGURES:
+        raise AttributeError(f"module 'kvlib.widgets' has no attribute {name!r}")
+    return getattr(import_module(f".{_FIGURES[name]}", __name__), name)

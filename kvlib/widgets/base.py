@@ -1,0 +1,160 @@
+"""The base of every figure: an anywidget that also lives in a page without a kernel.
+
+How to write one: subclass Figure, name its script, declare its state, give its table.
+
+    class Growth(Figure):
+        script = "growth.js"                  # in static/: function render({ model, el })
+        title = "How the cache grows"
+        context = Whole(4096, most=2**24)     # a number: number(f, "context", {label, unit})
+        dtype = Choice("bf16", DTYPES)        # one of a list: choice(f, "dtype", {label})
+        data = Dict(sync=True)                # what only Python may compute; JSON, ints < 2**53
+
+        def table(self):                      # what stands without JavaScript
+            return Table("caption", ["context", "bytes"], [[4096, "512 MiB"]])
+
+In the script, `const f = figure(el, model, {title, lead})` makes the frame and `f.draw(fn)` draws
+(see common.js). maths.js, common.js and the script are joined into one module: no imports.
+"""
+
+import json
+import sys
+import uuid
+from dataclasses import dataclass
+from functools import lru_cache
+from html import escape
+from pathlib import Path
+
+import anywidget
+import traitlets
+
+from .. import palette
+from ..units import count, unknown
+from ..units import dtype as as_dtype
+
+STATIC = Path(__file__).parent / "static"
+_ANYWIDGET = frozenset(anywidget.AnyWidget.class_trait_names())
+
+
+class Whole(traitlets.TraitType):
+    """A whole number from `least` to `most`; a ValueError names the argument otherwise."""
+
+    def __init__(self, default, *, least=1, most):
+        super().__init__(default)
+        self.limits = [least, most]
+        self.tag(sync=True)
+
+    def validate(self, owner, value):
+        value = count(self.name, value, self.limits[0])
+        if value > self.limits[1]:
+            raise ValueError(f"{self.name} must be at most {self.limits[1]:,}, not {value:,}")
+        return value
+
+
+class Choice(traitlets.TraitType):
+    """One of `known` names; a ValueError with near matches otherwise."""
+
+    def __init__(self, default, known):
+        super().__init__(default)
+        self.limits = list(known)
+        self.tag(sync=True)
+
+    def validate(self, owner, value):
+        if value not in self.limits:
+            raise unknown(self.name, value, self.limits)
+        return value
+
+
+def dtypes(names) -> dict:
+    """What maths.js needs of each dtype: {name: {"values": …, "bytes": …}}."""
+    known = [as_dtype(name) for name in names]
+    return {d.name: {"values": d.values, "bytes": d.bytes} for d in known}
+
+
+@dataclass
+class Table:
+    """A figure in words: every row's first cell names it."""
+
+    caption: str
+    headers: list
+    rows: list
+
+    def html(self) -> str:
+        def row(cells):
+            first, *rest = (escape(str(c)) for c in cells)
+            return f'<tr><th scope="row">{first}</th>{"".join(f"<td>{c}</td>" for c in rest)}</tr>'
+
+        head = "".join(f'<th scope="col">{escape(str(c))}</th>' for c in self.headers)
+        body = "".join(row(r) for r in self.rows)
+        return (
+            f"<table><caption>{escape(self.caption)}</caption>"
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        )
+
+
+@lru_cache
+def _read(name: str) -> str:
+    return (STATIC / name).read_text(encoding="utf-8")
+
+
+@lru_cache
+def style() -> str:
+    """The style sheet of every figure: the palette's variables and what uses them."""
+    return palette.css() + "\n" + _read("style.css")
+
+
+def code(script: str) -> str:
+    """The text of a figure's module, without its export."""
+    return "\n".join(_read(name) for name in ("maths.js", "common.js", script))
+
+
+class Figure(anywidget.AnyWidget):
+    """A figure that computes in JupyterLab, VS Code, Colab and in a static page."""
+
+    script = None  # the file in static/ with render()
+    title = ""
+
+    limits = traitlets.Dict(read_only=True).tag(sync=True)  # name -> [least, most] or choices
+
+    def __init_subclass__(cls, **kwargs):
+        if "script" in cls.__dict__:  # anywidget subclasses again to add its traits
+            cls._esm = code(cls.script) + "\nexport default { render };\n"
+            cls._css = style()
+        super().__init_subclass__(**kwargs)
+
+    # ipywidgets 7 would display only its own view; without this, IPython asks for the bundle.
+    _ipython_display_ = None
+
+    @traitlets.default("limits")
+    def _limits(self):
+        return {name: t.limits for name, t in self.traits().items() if isinstance(t, Whole | Choice)}
+
+    def table(self) -> Table:
+        """What a reader without JavaScript sees."""
+        raise NotImplementedError
+
+    def state(self) -> dict:
+        """The figure's own synced state: what its script reads."""
+        return {
+            name: getattr(self, name)
+            for name in self.keys
+            if name not in _ANYWIDGET and not name.startswith("_")
+        }
+
+    def html(self) -> str:
+        """The figure as a piece of a static page: table, state and module; asks no other host."""
+        ident = f"kv-{uuid.uuid4().hex[:10]}"
+        state = json.dumps(self.state(), separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/")
+        return (
+            f'<div class="kv-page" id="{ident}"><style>{style()}</style>'
+            f'<div class="kv-figure kv-static"><p class="kv-title">{escape(self.title)}</p>'
+            f'<div class="kv-scroll">{self.table().html()}</div></div></div>\n'
+            f'<script type="application/json" id="{ident}-state">{state}</script>\n'
+            f'<script type="module">\n{code(self.script)}\nmount("{ident}", render);\n</script>'
+        )
+
+    def _repr_mimebundle_(self, **kwargs):
+        bundle = super()._repr_mimebundle_(**kwargs)
+        # Colab would show the static form where it has the live one; everyone else prefers the view.
+        if bundle is not None and "google.colab" not in sys.modules:
+            bundle[0]["text/html"] = self.html()
+        return bundle

@@ -1,0 +1,267 @@
+// What every figure is made of: elements, the frame, native controls, charts, the model in a page.
+// A figure's own file has one function, render({ model, el }), and calls figure() first.
+
+// ---- elements
+
+function fill(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.flat(2).filter((c) => c !== null && c !== undefined));
+  return node;
+}
+
+const h = (tag, attributes = {}, ...children) => fill(document.createElement(tag), attributes, children);
+const svg = (tag, attributes = {}, ...children) =>
+  fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+
+// Ids are counted on the page, not in the module: each figure has a copy of this file.
+const newId = () => `kv-${(globalThis.kvIds = (globalThis.kvIds ?? 0) + 1)}`;
+
+// Whether the reader asked for less motion.
+const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+// ---- the frame
+
+// Everything a figure shows stands in `el`: title, controls, body, then what is said and the table.
+// Returns the figure: its parts, and
+//   get(key), set(key, value)   the state, shared with Python where there is a kernel
+//   draw(fn)      call fn now, when the state changes and when the width does (f.width is set)
+//   notice(text)  what went wrong with an input, until the next good one
+//   say(text)     what a screen reader hears, once the reader's hand rests
+//   table(caption, headers, rows)   the drawing in words and numbers; first column names the row
+function figure(el, model, { title, lead }) {
+  const id = newId();
+  const f = { model, el, id, live: !(model instanceof PageModel), width: 0 };
+  f.controls = h("div", { class: "kv-controls" });
+  f.body = h("div", { class: "kv-body" });
+  const noticed = h("p", { class: "kv-notice", role: "status" });
+  const spoken = h("p", { class: "kv-spoken", role: "status" });
+  const data = h("details", { class: "kv-data", ontoggle: () => tabulate() }, h("summary", {}, "As a table"));
+  const grid = h("div", { class: "kv-scroll" });
+  data.append(grid);
+  el.classList.add("kv-figure");
+  fill(el, { role: "group", "aria-labelledby": id }, []);
+  el.replaceChildren(
+    h("p", { class: "kv-title", id }, title),
+    lead ? h("p", { class: "kv-lead" }, lead) : "",
+    f.controls, noticed, f.body, data, spoken,
+  );
+
+  f.get = (key) => model.get(key);
+  f.set = (key, value) => {
+    if (model.get(key) === value) return;
+    model.set(key, value);
+    model.save_changes();
+  };
+  f.notice = (text) => { noticed.textContent = text; };
+
+  let rest;
+  f.say = (text) => {
+    clearTimeout(rest);
+    rest = setTimeout(() => { spoken.textContent = text; }, 400);
+  };
+
+  let rows = null;
+  const tabulate = () => {
+    if (!rows || !data.open) return;
+    grid.replaceChildren(table(...rows));
+    rows = null;
+  };
+  f.table = (...args) => { rows = args; tabulate(); };
+
+  f.draw = (fn) => {
+    let waiting = false;
+    const now = () => { waiting = false; f.width = f.body.clientWidth || 640; fn(); };
+    const soon = () => { if (!waiting) { waiting = true; queueMicrotask(now); } };
+    model.on("change", soon);
+    new ResizeObserver(() => { if (f.body.clientWidth !== f.width) soon(); }).observe(f.body);
+    now();
+  };
+  return f;
+}
+
+function table(caption, headers, rows) {
+  const cell = (value, i) => h(i ? "td" : "th", i ? {} : { scope: "row" }, String(value));
+  return h("table", {},
+    h("caption", {}, caption),
+    h("thead", {}, h("tr", {}, headers.map((text) => h("th", { scope: "col" }, text)))),
+    h("tbody", {}, rows.map((row) => h("tr", {}, row.map(cell)))));
+}
+
+// ---- controls: each shows f's state at `key`, and sets it. Bounds and choices come from Python.
+
+function follow(f, key, show) {
+  f.model.on(`change:${key}`, show);
+  show();
+}
+
+// A whole number: a slider and a field. `stops` are the slider's values when it should not go evenly.
+function number(f, key, { label, unit = "", stops, step = 1, at = f.controls }) {
+  const [least, most] = f.get("limits")[key];
+  const id = newId();
+  const near = (n) => stops.reduce((best, s, i) => (Math.abs(s - n) < Math.abs(stops[best] - n) ? i : best), 0);
+  const words = (n) => `${group(n)}${unit && " " + unit}`;
+  const slider = h("input", {
+    type: "range", "aria-label": `${label}, slider`, step: stops ? 1 : step,
+    min: stops ? 0 : least, max: stops ? stops.length - 1 : most,
+    oninput: () => { f.notice(""); f.set(key, stops ? stops[slider.valueAsNumber] : slider.valueAsNumber); },
+  });
+  const field = h("input", {
+    type: "number", id, min: least, max: most, step: 1, inputmode: "numeric",
+    oninput: () => {
+      const n = field.valueAsNumber;
+      if (Number.isInteger(n) && n >= least && n <= most) { f.notice(""); f.set(key, n); }
+    },
+    onchange: () => { hold(); show(); },
+  });
+  const hold = () => {
+    const n = field.valueAsNumber;
+    if (Number.isInteger(n) && n >= least && n <= most) return;
+    const held = Number.isNaN(n) ? f.get(key) : Math.min(most, Math.max(least, Math.trunc(n)));
+    f.notice(`${label} is a whole number from ${group(least)} to ${words(most)}: held at ${words(held)}.`);
+    f.set(key, held);
+  };
+  const show = () => {
+    const n = f.get(key);
+    slider.value = stops ? near(n) : n;
+    slider.setAttribute("aria-valuetext", words(n));
+    if (document.activeElement !== field || field.valueAsNumber !== n) field.value = n;
+  };
+  at.append(h("div", { class: "kv-control" },
+    h("label", { for: id }, label), h("span", { class: "kv-entry" }, field, h("span", { class: "kv-unit" }, unit)),
+    slider));
+  follow(f, key, show);
+}
+
+// One of Python's choices. `names` may give a choice a longer name.
+function choice(f, key, { label, names = {}, at = f.controls }) {
+  const id = newId();
+  const options = f.get("limits")[key].map((value) => h("option", { value }, names[value] ?? value));
+  const select = h("select", { id, onchange: () => { f.notice(""); f.set(key, select.value); } }, options);
+  at.append(h("div", { class: "kv-control" }, h("label", { for: id }, label), select));
+  follow(f, key, () => { select.value = f.get(key); });
+}
+
+function checkbox(f, key, { label, at = f.controls }) {
+  const box = h("input", { type: "checkbox", onchange: () => f.set(key, box.checked) });
+  at.append(h("label", { class: "kv-control kv-check" }, box, label));
+  follow(f, key, () => { box.checked = f.get(key); });
+}
+
+const button = (label, onclick, attributes = {}) => h("button", { type: "button", onclick, ...attributes }, label);
+
+// A number stepped through: back, on, and play unless the reader wants less motion.
+function stepper(f, key, { label, unit = "", pace = 700, at = f.controls }) {
+  const [least, most] = f.get("limits")[key];
+  const go = (by) => f.set(key, Math.min(most, Math.max(least, f.get(key) + by)));
+  let timer = null;
+  const stop = () => { clearInterval(timer); timer = null; play.textContent = "Play"; };
+  const start = () => {
+    if (f.get(key) === most) f.set(key, least);
+    play.textContent = "Pause";
+    timer = setInterval(() => { go(1); if (f.get(key) === most || !f.el.isConnected) stop(); }, pace);
+  };
+  const play = button("Play", () => (timer ? stop() : start()), { "aria-label": `Play or pause: ${label}` });
+  const back = button("Back", () => { stop(); go(-1); }, { "aria-label": `Back: ${label}` });
+  const on = button("Next", () => { stop(); go(1); }, { "aria-label": `Next: ${label}` });
+  number(f, key, { label, unit, at });
+  at.append(h("div", { class: "kv-buttons" }, back, on, calm() ? null : play));
+}
+
+// ---- a chart: lines over two axes, each linear or log
+
+// x, y: { min, max, log, label, ticks: [[value, text]…] }; series: { points: [[x, y]…], colour, dash, name, dot }
+// `alt` says in a sentence what the chart shows; its numbers belong in f.table.
+function chart(width, height, { x, y, series, alt, marks = [] }) {
+  const left = 62, right = 14, top = 12, bottom = 40;
+  const scale = (axis, from, to) => {
+    const g = axis.log ? Math.log2 : (n) => n;
+    return (n) => from + ((g(n) - g(axis.min)) / (g(axis.max) - g(axis.min) || 1)) * (to - from);
+  };
+  const px = scale(x, left, width - right), py = scale(y, height - bottom, top);
+  const path = (points) => points.map(([a, b], i) => `${i ? "L" : "M"}${px(a).toFixed(1)} ${py(b).toFixed(1)}`).join("");
+  return svg("svg", { class: "kv-chart", viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": alt },
+    y.ticks.map(([n, text]) => [
+      svg("line", { class: "kv-grid", x1: left, x2: width - right, y1: py(n), y2: py(n) }),
+      svg("text", { x: left - 8, y: py(n) + 4, "text-anchor": "end" }, text)]),
+    x.ticks.map(([n, text]) => svg("text", { x: px(n), y: height - bottom + 18, "text-anchor": "middle" }, text)),
+    svg("line", { class: "kv-axis", x1: left, x2: width - right, y1: height - bottom, y2: height - bottom }),
+    svg("text", { class: "kv-axis-label", x: width - right, y: height - 4, "text-anchor": "end" }, x.label),
+    svg("text", { class: "kv-axis-label", x: 0, y: 10 }, y.label),
+    series.map((s) => svg("path", {
+      d: path(s.points), style: `stroke: var(--kv-${s.colour})`, "stroke-dasharray": s.dash, class: "kv-line" })),
+    series.filter((s) => s.name).map((s) => {
+      const [a, b] = s.points.at(-1);
+      return svg("text", { class: "kv-name", x: px(a) - 4, y: py(b) - 7, "text-anchor": "end", style: `fill: var(--kv-${s.colour})` }, s.name);
+    }),
+    marks.map(([a, b, colour]) => svg("circle", { cx: px(a), cy: py(b), r: 5, style: `fill: var(--kv-${colour})` })));
+}
+
+// ---- state in the address, so that a setting can be shared
+
+// Reads `keys` from the address under `name`, and writes them there when the reader changes one.
+// What can't be read is left at its default, and said. Only in a page: a notebook's address is its own.
+function share(f, name, keys) {
+  if (f.live) return;
+  const used = (globalThis.kvShared ??= {});
+  used[name] = (used[name] ?? 0) + 1;
+  const prefix = used[name] > 1 ? `${name}${used[name]}.` : `${name}.`;
+  const readable = (key, text) => {
+    const limit = f.get("limits")[key];
+    if (typeof f.get(key) !== "number") return limit.includes(text) ? text : undefined;
+    const n = /^\d+$/.test(text) ? Number(text) : NaN;
+    return n >= limit[0] && n <= limit[1] ? n : undefined;
+  };
+  const inHash = () => new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
+  const asked = inHash();
+  const bad = [];
+  for (const key of keys) {
+    const text = asked.get(prefix + key);
+    if (text === null) continue;
+    const value = readable(key, text);
+    if (value === undefined) bad.push(`${key.replace(/_/g, " ")} “${text}”`);
+    else f.set(key, value);
+  }
+  if (bad.length) f.notice(`The link's ${bad.join(", ")} can't be read: the default stands instead.`);
+  const write = () => {
+    const params = inHash();
+    for (const key of keys) params.set(prefix + key, f.get(key));
+    history.replaceState(null, "", `#${params}`);
+  };
+  for (const key of keys) f.model.on(`change:${key}`, write);
+  f.share = write;
+}
+
+// ---- the model in a page without a kernel: what of anywidget's a figure uses
+
+class PageModel {
+  constructor(state) { this.state = state; this.handlers = {}; }
+  get(key) { return this.state[key]; }
+  set(key, value) {
+    if (this.state[key] === value) return;
+    this.state[key] = value;
+    for (const name of [`change:${key}`, "change"]) for (const handler of this.handlers[name] ?? []) handler();
+  }
+  on(name, handler) { (this.handlers[name] ??= []).push(handler); }
+  off(name, handler) { this.handlers[name] = (this.handlers[name] ?? []).filter((other) => other !== handler); }
+  save_changes() {}
+}
+
+// Puts a figure in place of its static table; if it can't start, the table stays and says why.
+function mount(id, render) {
+  const page = document.getElementById(id);
+  const table = page.querySelector(".kv-static");
+  const el = h("div");
+  table.after(el);
+  try {
+    render({ model: new PageModel(JSON.parse(document.getElementById(`${id}-state`).textContent)), el });
+    table.remove();
+  } catch (error) {
+    el.remove();
+    table.append(h("p", { class: "kv-notice", role: "status" },
+      `This figure could not start, so its table stands here with the default values (${error.message}).`));
+  }
+}

@@ -1,0 +1,90 @@
+// The maths that Python has in kvlib and the page needs too. Bytes are BigInt: exact at any size.
+// tests/test_widgets_maths.py holds every function to kvlib's.
+
+const UNITS = {
+  B: 1n, KiB: 2n ** 10n, MiB: 2n ** 20n, GiB: 2n ** 30n, TiB: 2n ** 40n,
+  kB: 10n ** 3n, MB: 10n ** 6n, GB: 10n ** 9n, TB: 10n ** 12n,
+};
+
+// The double nearest to a/b (BigInt), as Python's int/int gives it.
+function ratio(a, b) {
+  if (a < 0n) return -ratio(-a, b);
+  const exact = 2n ** 53n;
+  if (a < exact && b < exact) return Number(a) / Number(b);
+  const scale = 2n ** 64n;
+  const q = (a * scale) / b;
+  return Number((a * scale) % b ? q | 1n : q) / Number(scale);
+}
+
+// Python's f"{x:,.{digits}f}": toFixed rounds a tie away from zero, Python to even.
+function fixed(x, digits) {
+  let text = x.toFixed(digits);
+  const tie = Math.abs((x * 2 ** (digits + 1)) % 2) === 1;
+  const last = Number(text.at(-1));
+  if (tie && last % 2) text = text.slice(0, -1) + (last - 1);
+  const [whole, rest] = text.split(".");
+  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, ",");
+  return rest ? `${grouped}.${rest}` : grouped;
+}
+
+const trimmed = (text) => (text.includes(".") ? text.replace(/0+$/, "").replace(/\.$/, "") : text);
+
+// units.fmt: "128 KiB". bytes is a BigInt or a whole Number.
+function fmt(bytes, unit = null, digits = 3) {
+  bytes = BigInt(bytes);
+  const size = bytes < 0n ? -bytes : bytes;
+  unit ??= ["TiB", "GiB", "MiB", "KiB"].find((u) => size >= UNITS[u]) ?? "B";
+  return `${trimmed(fixed(ratio(bytes, UNITS[unit]), digits))} ${unit}`;
+}
+
+// units.fmt_seconds: three significant digits in s, ms, µs or ns.
+function fmtSeconds(seconds, digits = 3) {
+  const units = [["s", 1], ["ms", 1e-3], ["µs", 1e-6], ["ns", 1e-9]];
+  const [unit, size] = units.find(([u, s]) => Math.abs(seconds) >= s || u === "ns");
+  const number = seconds / size;
+  const whole = String(Math.trunc(Math.abs(number))).length;
+  return `${trimmed(fixed(number, Math.max(0, digits - whole)))} ${unit}`;
+}
+
+// units.count as people read it: 8192 -> "8,192".
+const group = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
+
+// DType.nbytes: dtype is {values, bytes}; a group begun is a group stored.
+function nbytes(elements, dtype) {
+  const values = BigInt(dtype.values);
+  return ((BigInt(elements) + values - 1n) / values) * BigInt(dtype.bytes);
+}
+
+// layout.kv_bytes: the formula for full attention.
+function kvBytes({ n_layers, n_kv_heads, head_dim, context, batch, dtype }) {
+  const token = 2n * nbytes(BigInt(n_kv_heads) * BigInt(head_dim), dtype);
+  return BigInt(n_layers) * BigInt(context) * BigInt(batch) * token;
+}
+
+// A layout is a list of groups of equal layers, {layers, k, v, window, state}: k and v are the
+// numbers in a token's keys and values, window null or the tokens looked back on. For the bytes
+// read in a step kvlib gives another list, in which a shared layer is what it shares.
+const tokenBytes = (g, dtype) => nbytes(g.k, dtype) + nbytes(g.v, dtype);
+const tokensKept = (g, context) => BigInt(g.window === null ? context : Math.min(context, g.window));
+
+// CacheLayout.bytes
+function layoutBytes(groups, context, batch, dtype) {
+  let total = 0n;
+  for (const g of groups) total += BigInt(g.layers) * tokensKept(g, context) * tokenBytes(g, dtype);
+  return total * BigInt(batch);
+}
+
+// CacheLayout.bytes_per_token
+function bytesPerToken(groups, dtype) {
+  return groups.reduce((sum, g) => sum + BigInt(g.layers) * tokenBytes(g, dtype), 0n);
+}
+
+// CacheLayout.state_bytes
+function stateBytes(groups, batch) {
+  return BigInt(batch) * groups.reduce((sum, g) => sum + BigInt(g.layers) * BigInt(g.state), 0n);
+}
+
+// CacheLayout.bytes_read, of the groups as they are read
+function bytesRead(groups, context, batch, dtype) {
+  return layoutBytes(groups, context, batch, dtype) + stateBytes(groups, batch);
+}

@@ -1,0 +1,67 @@
+"""Chromium for the tests: `from browser import chromium, page, show` (fixtures and a helper).
+
+`page` fails its test when the page logs an error or asks the network for anything.
+"""
+
+import shutil
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--no-first-run",
+]  # fmt: skip
+
+
+def launch(playwright):
+    """The system's Chromium, else Playwright's own."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    system = next((path for path in map(shutil.which, names) if path), None)
+    return playwright.chromium.launch(executable_path=system, args=FLAGS)
+
+
+# One browser a module, not a session: Playwright's event loop would disturb other tests' asyncio.
+@pytest.fixture(scope="module")
+def chromium():
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium):
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    wrong = []
+    page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda e: wrong.append(str(e)))
+    page.on("request", lambda r: None if r.url.startswith(("file:", "data:")) else wrong.append(r.url))
+    yield page
+    page.close()
+    assert wrong == []
+
+
+def document(*figures, theme="light") -> str:
+    """A bare page of the book with these figures in it."""
+    return (
+        f'<!doctype html><html lang="en" data-theme="{theme}"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width"><title>Figures</title>'
+        f"<style>body {{ margin: 16px; font-family: system-ui; background: {paper(theme)} }}</style></head>"
+        f"<body><main><h1>Figures</h1>{''.join(f.html() for f in figures)}</main></body></html>"
+    )
+
+
+def paper(theme):
+    from kvlib import palette
+
+    return palette.colour("paper", theme)
+
+
+def show(page, folder, *figures, theme="light", hash=""):
+    """Open a page with these figures from a file; returns the page once they are alive."""
+    file = folder / "figures.html"
+    file.write_text(document(*figures, theme=theme), encoding="utf-8")
+    page.goto("about:blank")
+    page.goto(file.as_uri() + hash)
+    return page
