@@ -124,7 +124,10 @@ def fmt(nbytes, unit: str | None = None, digits: int = 3) -> str:
 
 
 def fmt_seconds(seconds: float, digits: int = 3) -> str:
-    """A duration with `digits` significant digits in s, ms, µs or ns."""
+    """A duration in s, ms, µs or ns: `digits` significant digits, whole beyond those, zeros dropped."""
     for unit, size in (("s", 1), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9)):
         if abs(seconds) >= size or unit == "ns":
-            return f"{seconds / size:.{digits}g} {unit}"
+            break
+    number = seconds / size
+    text = f"{number:,.{max(0, digits - len(str(int(abs(number)))))}f}"
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} {unit}"

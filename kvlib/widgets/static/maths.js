@@ -65,7 +65,7 @@ function kvBytes({ n_layers, n_kv_heads, head_dim, context, batch, dtype }) {
 // numbers in a token's keys and values, window null or the tokens looked back on. For the bytes
 // read in a step kvlib gives another list, in which a shared layer is what it shares.
 const tokenBytes = (g, dtype) => nbytes(g.k, dtype) + nbytes(g.v, dtype);
-const tokensKept = (g, context) => BigInt(g.window === null ? context : Math.min(context, g.window));
+const tokensKept = (g, context) => (g.window !== null && g.window < context ? BigInt(g.window) : BigInt(context));
 
 // CacheLayout.bytes
 function layoutBytes(groups, context, batch, dtype) {
@@ -87,4 +87,34 @@ function stateBytes(groups, batch) {
 // CacheLayout.bytes_read, of the groups as they are read
 function bytesRead(groups, context, batch, dtype) {
   return layoutBytes(groups, context, batch, dtype) + stateBytes(groups, batch);
+}
+
+// budget._largest: the largest n that fits, 0n if none, null if there is no end.
+function largest(fits) {
+  let low = 1n, high = 2n ** 50n;
+  if (!fits(low)) return 0n;
+  if (fits(high)) return null;
+  while (high - low > 1n) {
+    const middle = (low + high) / 2n;
+    if (fits(middle)) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
+// budget.Budget: bytes are whole Numbers in `setting`, BigInt in what comes back.
+function budget({ kept, read, dtype, context, batch, usable, weights, weights_read, overhead, bandwidth }) {
+  const free = BigInt(usable) - BigInt(weights) - BigInt(overhead);
+  const cacheBytes = (tokens, sequences) =>
+    layoutBytes(kept, tokens, sequences, dtype) + stateBytes(kept, sequences);
+  const cache = cacheBytes(context, batch);
+  const step = BigInt(weights_read ?? weights) + bytesRead(read, context, batch, dtype);
+  const floor = ratio(step, BigInt(bandwidth));
+  return {
+    cache, floor, rate: batch / floor,
+    room: free > 0n ? free : 0n,
+    short: cache > free ? cache - free : 0n,
+    sequences: largest((n) => cacheBytes(context, n) <= free),
+    longest: largest((n) => cacheBytes(n, batch) <= free),
+  };
 }

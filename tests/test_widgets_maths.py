@@ -1,0 +1,164 @@
+"""maths.js says what kvlib says: exactly, on random points, in Chromium."""
+
+import json
+import random
+
+import pytest
+from browser import chromium, page  # noqa: F401
+
+from kvlib import CacheLayout, LayerKV, fmt, fmt_seconds, kv_bytes
+from kvlib.budget import Budget
+from kvlib.hardware import GPUS
+from kvlib.units import DTYPES, UNITS
+from kvlib.widgets.base import STATIC, dtypes
+from kvlib.widgets.groups import groups, read_groups
+
+POINTS = 10_000
+CONTEXTS = 2**24
+
+
+@pytest.fixture
+def js(page):  # noqa: F811
+    """`js(function, points)`: the function's text applied to every point."""
+    page.goto("about:blank")
+    page.add_script_tag(content=(STATIC / "maths.js").read_text(encoding="utf-8"))
+
+    def run(function, points):
+        # BigInts come back as text; a double's shortest text is the same in both languages.
+        said = page.evaluate(
+            f"text => JSON.parse(text).map({function}).map(x => String(x))", json.dumps(points)
+        )
+        return said
+
+    return run
+
+
+def some_bytes(rng):
+    kind = rng.randrange(4)
+    if kind == 0:
+        return rng.randrange(2**60)
+    if kind == 1:
+        return rng.randrange(2 ** rng.randrange(1, 60))
+    if kind == 2:  # halves of a printed digit, where languages round differently
+        return rng.randrange(1, 2**14) * 2 ** rng.randrange(0, 40) // 16
+    return rng.randrange(1, 10**6) * 500_000
+
+
+def test_fmt(js):
+    rng = random.Random(1)
+    points = [
+        [str(some_bytes(rng)), rng.choice([None, *UNITS]), rng.choice([3, 3, 0, 1, 2])] for _ in range(POINTS)
+    ]
+    assert js("([n, unit, digits]) => fmt(BigInt(n), unit, digits)", points) == [
+        fmt(int(n), unit, digits) for n, unit, digits in points
+    ]
+
+
+def test_fmt_seconds(js):
+    rng = random.Random(2)
+    points = [rng.uniform(1, 10) * 10 ** rng.randrange(-11, 5) for _ in range(POINTS)]
+    points += [n / 8 * 10**e for n in range(1, 64) for e in (-6, -3, 0, 1)] + [0.9996, 0.9994, 1000.5, 0]
+    assert js("x => fmtSeconds(x)", points) == [fmt_seconds(x) for x in points]
+
+
+def test_a_tie_rounds_to_even_as_in_python(js):
+    assert js("([n]) => fmt(n)", [[2112], [2240]]) == [fmt(2112), fmt(2240)] == ["2.062 KiB", "2.188 KiB"]
+
+
+def test_kv_bytes(js):
+    rng = random.Random(3)
+    points = [
+        {
+            "n_layers": rng.randrange(1, 257),
+            "n_kv_heads": rng.randrange(1, 257),
+            "head_dim": rng.randrange(1, 1025),
+            "context": rng.randrange(1, CONTEXTS),
+            "batch": rng.randrange(1, 4097),
+            "dtype": rng.choice([*DTYPES]),
+        }
+        for _ in range(POINTS)
+    ]
+    known = json.dumps(dtypes(DTYPES))
+    said = js(f"p => kvBytes({{ ...p, dtype: {known}[p.dtype] }})", points)
+    assert said == [str(kv_bytes(**p)) for p in points]
+
+
+def some_layer(rng, index):
+    kind = rng.choice(["full", "sliding", "chunked", "latent", "state", "none", "shared"])
+    heads, dim = rng.randrange(1, 17), rng.choice([64, 80, 128, 576, 33])
+    if kind in ("sliding", "chunked"):
+        return LayerKV(kind, heads, dim, window=rng.choice([512, 1024, 4096]))
+    if kind == "full":
+        return LayerKV(kind, heads, dim, v_head_dim=rng.choice([None, 64]))
+    if kind == "latent":
+        return LayerKV(kind, 1, dim, v_head_dim=0)
+    if kind == "shared" and index:
+        return LayerKV(kind, shares_with=rng.randrange(index))
+    return LayerKV("state", state_bytes=rng.randrange(10**6)) if kind == "state" else LayerKV("none")
+
+
+def some_layout(rng):
+    layers = []
+    for index in range(rng.randrange(1, 12)):
+        layer = some_layer(rng, index)
+        if layer.shares_with is not None and layers[layer.shares_with].kind == "shared":
+            layer = LayerKV("none")
+        layers.append(layer)
+    return CacheLayout(tuple(layers))
+
+
+def test_layouts_and_budgets(js):
+    rng = random.Random(4)
+    points, expected = [], []
+    for i in range(POINTS):
+        layout, dtype, gpu = some_layout(rng), rng.choice([*DTYPES]), rng.choice([*GPUS.values()])
+        budget = Budget(
+            layout,
+            rng.randrange(1, 2 ** rng.randrange(1, 40)),
+            gpu,
+            gpus=rng.randrange(1, 17),
+            overhead_bytes=rng.randrange(2**33),
+            dtype=dtype,
+            weights_read_bytes=rng.choice([None, rng.randrange(1, 2**35)]),
+        )
+        context, batch = rng.randrange(1, 2 ** rng.randrange(1, 25)), rng.randrange(1, 4097)
+        points.append(
+            {
+                "kept": groups(layout),
+                "read": read_groups(layout),
+                "dtype": dtypes([dtype])[dtype],
+                "context": context,
+                "batch": batch,
+                "usable": budget.usable,
+                "weights": budget.weights_bytes,
+                "weights_read": budget.weights_read_bytes,
+                "overhead": budget.overhead_bytes,
+                "bandwidth": gpu.bandwidth * budget.gpus,
+            }
+        )
+        expected.append(
+            [
+                layout.bytes(context, batch, dtype),
+                layout.bytes_per_token(dtype),
+                layout.bytes_read(context, batch, dtype),
+                budget.room,
+                budget.short_by(context, batch),
+                budget.decode_floor(context, batch),
+                budget.tokens_per_second(context, batch),
+                # Python's search for these two is slow: every tenth point has them.
+                *([] if i % 10 else [budget.max_sequences(context), budget.max_context(batch)]),
+            ]
+        )
+    said = js(
+        """(p, i) => {
+            const b = budget(p);
+            return JSON.stringify([
+                layoutBytes(p.kept, p.context, p.batch, p.dtype), bytesPerToken(p.kept, p.dtype),
+                bytesRead(p.read, p.context, p.batch, p.dtype),
+                b.room, b.short, b.floor, b.rate, ...(i % 10 ? [] : [b.sequences, b.longest]),
+            ], (key, value) => (typeof value === "bigint" ? String(value) : value));
+        }""",
+        points,
+    )
+    exact = [[str(x) if isinstance(x, int) else x for x in row] for row in expected]
+    assert [json.loads(text) for text in said] == exact
