@@ -1,0 +1,90 @@
+"""The built book in a browser: whole, alone, alive. `make book` builds what is tested."""
+
+import functools
+import http.server
+import re
+import threading
+from pathlib import Path
+
+import pytest
+from browser import chromium  # noqa: F401
+
+ROOT = Path(__file__).resolve().parent.parent
+HTML = ROOT / "_build" / "html"
+PAGES = sorted(p.stem for p in (ROOT / "book").iterdir() if p.suffix in (".ipynb", ".md"))
+CHAPTERS = [p for p in PAGES if re.match(r"\d\d-", p)]
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def site():
+    assert (HTML / "book" / "index.html").exists(), "no book to test: run `make book`"
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=HTML))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/book/"
+    server.shutdown()
+
+
+@pytest.fixture
+def visit(chromium):  # noqa: F811
+    """Opens a page, and collects what it asks of others and what it complains of."""
+    pages, wrong = [], []
+
+    def open_(url, width=1280, **options):
+        page = chromium.new_page(viewport={"width": width, "height": 900}, **options)
+        here = url.split("/book/")[0]
+        page.on("request", lambda r: None if r.url.startswith((here, "data:", "blob:")) else wrong.append(r.url))
+        page.on("pageerror", lambda e: wrong.append(str(e)))
+        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+        page.goto(url)
+        pages.append(page)
+        return page
+
+    yield open_
+    for page in pages:
+        page.close()
+    # Chromium loads the theme's icon font from a file, but not its preload.
+    assert [w for w in wrong if "webfonts" not in w and "ERR_FAILED" not in w] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_asks_no_other_host_for_anything(site, visit, name):
+    visit(f"{site}{name}.html").wait_for_load_state("networkidle")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_names_no_foreign_script_style_or_picture(name):
+    html = (HTML / "book" / f"{name}.html").read_text()
+    tags = re.findall(r"<(?:script|img|iframe|source|video)\b[^>]*\bsrc=\"(https?:[^\"]+)", html)
+    tags += re.findall(r"<link\b(?![^>]*rel=\"(?:canonical|next|prev)\")[^>]*href=\"(https?:[^\"]+)", html)
+    assert tags == []
+
+
+@pytest.mark.parametrize("name", [*CHAPTERS, "index"])
+def test_figures_are_alive_from_a_file(visit, name):
+    page = visit((HTML / "book" / f"{name}.html").as_uri())
+    page.wait_for_selector(".kv-figure input, .kv-figure select, .kv-figure button")
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_formulas_are_drawn_without_a_script(name):
+    html = (HTML / "book" / f"{name}.html").read_text()
+    assert "<math" in html and "mathjax" not in html.lower()
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_page_does_not_scroll_sideways(site, visit, name, width):
+    page = visit(f"{site}{name}.html", width)
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_every_page_is_in_the_contents(site, visit):
+    page = visit(f"{site}index.html")
+    links = {link.get_attribute("href").split("#")[0] for link in page.query_selector_all("nav.bd-links a")}
+    assert {f"{p}.html" for p in PAGES if p != "index"} <= links
