@@ -97,9 +97,11 @@ def _read(name: str) -> str:
 
 
 @lru_cache
-def style() -> str:
-    """The style sheet of every figure: the palette's variables and what uses them."""
-    return palette.css() + "\n" + _read("style.css")
+def style(script: str = "") -> str:
+    """The style sheet: the palette's variables, what every figure uses, what this one adds."""
+    own = script.replace(".js", ".css")
+    names = ["style.css", own] if own and (STATIC / own).exists() else ["style.css"]
+    return "\n".join([palette.css(), *map(_read, names)])
 
 
 def code(script: str) -> str:
@@ -118,7 +120,7 @@ class Figure(anywidget.AnyWidget):
     def __init_subclass__(cls, **kwargs):
         if "script" in cls.__dict__:  # anywidget subclasses again to add its traits
             cls._esm = code(cls.script) + "\nexport default { render };\n"
-            cls._css = style()
+            cls._css = style(cls.script)
         super().__init_subclass__(**kwargs)
 
     # ipywidgets 7 would display only its own view; without this, IPython asks for the bundle.
@@ -145,7 +147,7 @@ class Figure(anywidget.AnyWidget):
         ident = f"kv-{uuid.uuid4().hex[:10]}"
         state = json.dumps(self.state(), separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/")
         return (
-            f'<div class="kv-page" id="{ident}"><style>{style()}</style>'
+            f'<div class="kv-page" id="{ident}"><style>{style(self.script)}</style>'
             f'<div class="kv-figure kv-static"><p class="kv-title">{escape(self.title)}</p>'
             f'<div class="kv-scroll">{self.table().html()}</div></div></div>\n'
             f'<script type="application/json" id="{ident}-state">{state}</script>\n'
