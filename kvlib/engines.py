@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from .layout import CacheLayout, LayerKV
-from .units import DType, unknown
+from .units import DType, count, unknown
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the count: `n_layers` layers that each keep `tokens` tokens of a sequence.
+    """One line of the count: `n_layers` layers with room for `tokens` tokens of a sequence each.
 
-    bytes is the sum over the layers and the batch; `token_bytes` is one token in one layer.
+    token_bytes  one token in one layer, over all GPUs
+    bytes        the layers and the batch together, and what `note` says comes on top
     """
 
     kind: str
@@ -41,25 +42,54 @@ class Engine(Protocol):
 
 
 class _Policy:
-    """An engine whose layers do not depend on one another: it gives a layer's tokens and their bytes."""
+    """What the policies share: dtypes they can store, and an engine whose layers go each on its own."""
 
-    def tokens(self, layer: LayerKV, context: int) -> int:
+    dtypes: tuple[str, ...] = ()  # names; none given means all
+
+    def tokens(self, layer: LayerKV, context: int, batch: int, layout: CacheLayout) -> int:
         return layer.tokens(context)
 
     def token_bytes(self, layer: LayerKV, layout: CacheLayout, dtype: DType) -> int:
         return layer.bytes_per_token(dtype)
 
     def rows(self, layout, context, batch, dtype):
+        self._can_store(dtype)
         rows = []
-        for layer, n_layers in Counter(layout.layers).items():
-            if layer.elements:
-                tokens, each = self.tokens(layer, context), self.token_bytes(layer, layout, dtype)
-                total = batch * n_layers * tokens * each
-                rows.append(Row(layer.kind, n_layers, tokens, each, total, layer.window))
+        for layer, n_layers in _counted(layout).items():
+            tokens = self.tokens(layer, context, batch, layout)
+            each = self.token_bytes(layer, layout, dtype)
+            rows.append(
+                Row(layer.kind, n_layers, tokens, each, batch * n_layers * tokens * each, layer.window)
+            )
         return tuple(rows)
 
     def bytes(self, layout, context, batch, dtype):
         return sum(row.bytes for row in self.rows(layout, context, batch, dtype))
+
+    def _can_store(self, dtype):
+        if self.dtypes and dtype.name not in self.dtypes:
+            raise ValueError(
+                f"engine {self.name} keeps no cache in dtype {dtype.name!r}, only in {', '.join(self.dtypes)}"
+            )
+
+
+def _counted(layout) -> Counter:
+    """How many layers there are of each sort that keeps tokens, in the model's order.
+
+    What a layer keeps besides tokens makes no sort of its own.
+    """
+    return Counter(
+        LayerKV(
+            layer.kind, layer.n_kv_heads, layer.head_dim, layer.v_elements // layer.n_kv_heads, layer.window
+        )
+        for layer in layout.layers
+        if layer.elements
+    )
+
+
+def _flag(argument, value):
+    if not isinstance(value, bool):
+        raise ValueError(f"{argument} must be True or False, not {value!r}")
 
 
 @dataclass(frozen=True)
@@ -80,8 +110,9 @@ class Transformers(_Policy):
     """
 
     name = "transformers"
+    dtypes = ("bf16", "fp16", "fp32")
 
-    def tokens(self, layer, context):
+    def tokens(self, layer, context, batch, layout):
         if layer.window is None or layer.window == 1:
             # Its slice [-W + 1:] is [0:] for W = 1, which drops nothing.
             return context
@@ -93,7 +124,219 @@ class Transformers(_Policy):
         return layer.bytes_per_token(dtype)
 
 
-ENGINES = {policy.name: policy for policy in (Ideal, Transformers)}
+@dataclass(frozen=True)
+class VLLM(_Policy):
+    """What vLLM lets one sequence claim when `context` is its max-model-len, over all `tp` GPUs.
+
+    Blocks of block_size tokens. A windowed layer frees what left its window only after a step, so
+    it may hold W − 1 tokens, those in flight (two batches of max_num_batched_tokens with
+    async_scheduling), and one block more, for a window may begin inside a block. Layers of
+    different needs form groups of equal size that draw on one pool of equal blocks; a group that
+    lacks layers still takes whole blocks. With hybrid off, windowed layers keep every token;
+    None is vLLM's own choice: off for chunked attention, else on. Tensor parallelism splits the
+    KV heads and, when they run out, copies them; the latent is on every GPU.
+
+    kv_cache_dtype is the flag's value: auto (the dtype asked for), bfloat16, float16, fp8,
+    fp8_per_token_head, int8_per_token_head or int4_per_token_head (an fp32 scale for each key and each
+    value of a head), fp8_ds_mla (656 bytes a token: 512 fp8 values, 4 fp32 scales, 64 bf16 values).
+
+    From vLLM 0.33.0: v1/kv_cache_interface.py (the specs' max_memory_usage_bytes),
+    v1/core/kv_cache_planning.py (unify_kv_cache_spec_page_size, _get_kv_cache_groups_uniform_page_size),
+    config/vllm.py (max_in_flight_tokens), config/model.py (get_num_kv_heads),
+    v1/attention/backends/triton_attn.py and layers/attention/mla_attention.py (packed sizes).
+    Its default memory layout (LBNHC) is taken; the one null block of the pool is not counted.
+    """
+
+    block_size: int = 16
+    tp: int = 1
+    max_num_batched_tokens: int = 2048
+    async_scheduling: bool = True
+    hybrid: bool | None = None
+    kv_cache_dtype: str = "auto"
+
+    name = "vllm"
+    dtypes = ("bf16", "fp16", "fp32", "fp8")
+    # Bytes of one number, and of the scales that each head's key and value bring along.
+    _STORED = {
+        "bfloat16": (2, 0), "float16": (2, 0), "fp8": (1, 0), "fp8_e4m3": (1, 0), "fp8_e5m2": (1, 0),
+        "fp8_per_token_head": (1, 8), "int8_per_token_head": (1, 8), "int4_per_token_head": (0.5, 8),
+    }  # fmt: skip
+
+    def __post_init__(self):
+        for argument in ("block_size", "tp", "max_num_batched_tokens"):
+            count(argument, getattr(self, argument))
+        known = ["auto", "fp8_ds_mla", *self._STORED]
+        _flag("async_scheduling", self.async_scheduling)
+        if self.hybrid is not None:
+            _flag("hybrid", self.hybrid)
+        if self.kv_cache_dtype not in known:
+            raise unknown("kv_cache_dtype", self.kv_cache_dtype, known)
+
+    def rows(self, layout, context, batch, dtype):
+        if self.kv_cache_dtype == "auto":
+            self._can_store(dtype)
+        self._check(layout)
+        layers = _counted(layout)
+        needs = {layer: self._need(layer, layout) for layer in layers}
+        pages = {layer: self.block_size * self._token_bytes(layer, dtype) for layer in layers}
+        if len(set(needs.values())) <= 1:
+            # One group: every layer has its own page size, and all share one block table.
+            return tuple(
+                self._row(layer, n, self._blocks(needs[layer], context, self.block_size), pages[layer], batch)
+                for layer, n in layers.items()
+            )
+        return self._hybrid_rows(layers, needs, pages, context, batch)
+
+    def _hybrid_rows(self, layers, needs, pages, context, batch):
+        """Groups of equal size over one pool of equal pages."""
+        page = max(pages.values())
+        # Layers alike in need and page share their groups, whatever their window says of attention.
+        buckets: dict[tuple, list] = {}
+        for layer, n in layers.items():
+            block_size, spare = self.block_size, page % pages[layer]
+            if not spare:
+                block_size *= page // pages[layer]
+            elif layer.kind == "latent":
+                raise ValueError(
+                    "engine vllm cannot page these latent layers together with the windowed ones"
+                )
+            shape = (needs[layer], layer.n_kv_heads, layer.head_dim, layer.v_head_dim)
+            buckets.setdefault(shape, [layer, 0, block_size])[1] += n
+        counts = [n for _, n, _ in buckets.values()]
+        size = max(counts) if max(counts) < 1.5 * min(counts) else min(counts)
+        rows = []
+        for layer, n, block_size in buckets.values():
+            blocks, groups = self._blocks(needs[layer], context, block_size), -(-n // size)
+            row = self._row(layer, n, blocks, page, batch, block_size)
+            plural = "s" if groups > 1 else ""
+            note = f"{groups} group{plural} of {size} layers"
+            if unused := groups * size - n:
+                note += f", room for {unused} more unused"
+            if page > pages[layer] and page % pages[layer]:
+                note += f", pages padded from {pages[layer]:,} to {page:,} bytes"
+            rows.append(dataclasses.replace(row, bytes=row.bytes // n * groups * size, note=note))
+        return tuple(rows)
+
+    def _row(self, layer, n_layers, blocks, page, batch, block_size=None):
+        block_size = block_size or self.block_size
+        total = batch * self.tp * n_layers * blocks * page
+        token_bytes = self.tp * page // block_size
+        return Row(layer.kind, n_layers, blocks * block_size, token_bytes, total, layer.window)
+
+    def _need(self, layer, layout):
+        """What decides the blocks a layer asks for: all tokens, or a kind of window."""
+        if layer.window is None or not self._windows(layout):
+            return ("full", None)
+        return (layer.kind, layer.window)
+
+    def _windows(self, layout) -> bool:
+        """Whether windowed layers free what they cannot see any more."""
+        needs = {(layer.kind, layer.window) for layer in layout.layers if layer.elements and layer.window}
+        if len(needs) <= 1 and all(layer.window for layer in layout.layers if layer.elements):
+            return True  # nothing hybrid about it: all layers have the same window
+        if self.hybrid is None:
+            return not any(kind == "chunked" for kind, _ in needs)
+        return self.hybrid
+
+    def _blocks(self, need, context, block_size):
+        kind, window = need
+        in_flight = self.max_num_batched_tokens * (2 if self.async_scheduling else 1)
+        if kind == "sliding":
+            return -(-min(window - 1 + in_flight, context) // block_size) + 1
+        if kind == "chunked":
+            return -(-min(window + in_flight, context) // block_size)
+        return -(-context // block_size)
+
+    def _token_bytes(self, layer, dtype):
+        """Bytes of one token in one layer on one GPU."""
+        if self.kv_cache_dtype == "fp8_ds_mla":
+            if layer.kind != "latent" or layer.k_elements != 576:
+                raise ValueError("kv_cache_dtype fp8_ds_mla is for latent layers of 512 + 64 numbers a token")
+            return 656
+        width, scales = self._STORED.get(self.kv_cache_dtype, (dtype.bytes, 0))
+        heads = 1 if layer.kind == "latent" else max(1, layer.n_kv_heads // self.tp)
+        values = layer.elements // layer.n_kv_heads
+        return heads * (int(values * width) + scales)
+
+    def _check(self, layout):
+        kept = [layer for layer in layout.layers if layer.elements]
+        if layout.n_heads and layout.n_heads % self.tp:
+            raise ValueError(f"tp must divide n_heads: {layout.n_heads} query heads over {self.tp} GPUs")
+        for heads in {layer.n_kv_heads for layer in kept if layer.kind != "latent"}:
+            if heads % self.tp and self.tp % heads:
+                raise ValueError(
+                    f"tp must divide n_kv_heads or be a multiple of it: {heads} KV heads over {self.tp} GPUs"
+                )
+        if kept and any(layer.state_bytes for layer in layout.layers):
+            raise ValueError(
+                "engine vllm makes its blocks as large as a layer's recurrent state, in dtypes of its own; "
+                "what that takes is not counted here: use ideal, transformers or llama.cpp for this model"
+            )
+        if self.hybrid is False and all(layer.window for layer in kept):
+            if len({(layer.kind, layer.window) for layer in kept}) > 1:
+                raise ValueError("hybrid=False needs a full layer beside windows of different sizes")
+
+
+@dataclass(frozen=True)
+class LlamaCpp(_Policy):
+    """What llama.cpp allocates at the start for `batch` sequences of `context` tokens.
+
+    Every sequence gets its cells, in 256s; with unified, all share one pool. A windowed layer gets
+    W + n_ubatch cells (unified: batch × W + n_ubatch), in 256s too, unless swa_full asks for all of
+    them. Only the architectures in `windowed` have such a cache; Mistral's and Phi-3's windows, for one,
+    are not used, so their layers keep every token. A layout without an architecture is taken at its word.
+    Keys and values are rows of their own: f16, or 32 numbers in 34 bytes (q8_0) or 18 (q4_0).
+
+    From ggml-org/llama.cpp at 0c1e57098: src/llama-context.cpp (n_ctx_seq), src/llama-kv-cache.cpp,
+    src/llama-kv-cache-iswa.cpp (size_swa), src/models/*.cpp (swa_type), common/common.h (defaults).
+    """
+
+    n_ubatch: int = 512
+    unified: bool = False
+    swa_full: bool = False
+
+    name = "llama.cpp"
+    dtypes = ("fp32", "fp16", "bf16", "q8_0", "q4_0")
+    windowed = frozenset(
+        "gemma2 gemma3 gemma3_text gemma3n gemma3n_text gemma4 gemma4_text cohere2 exaone4 gpt_oss "
+        "llama4 llama4_text olmo3 smallthinker".split()
+    )
+
+    def __post_init__(self):
+        count("n_ubatch", self.n_ubatch)
+        _flag("unified", self.unified)
+        _flag("swa_full", self.swa_full)
+
+    def tokens(self, layer, context, batch, layout):
+        """Cells of one sequence, or of the pool that all share."""
+        sequences = batch if self.unified else 1
+        cells = _pad(context * sequences, 256)
+        honoured = layout.architecture is None or layout.architecture in self.windowed
+        if layer.window is None or self.swa_full or not honoured:
+            return cells
+        return _pad(min(cells, layer.window * sequences + self.n_ubatch), 256)
+
+    def rows(self, layout, context, batch, dtype):
+        rows = super().rows(layout, context, batch, dtype)
+        if not self.unified:
+            return rows
+        note = "one pool for all sequences"
+        return tuple(dataclasses.replace(row, bytes=row.bytes // batch, note=note) for row in rows)
+
+    def token_bytes(self, layer, layout, dtype):
+        for argument, width in (("head_dim", layer.head_dim), ("v_head_dim", layer.v_head_dim)):
+            if (width or 0) % dtype.values:
+                raise ValueError(
+                    f"{argument} must be a multiple of {dtype.values} for {dtype.name}, not {width}"
+                )
+        return layer.bytes_per_token(dtype)
+
+
+def _pad(number, multiple):
+    return -(-number // multiple) * multiple
+
+
+ENGINES = {policy.name: policy for policy in (Ideal, Transformers, VLLM, LlamaCpp)}
 
 
 def engine(name, **options) -> Engine:
