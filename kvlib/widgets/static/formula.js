@@ -66,7 +66,7 @@ function render({ model, el }) {
     factors.forEach((factor, i) => {
       factor.bar.style.width = `${(100 * Math.abs(doublings[i])) / all}%`;
       factor.bar.classList.toggle("kv-minus", doublings[i] < 0);
-      factor.share.textContent = `${trimmed(fixed(doublings[i], 1))} doublings`;
+      factor.share.textContent = `${trimmed(fixed(doublings[i], 1))} ${doublings[i] === 1 ? "doubling" : "doublings"}`;
       factor.double.disabled = factor.twice() === undefined;
     });
 

@@ -118,3 +118,20 @@ function budget({ kept, read, dtype, context, batch, usable, weights, weights_re
     longest: largest((n) => cacheBytes(n, batch) <= free),
   };
 }
+
+// widgets/recompute.py, counts: small whole Numbers, exact.
+function recomputeCounts(prompt, step) {
+  const zero = () => ({ projections: 0, scores: 0, all_projections: 0, all_scores: 0 });
+  const ways = { without: zero(), with: zero() };
+  for (let s = 1; s <= step; s++) {
+    const T = prompt + s - 1;
+    const now = { without: [T, T * T], with: s === 1 ? [T, T * T] : [1, T] };
+    for (const [way, [projections, scores]] of Object.entries(now)) {
+      const sums = ways[way];
+      Object.assign(sums, { projections, scores });
+      sums.all_projections += projections;
+      sums.all_scores += scores;
+    }
+  }
+  return ways;
+}
