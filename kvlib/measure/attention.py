@@ -1,0 +1,75 @@
+"""Decode attention alone, against the speed of a copy.
+
+One new token reads every key and value of its context once. So the bytes of the cache over the
+copy bandwidth is the least time it can take, and the share reached says what is left to gain.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from ..attention import attention
+from ..storage import torch_dtype
+from ..units import MiB, count
+from .timing import Copy, median, timed
+
+# Keys and values lie apart in at least this much, so that no turn finds them in a CPU's cache.
+APART = 256 * MiB
+
+
+@dataclass(frozen=True)
+class AttentionRow:
+    """One context.
+
+    bytes_read     keys and values of all sequences
+    seconds        the median of one call
+    floor_seconds  bytes_read / copy bandwidth of the same run
+    """
+
+    context: int
+    bytes_read: int
+    seconds: float
+    floor_seconds: float
+
+    @property
+    def fraction(self) -> float:
+        """The share of the copy bandwidth that is reached; 1 is the floor itself."""
+        return self.floor_seconds / self.seconds
+
+
+def attention_against_copy(
+    contexts=(512, 1024, 2048, 4096, 8192), batch=1, n_heads=32, n_kv_heads=8, head_dim=128,
+    dtype="fp32", device="cpu", repeats=7,
+) -> list[AttentionRow]:  # fmt: skip
+    """One layer's decode attention over each context, a row a context, in turn with a copy.
+
+    Every call reads keys and values that no call shortly before has read, as a model's layers do.
+    Raises ValueError for a count below 1 or n_heads not divisible by n_kv_heads.
+    """
+    contexts = [count("contexts", context) for context in contexts]
+    batch, head_dim = count("batch", batch), count("head_dim", head_dim)
+    n_heads, n_kv_heads = count("n_heads", n_heads), count("n_kv_heads", n_kv_heads)
+    q = torch.randn(batch, n_heads, 1, head_dim).to(device, torch_dtype(dtype))
+    per_token = batch * n_kv_heads * head_dim
+    size = max(max(contexts) * per_token, APART // 2 // q.element_size())
+    pools = [torch.empty(size, dtype=q.dtype, device=device).normal_() for _ in ("keys", "values")]
+
+    calls = {"copy": Copy(device)}
+    for context in contexts:
+        shape = -1, batch, n_kv_heads, context, head_dim
+        k, v = (pool[: size // (context * per_token) * context * per_token].view(shape) for pool in pools)
+        calls[context] = partial(_next, q, k, v, iter(range(10**9)))
+    with torch.inference_mode():
+        seconds = {name: median(took) for name, took in timed(calls, repeats, device).items()}
+    bandwidth = calls["copy"].moved / seconds["copy"]
+    bytes_read = {context: 2 * context * per_token * q.element_size() for context in contexts}
+    return [
+        AttentionRow(context, bytes_read[context], seconds[context], bytes_read[context] / bandwidth)
+        for context in contexts
+    ]
+
+
+def _next(q, k, v, turns):
+    i = next(turns) % len(k)
+    return attention(q, k[i], v[i])
