@@ -1,0 +1,144 @@
+// Sharing heads: query heads stand over the KV head they read; fewer KV heads, fewer bytes.
+function render({ model, el }) {
+  const f = figure(el, model, {
+    title: "Sharing heads",
+    lead: "Every query head reads one KV head, and only KV heads are kept. Give a model fewer of them, or more.",
+  });
+  const rows = f.get("rows");
+  const drawn = rows.filter((row) => row.n_kv_heads !== null);
+  const chosen = () => rows.find((row) => row.model === f.get("model"));
+  const divisors = () => Array.from({ length: chosen().n_heads }, (_, i) => i + 1).filter((d) => chosen().n_heads % d === 0);
+  const kind = (kv) => (kv === chosen().n_heads ? "MHA" : kv === 1 ? "MQA" : "GQA");
+  const token = (kv) => kvBytes({ n_layers: chosen().keeping, n_kv_heads: kv, head_dim: chosen().head_dim,
+    context: 1, batch: 1, dtype: f.get("dtypes")[f.get("dtype")] });
+
+  // The model and its KV heads change together, so that no pair is ever wrong.
+  const models = h("select", { id: newId(), onchange: () => {
+    model.set("model", models.value);
+    model.set("n_kv_heads", chosen().n_kv_heads);
+    model.save_changes();
+  } }, drawn.map((row) => h("option", { value: row.model }, row.model)));
+  f.controls.append(h("div", { class: "kv-control" }, h("label", { for: models.id }, "Model"), models));
+  follow(f, "model", () => { models.value = f.get("model"); });
+
+  const heads = h("input", { type: "range", id: newId(), min: 0, step: 1,
+    oninput: () => f.set("n_kv_heads", divisors()[heads.valueAsNumber]) });
+  const count = h("output", { for: heads.id });
+  f.controls.append(h("div", { class: "kv-control" }, h("label", { for: heads.id }, "KV heads"), count, heads));
+  choice(f, "dtype", { label: "Precision" });
+
+  const big = h("p", { class: "kv-big" });
+  const said = h("p", {});
+  const drawing = h("div", { class: "kv-heads" });
+  const bars = h("div", { class: "kv-choices" });
+  const compared = comparison(f, rows);
+  f.body.append(big, said, drawing, bars, compared.el);
+
+  f.draw(() => {
+    const row = chosen(), kv = f.get("n_kv_heads"), group_size = row.n_heads / kv;
+    const bytes = token(kv);
+    heads.max = divisors().length - 1;
+    heads.value = divisors().indexOf(kv);
+    count.textContent = `${kv} of ${row.n_heads}: ${kind(kv)}`;
+    heads.setAttribute("aria-valuetext", `${kv} KV heads, ${kind(kv)}`);
+
+    big.textContent = `${fmt(bytes)} a token`;
+    const readers = group_size === 1 ? "every query head has a KV head of its own" :
+      kv === 1 ? `all ${row.n_heads} query heads share one KV head` : `${group_size} query heads share each KV head`;
+    const share = group_size === 1 ? "nothing is saved" : `1/${group_size} of what MHA would keep`;
+    const against = kv === row.n_kv_heads ? `${row.model}'s own choice` :
+      kv > row.n_kv_heads ? `${times(kv, row.n_kv_heads)} times ${row.model}'s own choice` :
+        `1/${times(row.n_kv_heads, kv)} of ${row.model}'s own choice`;
+    said.textContent = `${kind(kv)}: ${readers}. That is ${share}, and ${against}.`;
+    f.say(`${fmt(bytes)} a token. ${said.textContent}`);
+
+    drawing.replaceChildren(drawHeads(row.n_heads, kv, Math.min(f.width, 720)));
+    const most = Number(token(row.n_heads));
+    bars.replaceChildren(...[["as MHA", row.n_heads], ["its own choice", row.n_kv_heads], ["as MQA", 1], ["set here", kv]].flatMap(([name, n]) => {
+      const look = name === "set here" ? "kv-set" : "";
+      const width = `width:${(100 * Number(token(n))) / most}%`;
+      return [h("span", { class: look }, `${name}: ${n}`),
+        h("span", { class: `kv-track ${look}` }, h("div", { class: "kv-fill", style: width })),
+        h("span", { class: look }, fmt(token(n)))];
+    }));
+    compared.show();
+    f.table(`Who reads whom in ${row.model} with ${kv} KV heads`, ["KV head", "read by query heads"],
+      Array.from({ length: kv }, (_, i) => [i, group_size === 1 ? i : `${i * group_size} to ${(i + 1) * group_size - 1}`]));
+  });
+}
+
+const times = (a, b) => trimmed(fixed(a / b, 2));
+
+// Hollow squares are query heads, solid ones KV heads; a bracket joins a group to the head it reads.
+function drawHeads(n_heads, kv, width) {
+  const size = n_heads / kv;
+  // As many heads a row as fit with 9 px each, a divisor of n_heads so that rows are full.
+  const fits = Math.max(1, Math.floor(width / (n_heads > 32 ? 10 : 9)));
+  const columns = Array.from({ length: n_heads }, (_, i) => i + 1).filter((d) => n_heads % d === 0 && d <= fits).at(-1);
+  const step = Math.min(26, width / columns), box = step * 0.72, pad = (step - box) / 2;
+  const perRow = Math.max(1, Math.floor(columns / size)); // groups side by side
+  const deep = Math.max(1, Math.ceil(size / columns)); // rows of queries one group takes
+  const gap = 20, high = deep * step + gap + box + 14;
+  const parts = [];
+  for (let g = 0; g < kv; g++) {
+    const x0 = (g % perRow) * size * step, y0 = Math.floor(g / perRow) * high;
+    const wide = Math.min(size, columns) * step;
+    let queries = "";
+    for (let i = 0; i < size; i++) {
+      const x = x0 + (i % columns) * step + pad, y = y0 + Math.floor(i / columns) * step + 1;
+      queries += `M${x} ${y}h${box}v${box}h${-box}z`;
+    }
+    const base = y0 + deep * step, middle = x0 + wide / 2;
+    const bracket = size > 1 ? `M${x0 + pad} ${base}v5H${x0 + wide - pad}v-5M${middle} ${base + 5}V${base + gap - 4}` :
+      `M${middle} ${base - pad + 1}V${base + gap - 4}`;
+    parts.push(svg("path", { d: queries, class: "kv-query" }), svg("path", { d: bracket, class: "kv-bracket" }),
+      svg("rect", { x: middle - box / 2, y: base + gap - 4, width: box, height: box, rx: 2, class: "kv-kept" }));
+  }
+  const height = Math.ceil(kv / perRow) * high;
+  const all = Math.ceil(n_heads / columns) * (step + gap + box + 14);
+  return h("div", { style: `min-height:${all}px` },
+    h("p", { class: "kv-small kv-quiet", "aria-hidden": "true" },
+      h("span", { class: "kv-mark-query" }), ` query head, ${n_heads} `, h("span", { class: "kv-mark-kept" }), ` KV head, ${kv}: keys and values are kept`),
+    svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img",
+      "aria-label": `${n_heads} query heads over ${kv} KV heads, ${size} to each.` }, parts));
+}
+
+// The real models, by any column: a button in each header sorts, largest first, names from A.
+function comparison(f, rows) {
+  const columns = [["model", "model"], ["bytes_per_token", "one token"], ["n_kv_heads", "KV heads"], ["n_heads", "query heads"],
+    ["n_layers", "layers"], ["head_dim", "head_dim"], ["at_8k", "8,192 tokens"], ["at_128k", "131,072 tokens"]];
+  const cells = (row) => columns.map(([key], i) => {
+    if (i === 0) return h("th", { scope: "row" }, row.model);
+    const value = row[key];
+    if (key === "bytes_per_token" || i >= 6) return h("td", {}, value === null ? h("span", { class: "kv-quiet" }, `ends at ${group(row.ends)}`) : fmt(value, null, 1));
+    return h("td", {}, value === null ? "–" : String(value));
+  });
+  const lines = new Map(rows.map((row) => [row.model, h("tr", {}, cells(row))]));
+  const heads = columns.map(([key, name]) => h("th", { scope: "col" },
+    h("button", { type: "button", onclick: () => f.set("sort", key) }, name)));
+  const body = h("tbody", {});
+  const order = h("caption", {});
+  const at = h("div", { class: "kv-scroll kv-compared", tabindex: 0, role: "region", "aria-label": "Models compared" },
+    h("table", { class: "kv-models" }, order, h("thead", {}, h("tr", {}, heads)), body));
+  let sorted = null;
+  const show = () => {
+    const key = f.get("sort");
+    if (sorted !== key) {
+      const size = (row) => row[key] ?? -1;
+      const by = key === "model" ? (a, b) => (a.model < b.model ? -1 : 1) : (a, b) => size(b) - size(a) || (a.model < b.model ? -1 : 1);
+      body.replaceChildren(...[...rows].sort(by).map((row) => lines.get(row.model)));
+      columns.forEach(([name], i) => {
+        if (name === key) heads[i].setAttribute("aria-sort", key === "model" ? "ascending" : "descending");
+        else heads[i].removeAttribute("aria-sort");
+      });
+      const [, words] = columns.find(([name]) => name === key);
+      order.textContent = `Real models, bf16, by ${words}${key === "model" ? "" : ", largest first"}`;
+      sorted = key;
+    }
+    for (const [name, line] of lines) {
+      if (name === f.get("model")) line.setAttribute("aria-current", "true");
+      else line.removeAttribute("aria-current");
+    }
+  };
+  return { el: at, show };
+}
