@@ -126,3 +126,20 @@ class BlockTable:
 
     def _writes_shared(self) -> bool:
         return self.length % self.pool.block_size != 0 and self.pool.refs(self.blocks[-1]) > 1
+
+
+def append_all(tables, tokens) -> list[tuple[int, int]]:
+    """`append(n)` to each table for its n in `tokens`: all, or none and OutOfBlocks.
+
+    Returns every (from, to) to copy. Of the tables that own one partly filled block, the
+    last to write keeps it, unless a table that does not write owns it too.
+    """
+    writing = [(table, n) for table, n in zip(tables, tokens, strict=True) if n]
+    asked = sum(table.needs(n) for table, n in writing)
+    last = Counter(table.blocks[-1] for table, _ in writing if table._writes_shared())
+    if writing:
+        pool = writing[0][0].pool
+        asked -= sum(pool.refs(block) == owners for block, owners in last.items())
+        if asked > pool.num_free:
+            raise OutOfBlocks(asked, pool.num_free)
+    return [copy for table, n in writing for copy in table.append(n)]

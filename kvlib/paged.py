@@ -1,0 +1,167 @@
+"""A paged cache: tokens lie in blocks of one pool, and a table says which blocks are whose.
+
+Sequences of different length share the pool without gaps; a forked sequence shares its
+past until it writes (copy-on-write); a freed one's blocks are used again.
+"""
+
+import torch
+
+from .attention import attention
+from .blocks import BlockPool, BlockTable, append_all
+from .cache import Cache
+from .units import count
+
+
+class PagedCache(Cache):
+    """`batch` sequences in a pool of `num_blocks` blocks of `block_size` tokens.
+
+    Without `num_blocks`, as many as let every sequence grow to `capacity`. Sequences are
+    numbered from 0 in the order of `tables`, which is the batch's.
+    """
+
+    kind = "paged"
+
+    def __init__(self, layout, *, block_size=16, num_blocks=None, batch=1, capacity=2048, **rest):
+        per_sequence = -(-count("capacity", capacity) // count("block_size", block_size))
+        self.pool = BlockPool(num_blocks or count("batch", batch) * per_sequence, block_size)
+        self.tables = [BlockTable(self.pool) for _ in range(batch)]
+        super().__init__(layout, batch=batch, capacity=capacity, **rest)
+
+    def storage(self, kv):
+        """Keys and values [2, H_kv, slots, D]; slot = block × block_size + offset."""
+        slots = self.pool.num_blocks * self.pool.block_size
+        return torch.zeros(2, kv.n_kv_heads, slots, kv.head_dim, dtype=self.dtype, device=self.device)
+
+    def update(self, layer, k, v):
+        """Layer 0 comes first: it takes the blocks that every layer then writes to.
+
+        Sequences of different length are returned with padding in front, where
+        `padding` says how much. Raises OutOfBlocks, with nothing changed, if the pool is short.
+        """
+        if layer == 0:
+            self._grow(k.shape[2])
+        store = self.layers[layer]
+        new = torch.stack((k, v)).permute(0, 2, 1, 3, 4).flatten(2, 3)  # [2, H_kv, B·T, D]
+        store.index_copy_(2, self._write, new if self._real is None else new[:, :, self._real])
+        B, S = self._read.shape
+        held = store.index_select(2, self._read.flatten())
+        k, v = held.unflatten(2, (B, S)).transpose(1, 2)  # 2 × [B, H_kv, S, D]
+        return k, v
+
+    def attend(self, layer, q, k, v):
+        k, v = self.update(layer, k, v)
+        return attention(q, k, v, self.layout.layers[layer].window, pad=self._padding)
+
+    def padding(self, layer, S):
+        return self._padding
+
+    def _grow(self, T):
+        """Blocks for T more tokens of each sequence, and the slots to write and to read."""
+        fresh = [T] * self.batch
+        if self.length == 0 and self._first_pad is not None:  # a batch of prompts, filled up in front
+            fresh = [T - int(pad) for pad in self._first_pad]
+        for source, target in append_all(self.tables, fresh):
+            size = self.pool.block_size
+            for store in self.layers:
+                store[:, :, target * size : (target + 1) * size] = store[
+                    :, :, source * size : (source + 1) * size
+                ]
+        S = max(self.lengths)
+        self._read = torch.zeros(self.batch, S, dtype=torch.long, device=self.device)  # padding reads slot 0
+        for row, table in zip(self._read, self.tables, strict=True):
+            row[S - table.length :] = self._slots(table)
+        self._padding = self.pad
+        written = self._read[:, S - T :]
+        self._real = None  # which of the new tokens are not padding
+        if min(fresh) < T:
+            real = torch.arange(T, device=self.device) >= T - torch.tensor(fresh, device=self.device)[:, None]
+            self._real, written = real.flatten().nonzero().squeeze(1), written[real]
+        self._write = written.flatten()
+
+    def _slots(self, table):
+        blocks = torch.tensor(table.blocks, device=self.device)
+        offsets = torch.arange(self.pool.block_size, device=self.device)
+        return (blocks[:, None] * self.pool.block_size + offsets).flatten()[: table.length]
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens in each sequence."""
+        return [table.length for table in self.tables]
+
+    @property
+    def length(self) -> int:
+        """Tokens in the longest sequence."""
+        return max(self.lengths, default=0)
+
+    @property
+    def pad(self):
+        """[B]: by how much each sequence is shorter than the longest; None if none is."""
+        if self.length == 0:
+            return self._first_pad
+        if min(self.lengths) == self.length:
+            return None
+        return torch.tensor([self.length - n for n in self.lengths], device=self.device)
+
+    @pad.setter
+    def pad(self, pad):
+        self._first_pad = pad
+
+    def fork(self, sequence: int = 0) -> int:
+        """A new sequence with the same past as `sequence`, in the same blocks; returns its number."""
+        self.tables.append(self.tables[sequence].fork())
+        self._batch_changed()
+        return self.batch - 1
+
+    def add(self) -> int:
+        """A new, empty sequence; returns its number."""
+        self.tables.append(BlockTable(self.pool))
+        self._batch_changed()
+        return self.batch - 1
+
+    def free(self, sequence: int) -> None:
+        """Give a sequence's blocks back; the sequences after it move up by one."""
+        self.tables.pop(sequence).free()
+        self._batch_changed()
+
+    def select(self, sequences) -> "PagedCache":
+        """A cache of only these sequences, over the same pool: to prefill one of a batch."""
+        part = object.__new__(PagedCache)
+        part.__dict__.update(self.__dict__)
+        part.tables = [self.tables[i] for i in sequences]
+        part._batch_changed()
+        return part
+
+    def _batch_changed(self):
+        self.batch = len(self.tables)
+        self.pad = None
+
+    def _fills(self) -> dict[int, int]:
+        """Tokens in each block in use; a shared block counts once."""
+        size, fills = self.pool.block_size, {}
+        for table in self.tables:
+            for i, block in enumerate(table.blocks):
+                fills[block] = max(fills.get(block, 0), min(size, table.length - i * size))
+        return fills
+
+    def _bytes_per_slot(self) -> int:
+        return sum(store[:, :, 0].nbytes for store in self.layers)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the tokens held; what sequences share counts once."""
+        return sum(self._fills().values()) * self._bytes_per_slot()
+
+    @property
+    def block_bytes(self) -> int:
+        """Bytes of the blocks in use, the empty end of each last block included."""
+        return len(self._fills()) * self.pool.block_size * self._bytes_per_slot()
+
+    @property
+    def reserved_bytes(self) -> int:
+        """Bytes of the whole pool."""
+        return sum(store.nbytes for store in self.layers)
+
+    @property
+    def predicted_bytes(self) -> int:
+        """What the layout says `nbytes` must be; every layer is paged in full, windows too."""
+        return sum(self._fills().values()) * self.layout.bytes_per_token(self._dtype_name())
