@@ -16,18 +16,17 @@ from .units import DType, count, unknown
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the count: `n_layers` layers with room for `tokens` tokens of a sequence each.
+    """One line of the count: `n_layers` layers like `layer` with room for `tokens` tokens of a sequence each.
 
     token_bytes  one token in one layer, over all GPUs
     bytes        the layers and the batch together, and what `note` says comes on top
     """
 
-    kind: str
+    layer: LayerKV
     n_layers: int
     tokens: int
     token_bytes: int
     bytes: int
-    window: int | None = None
     note: str = ""
 
 
@@ -58,9 +57,7 @@ class _Policy:
         for layer, n_layers in _counted(layout).items():
             tokens = self.tokens(layer, context, batch, layout)
             each = self.token_bytes(layer, layout, dtype)
-            rows.append(
-                Row(layer.kind, n_layers, tokens, each, batch * n_layers * tokens * each, layer.window)
-            )
+            rows.append(Row(layer, n_layers, tokens, each, batch * n_layers * tokens * each))
         return tuple(rows)
 
     def bytes(self, layout, context, batch, dtype):
@@ -221,7 +218,7 @@ class VLLM(_Policy):
         block_size = block_size or self.block_size
         total = batch * self.tp * n_layers * blocks * page
         token_bytes = self.tp * page // block_size
-        return Row(layer.kind, n_layers, blocks * block_size, token_bytes, total, layer.window)
+        return Row(layer, n_layers, blocks * block_size, token_bytes, total)
 
     def _need(self, layer, layout):
         """What decides the blocks a layer asks for: all tokens, or a kind of window."""

@@ -93,7 +93,7 @@ def test_vllm_pads_groups_that_lack_layers():
     blocks = -(-(511 + 4096) // 16) + 1
     assert kept(layout, 32768, "vllm") == (6 * blocks + 2048) * 4 * 16 * 1024
     rows = engine("vllm").rows(layout, 32768, 1, BF16)
-    assert [(row.kind, row.n_layers) for row in rows] == [("sliding", 22), ("full", 4)]
+    assert [(row.layer.kind, row.n_layers) for row in rows] == [("sliding", 22), ("full", 4)]
     assert rows[0].note == "6 groups of 4 layers, room for 2 more unused"
 
 
