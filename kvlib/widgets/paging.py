@@ -1,0 +1,149 @@
+"""One stream of requests, one memory: contiguous reservation beside paged blocks, step by step.
+
+Every step shown was played by `kvlib.trace` on the same `BlockPool` as the paged cache; the page
+only draws it.
+"""
+
+import traitlets
+
+from .. import trace
+from ..units import count
+from .base import Figure, Table, Whole
+
+BLOCK_SIZES = (4, 8, 16, 32)
+MAX_TOKENS = 128  # what a server would reserve for one request
+
+
+def stream() -> tuple[trace.Request, ...]:
+    """The stream of requests drawn where none is given: 16, all with one system prompt."""
+    return trace.requests(16, seed=51, prompt=(8, 40), new=(8, 56), prefix_tokens=24)
+
+
+def packed(run: trace.Run) -> dict:
+    """A run as paging.js unfolds it: each unbroken stay of a request once, with its last place.
+
+    A stay is [request, first step, last step, tokens at the first, place]; a place is a block
+    table, which only grows during a stay, or [start, size].
+    """
+    stays, open_stays, prefix = [], {}, None
+    for frame in run.frames:
+        still = {}
+        for held in frame.running:
+            stay = open_stays.get(held.request)
+            if stay is None:
+                stay = [held.request, frame.step, None, held.tokens, None]
+                stays.append(stay)
+            stay[2] = frame.step
+            stay[4] = list(held.blocks) if run.policy == "paged" else [held.start, held.size]
+            still[held.request] = stay
+        open_stays = still
+        for _, held in frame.prefixes:
+            first = frame.step if prefix is None else prefix[0]
+            prefix = [first, frame.step, held.tokens, list(held.blocks)]
+    return {
+        "stays": stays,
+        "prefix": prefix,
+        "used": [frame.used for frame in run.frames],
+        "taken": [frame.taken for frame in run.frames],
+        "summary": run.summary(),
+    }
+
+
+class Paging(Figure):
+    """Requests arriving, growing and leaving under two policies, beside each other.
+
+    Paging(step=40, block_size=16, share_prefix=True, request=3): the step shown, the paged side's
+    block size (4, 8, 16 or 32), whether the system prompt is stored once, the request whose block
+    table is shown. `requests` (kvlib.trace.Request, ids 0, 1, 2…, at most one system prompt),
+    `memory` and `max_tokens` in token slots replace the book's own stream.
+    Raises ValueError for what cannot be.
+    """
+
+    script = "paging.js"
+    title = "Paging"
+
+    step = Whole(0, least=0, most=100_000)
+    block_size = traitlets.Int(16).tag(sync=True)
+    share_prefix = traitlets.Bool(False).tag(sync=True)
+    request = Whole(0, least=0, most=1000)
+    data = traitlets.Dict(read_only=True).tag(sync=True)
+
+    def __init__(self, requests=None, *, memory=512, max_tokens=MAX_TOKENS, **rest):
+        if requests is None:
+            requests, rest = stream(), {"step": 40, "request": 5, **rest}
+        requests = tuple(requests)
+        if [r.id for r in requests] != list(range(len(requests))):
+            raise ValueError("requests must have the ids 0, 1, 2… in this order")
+        if len({r.prefix for r in requests} - {None}) > 1:
+            raise ValueError("requests must share at most one prefix")
+        if count("memory", memory) % max(BLOCK_SIZES):
+            raise ValueError(f"memory must be a multiple of {max(BLOCK_SIZES)} slots, not {memory}")
+        self.runs = {"reserved": trace.simulate(requests, memory, "reserved", max_tokens=max_tokens)}
+        for size in BLOCK_SIZES:
+            for share in (False, True):
+                run = trace.simulate(requests, memory, "paged", block_size=size, share_prefix=share)
+                self.runs[key(size, share)] = run
+        self._last = max(len(run.frames) for run in self.runs.values()) - 1
+        super().__init__(**rest)
+        shape = [[r.arrival, r.prompt_tokens, r.new_tokens, r.prefix_tokens] for r in requests]
+        runs = {name: packed(run) for name, run in self.runs.items()}
+        self.set_trait("data", {"memory": memory, "requests": shape, "runs": runs, "sizes": BLOCK_SIZES})
+        self.set_trait("limits", {"step": [0, self._last], "request": [0, len(requests) - 1]})
+
+    @traitlets.validate("step")
+    def _check_step(self, proposal):
+        if proposal["value"] > self._last:
+            raise ValueError(
+                f"step must be at most {self._last}, the last of the run, not {proposal['value']}"
+            )
+        return proposal["value"]
+
+    @traitlets.validate("request")
+    def _check_request(self, proposal):
+        if proposal["value"] >= (n := len(self.runs["reserved"].requests)):
+            raise ValueError(f"request must be at most {n - 1}, the last one's id, not {proposal['value']}")
+        return proposal["value"]
+
+    @traitlets.validate("block_size")
+    def _check_block_size(self, proposal):
+        if proposal["value"] not in BLOCK_SIZES:
+            raise ValueError(f"block_size must be one of {BLOCK_SIZES}, not {proposal['value']}")
+        return proposal["value"]
+
+    @property
+    def frames(self) -> tuple:
+        """The two frames shown, (reserved, paged); None for a side that has finished."""
+        names = ("reserved", key(self.block_size, self.share_prefix))
+        frames = (self.runs[name].frames for name in names)
+        return tuple(f[self.step] if self.step < len(f) else None for f in frames)
+
+    def table(self) -> Table:
+        def row(name, run):
+            s = run.summary()
+            return [
+                name, s["steps"], s["peak_running"], f"{s['tokens_per_step']:.2f}",
+                f"{100 * s['utilisation']:.0f} %", s["preempted"],
+            ]  # fmt: skip
+
+        rows = [row("contiguous reservation", self.runs["reserved"])]
+        for size in BLOCK_SIZES:
+            rows.append(row(f"paged, blocks of {size}", self.runs[key(size, False)]))
+        for size in BLOCK_SIZES:
+            rows.append(row(f"paged, blocks of {size}, prefix shared", self.runs[key(size, True)]))
+        return Table(
+            f"{len(self.data['requests'])} requests on {self.data['memory']} token slots",
+            [
+                "policy",
+                "steps",
+                "most at once",
+                "tokens a step",
+                "slots taken that hold a token",
+                "preempted",
+            ],
+            rows,
+        )
+
+
+def key(block_size, share_prefix) -> str:
+    """The name of a paged run in `data` and `runs`: "16", or "16+" with the prefix shared."""
+    return f"{block_size}{'+' if share_prefix else ''}"
