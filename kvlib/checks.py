@@ -1,0 +1,252 @@
+"""Check an answer to an exercise and name the misconception behind a wrong one.
+
+    kvlib.check("02-total", 402653184)
+
+prints feedback and returns points, a plain number, so that nbgrader can give part of
+them and nbval can compare. Whatever the answer is, check never raises. The questions
+themselves are in questions/.
+"""
+
+import contextlib
+import copy
+import inspect
+import io
+import math
+import numbers
+import random
+import sys
+import warnings
+from dataclasses import dataclass, field
+
+from .units import UNITS, unknown
+
+STEPS = 200_000  # lines that a function under test may run before it counts as endless
+
+
+def check(name: str, answer) -> float:
+    """Print what is to be said of `answer` to the question `name`; return the points it earns.
+
+    None and ... mean that there is no answer yet. Raises ValueError for an unknown name
+    and nothing else.
+    """
+    from .questions import QUESTIONS
+
+    if name not in QUESTIONS:
+        raise unknown("question", name, QUESTIONS)
+    points = QUESTIONS[name].points
+    share, said = mark(QUESTIONS[name].build(), answer)
+    earned = points * share
+    earned = int(earned) if earned == int(earned) else earned
+    print(said, f"{earned} of {points} point{'s' * (points != 1)}.", sep="\n" if "\n" in said else " ")
+    return earned
+
+
+def mark(question, answer) -> tuple[float, str]:
+    """The share of the points that `answer` earns, from 0 to 1, and what is to be said of it."""
+    if answer is None or answer is ...:
+        return 0, "Not answered yet."
+    sink = io.StringIO()
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):
+            warnings.simplefilter("ignore")
+            return question.mark(answer)
+    except KeyboardInterrupt:
+        return 0, "Interrupted."
+    except BaseException:  # an answer can be any object, and any of its methods can raise anything
+        return 0, "Not yet. This answer cannot be read."
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number is asked for.
+
+    slips  what is said of a wrong number -> that number
+    tol    how far an answer may be off, relative to it; 0 asks for the exact number
+    idea   what is said of a wrong number that no slip explains
+    """
+
+    right: float
+    slips: dict[str, float] = field(default_factory=dict)
+    tol: float = 0.0
+    idea: str = ""
+
+    @classmethod
+    def of_bytes(cls, right, unit, slips=None, tol=0.005, idea="") -> "Number":
+        """`right` and `slips` are in bytes and asked for in `unit`; answers in other units are slips too."""
+        size = UNITS[unit]
+        all_slips = {said: nbytes / size for said, nbytes in (slips or {}).items()}
+        for other, other_size in UNITS.items():
+            if other_size != size:
+                said = f"The amount is right, but you say it in {other}; the question asks for {unit}."
+                all_slips[said] = right / other_size
+        return cls(right / size, all_slips, tol, idea)
+
+    def mark(self, answer):
+        if isinstance(answer, str):
+            return 0, "Not yet. Give a number without quotes and without its unit."
+        if isinstance(answer, bool) or not isinstance(answer, numbers.Real):
+            return 0, f"Not yet. Give one number, not {_kind(answer)}."
+        value = float(answer)
+        if not math.isfinite(value):
+            return 0, "Not yet. Give a finite number."
+        if self._is(value, self.right):
+            return 1, "Right."
+        said = [words for words, slip in self.slips.items() if self._is(value, slip)]
+        if not said:
+            said = [f"Your number is too {'large' if value > self.right else 'small'}."]
+            said += [self.idea] if self.idea else []
+            return 0, " ".join(["Not yet.", *said])
+        return 0, "Not yet. " + " Or: ".join(said)
+
+    def _is(self, value, target) -> bool:
+        return value == target if self.tol == 0 else abs(value - target) <= self.tol * abs(target)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several words or letters; `wrong` maps each other one to what is said of it."""
+
+    right: str
+    wrong: dict[str, str]
+
+    def mark(self, answer):
+        allowed = sorted([self.right, *self.wrong], key=str.lower)
+        if not isinstance(answer, str):
+            return 0, f"Not yet. Answer in quotes with one of: {', '.join(allowed)}."
+        by_lower = {word.lower(): word for word in allowed}
+        word = by_lower.get(str.strip(answer).lower())
+        if word is None:
+            return 0, f"Not yet. Answer with one of: {', '.join(allowed)}."
+        return (1, "Right.") if word == self.right else (0, f"Not yet. {self.wrong[word]}")
+
+
+@dataclass(frozen=True)
+class Each:
+    """Several questions in one dict; each counts alike."""
+
+    parts: dict
+
+    def mark(self, answer):
+        if not isinstance(answer, dict):
+            return 0, f"Not yet. Give a dict with the keys {', '.join(self.parts)}."
+        marks = {name: mark(part, answer.get(name)) for name, part in self.parts.items()}
+        share = sum(m[0] for m in marks.values()) / len(marks)
+        if all(said == "Not answered yet." for _, said in marks.values()):
+            return 0, "Not answered yet."
+        if share == 1:
+            return 1, "Right."
+        lines = [f"  {name}: {said}" for name, (_, said) in marks.items()]
+        return share, "\n".join(["Partly right:" if share else "Not yet:", *lines])
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function (or class) to write, held against `reference` on cases that never change.
+
+    cases  rng -> the tuples of arguments to try
+    slips  what is said of a wrong function -> a function that is wrong in that way
+    drive  how one is tried: (function, *arguments) -> what is compared
+    """
+
+    reference: object
+    cases: object
+    slips: dict = field(default_factory=dict)
+    drive: object = None
+
+    def mark(self, answer):
+        if not callable(answer):
+            return 0, "Not yet. Hand over the function itself, its name without brackets."
+        budget = [STEPS]
+        tried = [(case, self._try(answer, case, budget)) for case in self._cases()]
+        if all(how == "gives" and what is None for _, (how, what) in tried):
+            return 0, "Not answered yet."
+        expected = [self._try(self.reference, case) for case, _ in tried]
+        failed = [item for item, want in zip(tried, expected, strict=True) if not _same(item[1], want)]
+        if not failed:
+            return 1, "Right."
+        for said, slip in self.slips.items():
+            if all(_same(got, self._try(slip, case)) for case, got in tried):
+                return 0, f"Not yet. {said}"
+        case, (how, what) = failed[0]
+        return 0, f"Not yet. For {self._arguments(case)} yours {how} {_short(what)}."
+
+    def _cases(self):
+        return list(self.cases(random.Random(0)))
+
+    def _try(self, function, case, budget=None):
+        """("gives", it) or ("raises", its type), on arguments of its own, in a bounded number of steps."""
+        arguments, before = copy.deepcopy(case), sys.gettrace()
+        try:
+            if budget is not None:
+                sys.settrace(_limit(budget))
+            value = self.drive(function, *arguments) if self.drive else function(*arguments)
+            return "gives", value
+        except _Endless:
+            return "runs", "without an end"
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            return "raises", type(error).__name__
+        finally:
+            sys.settrace(before)
+
+    def _arguments(self, case) -> str:
+        names = inspect.signature(self.drive or self.reference).parameters
+        names = list(names)[1:] if self.drive else list(names)
+        return ", ".join(f"{name} = {_short(value)}" for name, value in zip(names, case, strict=False))
+
+
+class _Endless(BaseException):
+    """A function under test ran too many lines; not an Exception, so that `except Exception` lets it by."""
+
+
+def _limit(budget):
+    def trace(frame, event, argument):
+        budget[0] -= 1
+        if budget[0] < 0:
+            raise _Endless
+        return trace
+
+    return trace
+
+
+def _same(got, want) -> bool:
+    """Whether two outcomes of `_try` agree; numbers to 9 digits, lists and tuples alike."""
+    try:
+        return got[0] == want[0] and _equal(got[1], want[1])
+    except Exception:
+        return False
+
+
+def _equal(got, want) -> bool:
+    if hasattr(want, "shape"):
+        import numpy as np
+
+        got = np.asarray(got)
+        return got.shape == want.shape and bool(np.allclose(got, want, rtol=1e-6, atol=1e-9))
+    if isinstance(want, (list, tuple)):
+        if not isinstance(got, (list, tuple)) or len(got) != len(want):
+            return False
+        return all(_equal(g, w) for g, w in zip(got, want, strict=True))
+    if isinstance(want, numbers.Real) and not isinstance(want, bool):
+        real = isinstance(got, numbers.Real) and not isinstance(got, bool)
+        return real and math.isclose(got, want, rel_tol=1e-9)
+    return type(got) is type(want) and got == want
+
+
+def _kind(value) -> str:
+    name = type(value).__name__[:40]
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
+def _short(value) -> str:
+    """A few characters that stand for `value`, whatever it is."""
+    try:
+        if hasattr(value, "shape"):
+            return f"an array of shape {tuple(value.shape)}"
+        if isinstance(value, (tuple, list)) and len(value) > 8:
+            return f"{_kind(value)} of {len(value)}"
+        text = value if isinstance(value, str) else repr(value)
+        return text if len(text) <= 60 else text[:57] + "..."
+    except BaseException:
+        return _kind(value)
