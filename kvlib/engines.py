@@ -176,40 +176,38 @@ class VLLM(_Policy):
         layers = _counted(layout)
         needs = {layer: self._need(layer, layout) for layer in layers}
         pages = {layer: self.block_size * self._token_bytes(layer, dtype) for layer in layers}
-        if len(set(needs.values())) <= 1:
-            # One group: every layer has its own page size, and all share one block table.
-            return tuple(
-                self._row(layer, n, self._blocks(needs[layer], context, self.block_size), pages[layer], batch)
-                for layer, n in layers.items()
-            )
-        return self._hybrid_rows(layers, needs, pages, context, batch)
+        if len(set(needs.values())) > 1:
+            largest = max(pages.values())
+            if not any(layer.kind == "latent" and largest % pages[layer] for layer in layers):
+                return self._hybrid_rows(layers, needs, pages, context, batch)
+            # A latent's page cannot be padded: the windows are given up.
+            if any(kind == "chunked" for kind, _ in needs.values()):
+                raise ValueError("engine vllm cannot page these latent layers together with chunked ones")
+            needs = dict.fromkeys(layers, ("full", None))
+        # One group: every layer has pages of its own size, and all share one block table.
+        blocks = self._blocks(next(iter(needs.values())), context, self.block_size) if layers else 0
+        return tuple(self._row(layer, n, blocks, pages[layer], batch) for layer, n in layers.items())
 
     def _hybrid_rows(self, layers, needs, pages, context, batch):
         """Groups of equal size over one pool of equal pages."""
         page = max(pages.values())
-        # Layers alike in need and page share their groups, whatever their window says of attention.
+        # Layers alike in need and shape share their groups, whatever their window says of attention.
         buckets: dict[tuple, list] = {}
         for layer, n in layers.items():
-            block_size, spare = self.block_size, page % pages[layer]
-            if not spare:
-                block_size *= page // pages[layer]
-            elif layer.kind == "latent":
-                raise ValueError(
-                    "engine vllm cannot page these latent layers together with the windowed ones"
-                )
-            shape = (needs[layer], layer.n_kv_heads, layer.head_dim, layer.v_head_dim)
-            buckets.setdefault(shape, [layer, 0, block_size])[1] += n
+            # A smaller page takes more tokens, or, where no whole number of them fills it, padding.
+            tokens = self.block_size * (1 if page % pages[layer] else page // pages[layer])
+            shape = (needs[layer], self._heads(layer), layer.head_dim, layer.v_head_dim)
+            buckets.setdefault(shape, [layer, 0, tokens])[1] += n
         counts = [n for _, n, _ in buckets.values()]
         size = max(counts) if max(counts) < 1.5 * min(counts) else min(counts)
         rows = []
         for layer, n, block_size in buckets.values():
             blocks, groups = self._blocks(needs[layer], context, block_size), -(-n // size)
             row = self._row(layer, n, blocks, page, batch, block_size)
-            plural = "s" if groups > 1 else ""
-            note = f"{groups} group{plural} of {size} layers"
+            note = f"{groups} group{'s' if groups > 1 else ''} of {size} layers"
             if unused := groups * size - n:
                 note += f", room for {unused} more unused"
-            if page > pages[layer] and page % pages[layer]:
+            if page % pages[layer]:
                 note += f", pages padded from {pages[layer]:,} to {page:,} bytes"
             rows.append(dataclasses.replace(row, bytes=row.bytes // n * groups * size, note=note))
         return tuple(rows)
@@ -251,9 +249,12 @@ class VLLM(_Policy):
                 raise ValueError("kv_cache_dtype fp8_ds_mla is for latent layers of 512 + 64 numbers a token")
             return 656
         width, scales = self._STORED.get(self.kv_cache_dtype, (dtype.bytes, 0))
-        heads = 1 if layer.kind == "latent" else max(1, layer.n_kv_heads // self.tp)
         values = layer.elements // layer.n_kv_heads
-        return heads * (int(values * width) + scales)
+        return self._heads(layer) * (int(values * width) + scales)
+
+    def _heads(self, layer):
+        """KV heads on one GPU; a latent counts as one head, whole everywhere."""
+        return max(1, layer.n_kv_heads // self.tp)
 
     def _check(self, layout):
         kept = [layer for layer in layout.layers if layer.elements]
@@ -269,9 +270,12 @@ class VLLM(_Policy):
                 "engine vllm makes its blocks as large as a layer's recurrent state, in dtypes of its own; "
                 "what that takes is not counted here: use ideal, transformers or llama.cpp for this model"
             )
-        if self.hybrid is False and all(layer.window for layer in kept):
-            if len({(layer.kind, layer.window) for layer in kept}) > 1:
-                raise ValueError("hybrid=False needs a full layer beside windows of different sizes")
+        if not self._windows(layout) and len({layer.window for layer in kept} - {None}) > 1:
+            raise ValueError(
+                "engine vllm cannot switch its hybrid manager off for windows of different sizes"
+            )
+        if not self._windows(layout) and all(layer.window for layer in kept):
+            raise ValueError("engine vllm needs a full layer beside windows of different kinds")
 
 
 @dataclass(frozen=True)

@@ -138,6 +138,9 @@ def test_vllm_tensor_parallel():
         assert kept(LLAMA, 4096, "vllm", tp=tp) == whole
     assert kept(LLAMA, 4096, "vllm", tp=16) == 2 * whole
     assert kept(LLAMA, 4096, "vllm", tp=32) == 4 * whole
+    # Over 4 GPUs, 2 heads and 4 heads both become 1: the layers are alike and share their groups.
+    halves = CacheLayout((LayerKV("full", 2, 128),) * 3 + (LayerKV("full", 4, 128),) * 3 + (SLIDING,) * 6)
+    assert kept(halves, 32768, "vllm", tp=4) == 4 * (1024 + 321) * 6 * 16384
     # The latent is on every GPU.
     assert kept(DEEPSEEK, 4096, "vllm") == 4096 * 70272
     assert kept(DEEPSEEK, 4096, "vllm", tp=8) == 8 * 4096 * 70272
@@ -155,6 +158,15 @@ def test_vllm_quantised():
     assert kept(LLAMA, 4096, "vllm", dtype="fp8", kv_cache_dtype="float16") == 4096 * 131072
 
 
+def test_vllm_gives_up_windows_beside_a_latent_that_fits_no_page():
+    # Pages of 16 × 1,152 and 16 × 4,096 bytes: the one does not divide the other.
+    layout = CacheLayout((LATENT, SLIDING))
+    assert kept(layout, 32768, "vllm") == 32768 * (1152 + 4096)
+    # Pages of 16 × 1,024 and 16 × 4,096 do: the latent layer gets blocks of 64 tokens.
+    layout = CacheLayout((replace(LATENT, head_dim=512), SLIDING))
+    assert kept(layout, 32768, "vllm") == (512 + 321) * 65536
+
+
 def test_vllm_refuses_what_it_cannot_count():
     jamba = CacheLayout((FULL, LayerKV("state", state_bytes=1000)))
     with pytest.raises(ValueError, match="recurrent state"):
@@ -162,10 +174,13 @@ def test_vllm_refuses_what_it_cannot_count():
     assert kept(CacheLayout((LayerKV("state", state_bytes=1000),)), 10, "vllm") == 0
     with pytest.raises(ValueError, match="fp8_ds_mla"):
         kept(LLAMA, 10, "vllm", kv_cache_dtype="fp8_ds_mla")
-    with pytest.raises(ValueError, match="hybrid=False"):
-        kept(CacheLayout((SLIDING, replace(SLIDING, window=99))), 10, "vllm", hybrid=False)
+    wide = replace(SLIDING, window=99)
+    with pytest.raises(ValueError, match="windows of different sizes"):
+        kept(CacheLayout((SLIDING, wide, FULL)), 10, "vllm", hybrid=False)
+    with pytest.raises(ValueError, match="needs a full layer"):
+        kept(CacheLayout((SLIDING, CHUNKED)), 10, "vllm")
     with pytest.raises(ValueError, match="latent"):
-        kept(CacheLayout((LATENT, SLIDING)), 10, "vllm")
+        kept(CacheLayout((LATENT, CHUNKED)), 10, "vllm", hybrid=True)
     with pytest.raises(ValueError, match="tp must divide n_kv_heads"):
         kept(CacheLayout((FULL,)), 10, "vllm", tp=3)
     with pytest.raises(ValueError, match="tp must divide n_heads"):
@@ -274,20 +289,28 @@ def test_every_policy_cites_its_source():
 
 heads = st.sampled_from([1, 2, 4, 8])
 dims = st.sampled_from([32, 64, 128])
-windows = st.integers(2, 3000)
-layers = st.one_of(
-    st.builds(LayerKV, st.just("full"), heads, dims),
-    st.builds(LayerKV, st.sampled_from(["sliding", "chunked"]), heads, dims, window=windows),
-    st.just(LayerKV("none")),
-    st.just(LayerKV("shared", shares_with=0)),
-)
-layouts = st.lists(layers, min_size=1, max_size=12).map(tuple).map(CacheLayout)
+
+
+@st.composite
+def layouts(draw):
+    """Any mixture of full and windowed layers that every engine serves: windows of one kind and size."""
+    window = draw(st.integers(2, 3000))
+    kind = draw(st.sampled_from(["sliding", "chunked"]))
+    layer = st.one_of(
+        st.builds(LayerKV, st.just("full"), heads, dims),
+        st.builds(LayerKV, st.just(kind), heads, dims, window=st.just(window)),
+        st.just(LayerKV("none")),
+        st.just(LayerKV("shared", shares_with=0)),
+    )
+    return CacheLayout(tuple(draw(st.lists(layer, min_size=1, max_size=12))))
+
+
 latents = st.integers(1, 8).map(lambda n: CacheLayout((LATENT,) * n))
 
 
 @settings(max_examples=200, deadline=None)
 @given(
-    st.one_of(layouts, latents), st.integers(1, 10_000), st.integers(1, 9), st.sampled_from(sorted(ENGINES))
+    st.one_of(layouts(), latents), st.integers(1, 10_000), st.integers(1, 9), st.sampled_from(sorted(ENGINES))
 )
 def test_properties(layout, context, batch, name):
     one = kept(layout, context, name)
@@ -305,7 +328,7 @@ def test_properties(layout, context, batch, name):
 
 
 @settings(max_examples=100, deadline=None)
-@given(layouts, st.integers(1, 10_000), st.integers(1, 64), st.sampled_from([1, 2, 4, 8, 16]))
+@given(layouts(), st.integers(1, 10_000), st.integers(1, 64), st.sampled_from([1, 2, 4, 8, 16]))
 def test_vllm_properties(layout, context, block_size, tp):
     whole = kept(layout, context, "vllm", block_size=block_size)
     assert kept(layout, context, "vllm", block_size=block_size, tp=tp) >= whole, "copies only add"
