@@ -6,16 +6,14 @@ and never brings torch.
 
 from importlib import import_module
 
-from .layout import CacheLayout, ContextWarning, LayerKV, kv_bytes
+from .layout import CacheLayout, ContextWarning, LayerKV, kv_bytes  # isort: skip
+# After its module, whose name `kvlib.layout` would otherwise be.
+from .configs import UnsupportedConfig, config, layout, models  # isort: skip
 from .units import GB, KiB, GiB, MB, MiB, TB, TiB, dtype, fmt, fmt_seconds, kB
 
 __version__ = "0.1.0"
 
 _LAZY = {
-    "layout": "configs",
-    "models": "configs",
-    "config": "configs",
-    "UnsupportedConfig": "configs",
     "parameters": "parameters",
     "GPU": "hardware",
     "GPUS": "hardware",
@@ -30,7 +28,8 @@ _LAZY = {
 }
 
 __all__ = [
-    "CacheLayout", "ContextWarning", "LayerKV", "kv_bytes", "dtype", "fmt", "fmt_seconds",
+    "CacheLayout", "ContextWarning", "LayerKV", "UnsupportedConfig", "config", "kv_bytes", "layout", "models",
+    "dtype", "fmt", "fmt_seconds",
     "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB", *_LAZY,
 ]  # fmt: skip
 
