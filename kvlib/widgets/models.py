@@ -9,10 +9,10 @@ def layouts(models=None) -> dict[str, CacheLayout]:
     Raises ValueError for an unknown name, or no model at all.
     """
     if not isinstance(models, dict):
-        import kvlib
+        from .. import configs
 
-        names = kvlib.models() if models is None else [models] if isinstance(models, str) else models
-        models = {name: kvlib.layout(name) for name in names}
+        names = configs.models() if models is None else [models] if isinstance(models, str) else models
+        models = {name: configs.layout(name) for name in names}
     if not models:
         raise ValueError("models must name at least one model")
     return dict(models)

@@ -8,6 +8,13 @@ from .base import Choice, Figure, Table, Whole, dtypes
 from .models import layouts
 
 PRECISIONS = ("fp32", "bf16", "int8", "int4")
+# The rows where none are named: MHA, GQA, MQA and one latent cache, small and large, old and new.
+COMPARED = (
+    "gpt2", "llama-2-7b", "llama-2-13b", "llama-2-70b", "llama-3-8b", "llama-3-70b", "llama-3.1-8b",
+    "llama-3.1-405b", "llama-3.2-3b", "mistral-7b-v0.3", "qwen-2.5-3b", "qwen-2.5-7b", "qwen-3-235b-a22b",
+    "phi-4", "gemma-2b", "gemma-2-27b", "gemma-3-27b", "falcon-7b", "starcoder", "gpt-oss-20b",
+    "smollm2-135m", "deepseek-v3",
+)  # fmt: skip
 COLUMNS = {
     "model": "model",
     "bytes_per_token": "one token",
@@ -52,9 +59,10 @@ def facts(name: str, layout: CacheLayout) -> dict:
 class SharingHeads(Figure):
     """How n_kv_heads, from n_heads down to 1, sets the bytes of a token; real models beside it.
 
-    SharingHeads("llama-3-8b"): `models` are the rows to compare (see widgets.models.layouts),
-    `model` the one drawn, `n_kv_heads` a divisor of its n_heads (None: its own choice), `sort` a
-    column, largest first. `nbytes` is one token's bytes. Raises ValueError otherwise.
+    SharingHeads("llama-3-8b"): `models` are the rows to compare (COMPARED, or what
+    widgets.models.layouts takes), `model` the one drawn, `n_kv_heads` a divisor of its n_heads
+    (None: its own choice), `sort` a column, largest first. `nbytes` is one token's bytes.
+    Raises ValueError for an unknown model or column, and for n_kv_heads that does not divide.
     """
 
     script = "sharing_heads.js"
@@ -68,7 +76,7 @@ class SharingHeads(Figure):
     rows = traitlets.List(read_only=True).tag(sync=True)
 
     def __init__(self, model=None, n_kv_heads=None, *, models=None, **rest):
-        offered = layouts(models)
+        offered = layouts(COMPARED if models is None else models)
         self._facts = {name: facts(name, layout) for name, layout in offered.items()}
         self._drawn = [name for name, layout in offered.items() if shared(layout)]
         if not self._drawn:

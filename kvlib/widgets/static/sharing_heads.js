@@ -72,9 +72,10 @@ const times = (a, b) => trimmed(fixed(a / b, 2));
 // Hollow squares are query heads, solid ones KV heads; a bracket joins a group to the head it reads.
 function drawHeads(n_heads, kv, width) {
   const size = n_heads / kv;
-  // As many heads a row as fit with 9 px each, a divisor of n_heads so that rows are full.
+  // As many heads a row as fit with 9 px each; a divisor of n_heads if a good one fits, for full rows.
   const fits = Math.max(1, Math.floor(width / (n_heads > 32 ? 10 : 9)));
-  const columns = Array.from({ length: n_heads }, (_, i) => i + 1).filter((d) => n_heads % d === 0 && d <= fits).at(-1);
+  const full = Array.from({ length: n_heads }, (_, i) => i + 1).filter((d) => n_heads % d === 0 && d <= fits).at(-1);
+  const columns = 2 * full >= Math.min(fits, n_heads) ? full : Math.min(fits, n_heads);
   const step = Math.min(26, width / columns), box = step * 0.72, pad = (step - box) / 2;
   const perRow = Math.max(1, Math.floor(columns / size)); // groups side by side
   const deep = Math.max(1, Math.ceil(size / columns)); // rows of queries one group takes

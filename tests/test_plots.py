@@ -1,0 +1,110 @@
+"""The figures: they draw what they are given, in the palette, with a text alternative."""
+
+import re
+
+import matplotlib
+import pytest
+from matplotlib.figure import Figure
+
+from kvlib import CacheLayout, palette, plots, trace
+from kvlib.units import GiB
+
+LLAMA = CacheLayout.uniform(32, 32, 128)
+STREAM = trace.requests(12, seed=1)
+CURVES = {"without": ([1, 2, 3], [0.1, 0.2, 0.3]), "with": ([1, 2, 3], [0.1, 0.1, 0.1])}
+FIGURES = {
+    "time_per_token": lambda: plots.time_per_token(CURVES),
+    "decode_floor": lambda: plots.decode_floor(CURVES),
+    "context_chart": lambda: plots.context_chart(LLAMA),
+    "heads": lambda: plots.heads(),
+    "bytes_per_token": lambda: plots.bytes_per_token({"a": LLAMA, "b": CacheLayout.uniform(32, 8, 128)}),
+    "utilisation": lambda: plots.utilisation({p: trace.simulate(STREAM, 384, p) for p in trace.POLICIES}),
+    "vram": lambda: plots.vram(14 * GiB, 6 * GiB, 2 * GiB, 24 * GiB),
+    "perplexity": lambda: plots.perplexity({"precision": [("bf16", 46080, 12.0), ("int8", 23040, 12.5)]}),
+    "singular_values": lambda: plots.singular_values({"keys": [[3, 2, 1]] * 4, "values": [[2, 1]] * 4}),
+}
+ALT = "Two bars, one four times the other."
+
+
+def words(figure):
+    """Every text in the drawing, as it stands in the SVG."""
+    return re.findall(r"<text[^>]*>([^<]+)</text>", plots.show(figure, ALT).svg())
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_speaks_the_palette_and_has_its_alternative(name):
+    figure = FIGURES[name]()
+    assert isinstance(figure, Figure)
+    shown = plots.show(figure, ALT)
+    svg = shown.svg()
+    assert f'role="img" aria-label="{ALT}"' in svg
+    assert re.findall(r"#[0-9a-f]{6}", svg) == []
+    names = set(re.findall(r"var\(--kv-([a-z]+)\)", svg))
+    assert names <= set(palette.LIGHT) and names
+    assert len(svg) < 40_000
+    bundle = shown._repr_mimebundle_()
+    assert bundle["image/png"].startswith(b"\x89PNG") and bundle["text/plain"] == ALT
+    assert "http" not in re.sub(r'xmlns(:\w+)?="[^"]+"', "", bundle["text/html"].split("<defs", 1)[1])
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_drawn_the_same_twice(name):
+    assert plots.show(FIGURES[name](), ALT).svg() == plots.show(FIGURES[name](), ALT).svg()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_and_lines_can_be_read_in_both_themes(theme):
+    paper = palette.colour("paper", theme)
+    for name in FIGURES:
+        svg = plots.show(FIGURES[name](), ALT).svg()
+        for hue in set(re.findall(r"<text[^>]*fill: var\(--kv-([a-z]+)\)", svg)):
+            assert palette.contrast(palette.colour(hue, theme), paper) >= 4.5, (name, hue)
+    for hue in plots.HUES:
+        assert palette.contrast(palette.colour(hue, theme), paper) >= 3
+
+
+def test_the_context_chart_is_linear_and_names_its_sizes():
+    figure = plots.context_chart(LLAMA)
+    widths = [bar.get_width() for bar in figure.axes[0].patches]
+    assert widths == [0.25, 0.5, 1, 2, 4]
+    assert {"256 MiB", "512 MiB", "1 GiB", "2 GiB", "4 GiB"} <= set(words(figure))
+
+
+def test_the_models_are_sorted_and_named():
+    figure = plots.bytes_per_token({"small": CacheLayout.uniform(12, 12, 64), "large": LLAMA})
+    assert [bar.get_width() for bar in figure.axes[0].patches] == [36, 512]
+    assert {"36 KiB", "512 KiB"} <= set(words(figure))
+
+
+def test_vram_says_what_is_free_and_what_is_missing():
+    assert "free 2 GiB" in words(plots.vram(14 * GiB, 6 * GiB, 2 * GiB, 24 * GiB))
+    too_much = " ".join(words(plots.vram(14 * GiB, 16 * GiB, 2 * GiB, 24 * GiB)))
+    assert "8 GiB too much" in too_much and "free" not in too_much
+
+
+def test_time_is_drawn_in_milliseconds():
+    line = plots.time_per_token(CURVES).axes[0].lines[0]
+    assert list(line.get_ydata()) == [100, 200, 300]
+
+
+def test_the_readers_own_settings_are_left_alone():
+    before = dict(matplotlib.rcParams)
+    FIGURES["vram"]()
+    assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: plots.show(FIGURES["heads"](), ""), "alt must be a sentence"),
+        (lambda: plots.show(FIGURES["heads"](), None), "alt must be a sentence"),
+        (lambda: plots.show("a figure", ALT), "figure"),
+        (lambda: plots.heads(8, (3,)), "n_kv_heads must divide"),
+        (lambda: plots.time_per_token({}), "curves must not be empty"),
+        (lambda: plots.time_per_token({"a": ([1, 2], [1])}), r"curves\['a'\]"),
+        (lambda: plots.bytes_per_token({}), "layouts must not be empty"),
+    ],
+)
+def test_bad_input_is_refused_by_name(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
