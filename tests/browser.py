@@ -4,9 +4,13 @@
 """
 
 import shutil
+from pathlib import Path
 
+import axe_playwright_python
 import pytest
 from playwright.sync_api import sync_playwright
+
+from kvlib import palette
 
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking",
@@ -47,21 +51,23 @@ def document(*figures, theme="light") -> str:
     return (
         f'<!doctype html><html lang="en" data-theme="{theme}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width"><title>Figures</title>'
-        f"<style>body {{ margin: 16px; font-family: system-ui; background: {paper(theme)} }}</style></head>"
+        f"<style>body {{ margin: 16px; font-family: system-ui; background: {palette.colour('paper', theme)}; "
+        f"color: {palette.colour('ink', theme)} }}</style></head>"
         f"<body><main><h1>Figures</h1>{''.join(f.html() for f in figures)}</main></body></html>"
     )
 
 
-def paper(theme):
-    from kvlib import palette
-
-    return palette.colour("paper", theme)
-
-
 def show(page, folder, *figures, theme="light", hash=""):
-    """Open a page with these figures from a file; returns the page once they are alive."""
+    """Open a page with these figures from a file, at this address; returns the page."""
     file = folder / "figures.html"
     file.write_text(document(*figures, theme=theme), encoding="utf-8")
     page.goto("about:blank")
     page.goto(file.as_uri() + hash)
     return page
+
+
+def violations(page, within="body") -> list[str]:
+    """What axe-core finds wrong, best practices too: "rule: element", one a line."""
+    page.add_script_tag(path=Path(axe_playwright_python.__file__).with_name("axe.min.js"))
+    found = page.evaluate("within => axe.run(within)", within)["violations"]
+    return [f"{rule['id']}: {node['html'][:120]}" for rule in found for node in rule["nodes"]]

@@ -149,7 +149,7 @@ class Figure(anywidget.AnyWidget):
         return (
             f'<div class="kv-page" id="{ident}"><style>{style(self.script)}</style>'
             f'<div class="kv-figure kv-static"><p class="kv-title">{escape(self.title)}</p>'
-            f'<div class="kv-scroll">{self.table().html()}</div></div></div>\n'
+            f'<div class="kv-scroll" tabindex="0">{self.table().html()}</div></div></div>\n'
             f'<script type="application/json" id="{ident}-state">{state}</script>\n'
             f'<script type="module">\n{code(self.script)}\nmount("{ident}", render);\n</script>'
         )

@@ -40,7 +40,7 @@ function figure(el, model, { title, lead }) {
   const noticed = h("p", { class: "kv-notice", role: "status" });
   const spoken = h("p", { class: "kv-spoken", role: "status" });
   const data = h("details", { class: "kv-data", ontoggle: () => tabulate() }, h("summary", {}, "As a table"));
-  const grid = h("div", { class: "kv-scroll" });
+  const grid = h("div", { class: "kv-scroll", tabindex: 0, role: "group", "aria-label": `${title}: the table` });
   data.append(grid);
   el.classList.add("kv-figure");
   fill(el, { role: "group", "aria-labelledby": id }, []);
@@ -176,7 +176,7 @@ function stepper(f, key, { label, unit = "", pace = 700, at = f.controls }) {
 // x, y: { min, max, log, label, ticks: [[value, text]…] }; series: { points: [[x, y]…], colour, dash, name, dot }
 // `alt` says in a sentence what the chart shows; its numbers belong in f.table.
 function chart(width, height, { x, y, series, alt, marks = [] }) {
-  const left = 62, right = 14, top = 12, bottom = 40;
+  const left = 62, right = 20, top = 12, bottom = 40;
   const scale = (axis, from, to) => {
     const g = axis.log ? Math.log2 : (n) => n;
     return (n) => from + ((g(n) - g(axis.min)) / (g(axis.max) - g(axis.min) || 1)) * (to - from);
@@ -225,6 +225,7 @@ function share(f, name, keys) {
     if (value === undefined) bad.push(`${key.replace(/_/g, " ")} “${text}”`);
     else f.set(key, value);
   }
+  if (keys.some((key) => asked.has(prefix + key))) requestAnimationFrame(() => f.el.scrollIntoView());
   if (bad.length) f.notice(`The link's ${bad.join(", ")} can't be read: the default stands instead.`);
   const write = () => {
     const params = inHash();

@@ -54,6 +54,7 @@ function render({ model, el }) {
   const units = h("p", { class: "kv-quiet" });
   const shapes = h("p", { class: "kv-shapes" });
   f.body.append(product, big, units, shapes);
+  f.controls.before(f.body); // the product stays in sight while its factors turn
 
   f.draw(() => {
     const { n_layers, batch, n_kv_heads, context, head_dim } = Object.fromEntries(factors.map(({ key }) => [key, f.get(key)]));

@@ -28,7 +28,7 @@ function render({ model, el }) {
     const T = prompt + step - 1;
     const fresh = way === "without" || step === 1;
     const room = Math.min(f.width < 560 ? f.width : f.width / 2 - 20, 380);
-    const size = Math.max(5, Math.min(16, Math.floor(room / T)));
+    const size = Math.max(5, Math.min(20, Math.floor(room / T)));
     const row = (s) => range(prompt + s - 1);
     const computed = (s) => (way === "without" || s === 1 ? row(s) : [prompt + s - 2]);
     const old = range(step - 1).flatMap((i) => (way === "without" ? row(i + 1).map((x) => [x, i]) : computed(i + 1).map((x) => [x, i])));

@@ -1,0 +1,112 @@
+"""A GPU's memory as a bar: weights, cache, overhead and what is free; what fits, and how fast."""
+
+from traitlets import Dict, Unicode, validate
+
+from ..budget import Budget
+from ..hardware import GPUS
+from ..units import dtype as as_dtype
+from ..units import fmt, fmt_seconds, unknown
+from .base import Choice, Figure, Table, Whole, dtypes
+from .groups import groups, read_groups
+
+WEIGHTS = ("fp32", "bf16", "fp8", "q8_0", "q4_0")
+PRECISIONS = ("fp32", "bf16", "fp8", "q8_0", "q4_0")
+
+
+def shipped(names=None) -> dict:
+    """name -> (layout, parameters in all, parameters active in a token) of the shipped models."""
+    import kvlib
+
+    offered = {}
+    for name in kvlib.models() if names is None else names:
+        parameters = kvlib.parameters(kvlib.config(name))
+        offered[name] = (kvlib.layout(name), parameters.total, parameters.active)
+    return offered
+
+
+class BudgetWidget(Figure):
+    """What a model needs on a GPU, whether it fits, and the floor of a decode step.
+
+    BudgetWidget(model="llama-3.1-8b", gpu="H100", context=8192, batch=4). `models` are the names
+    offered (None: every shipped one), or a dict name -> (layout, parameters, active parameters).
+    overhead_mib is kept for activations over all GPUs; utilization, in percent, is the share of
+    the memory that the engine may take. `budget` is the kvlib.Budget of the setting.
+    Raises ValueError for a number out of bounds or an unknown name.
+    """
+
+    script = "budget.js"
+    title = "The budget of a GPU"
+
+    model = Unicode().tag(sync=True)
+    gpu = Choice("H100", GPUS)
+    gpus = Whole(1, most=64)
+    weights = Choice("bf16", WEIGHTS)
+    dtype = Choice("bf16", PRECISIONS)
+    context = Whole(8192, most=2**24)
+    batch = Whole(8, most=4096)
+    utilization = Whole(90, most=100)
+    overhead_mib = Whole(1024, least=0, most=2**20)
+
+    dtypes = Dict(dtypes({*WEIGHTS, *PRECISIONS}), read_only=True).tag(sync=True)
+    gpu_facts = Dict(read_only=True).tag(sync=True)
+    models = Dict(read_only=True).tag(sync=True)
+
+    def __init__(self, model="llama-3.1-8b", *, models=None, **rest):
+        self._offered = models if isinstance(models, dict) else shipped(models)
+        if not self._offered:
+            raise ValueError("models must name at least one model")
+        super().__init__(model=model, **rest)
+        self.set_trait("gpu_facts", {g.name: [g.memory, g.bandwidth] for g in GPUS.values()})
+        self.set_trait("models", {name: self._facts(*of) for name, of in self._offered.items()})
+        self.set_trait("limits", {**self.limits, "model": list(self._offered)})
+
+    @staticmethod
+    def _facts(layout, total, active):
+        kept, read = groups(layout), read_groups(layout)
+        facts = {"kept": kept, "total": total, "active": active, "made_for": layout.max_context}
+        return facts if read == kept else facts | {"read": read}
+
+    @validate("model")
+    def _check_model(self, proposal):
+        if proposal["value"] not in self._offered:
+            raise unknown("model", proposal["value"], self._offered)
+        return proposal["value"]
+
+    @property
+    def budget(self) -> Budget:
+        """The kvlib.Budget of the present setting."""
+        layout, total, active = self._offered[self.model]
+        weights = as_dtype(self.weights)
+        return Budget(
+            layout,
+            weights.nbytes(total),
+            self.gpu,
+            gpus=self.gpus,
+            utilization=self.utilization / 100,
+            overhead_bytes=self.overhead_mib * 2**20,
+            dtype=self.dtype,
+            weights_read_bytes=weights.nbytes(active),
+        )
+
+    def table(self) -> Table:
+        budget = self.budget
+        short = budget.short_by(self.context, self.batch)
+        cache = budget.cache_bytes(self.context, self.batch)
+        free = budget.usable - budget.weights_bytes - budget.overhead_bytes - cache
+        sequences, longest = budget.max_sequences(self.context), budget.max_context(self.batch)
+        setting = f"{self.model} ({self.weights}) on {self.gpus} × {self.gpu}, {self.batch} sequences of "
+        rows = [
+            ["weights", fmt(budget.weights_bytes)],
+            [f"cache ({self.dtype})", fmt(cache)],
+            ["overhead", fmt(budget.overhead_bytes)],
+            [f"usable, {self.utilization} % of the memory", fmt(budget.usable)],
+            ["does not fit, short by", fmt(short)] if short else ["fits, free", fmt(free)],
+            [
+                f"most sequences of {self.context:,} tokens",
+                "no end" if sequences is None else f"{sequences:,}",
+            ],
+            [f"longest context for {self.batch} sequences", "no end" if longest is None else f"{longest:,}"],
+            ["decode step, at the least", fmt_seconds(budget.decode_floor(self.context, self.batch))],
+            ["tokens a second, at the most", f"{budget.tokens_per_second(self.context, self.batch):,.0f}"],
+        ]
+        return Table(f"{setting}{self.context:,} tokens", ["what", "value"], rows)
