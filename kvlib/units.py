@@ -63,7 +63,10 @@ _ALIASES = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16", "half": "f
 def unknown(argument: str, value, known) -> ValueError:
     """The error for a name that is not one of `known`; it suggests near matches."""
     known = list(known)
-    near = difflib.get_close_matches(str(value).lower(), known, n=3, cutoff=0.5)
+    given, names = str(value).lower(), {str(name).lower(): name for name in known}
+    begin_so = [name for name in names if given and name.startswith(given)]
+    close = begin_so + difflib.get_close_matches(given, names, n=3, cutoff=0.5)
+    near = [str(names[name]) for name in dict.fromkeys(close)][:3]
     if near:
         hint = f"did you mean {' or '.join(near)}?"
     else:

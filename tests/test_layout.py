@@ -1,0 +1,155 @@
+"""The formula, to the byte, and what a layout refuses."""
+
+import subprocess
+import sys
+import warnings
+
+import pytest
+
+from kvlib.layout import CacheLayout, ContextWarning, LayerKV, kv_bytes
+from kvlib.units import KiB
+
+LLAMA_2_7B = CacheLayout.uniform(32, 32, 128, n_heads=32)
+GEMMA_2_27B = CacheLayout(
+    (LayerKV("sliding", 16, 128, window=4096), LayerKV("full", 16, 128)) * 23, n_heads=32, max_context=8192
+)
+DEEPSEEK_V3 = CacheLayout((LayerKV("latent", 1, 576, v_head_dim=0),) * 61)
+
+
+@pytest.mark.parametrize(
+    ("n_layers", "n_kv_heads", "head_dim", "per_token"),
+    [
+        (12, 12, 64, 36_864),  # GPT-2
+        (32, 32, 128, 524_288),  # Llama 2 7B
+        (40, 40, 128, 819_200),  # Llama 2 13B
+        (32, 8, 128, 131_072),  # Llama 3.1 8B
+        (80, 8, 128, 327_680),  # Llama 3.1 70B
+        (28, 4, 128, 56 * KiB),  # Qwen 2.5 7B
+        (28, 8, 128, 112 * KiB),  # Llama 3.2 3B
+        (36, 2, 128, 36 * KiB),  # Qwen 2.5 3B
+        (30, 3, 64, 23_040),  # SmolLM2 135M
+    ],
+)
+def test_bytes_per_token(n_layers, n_kv_heads, head_dim, per_token):
+    layout = CacheLayout.uniform(n_layers, n_kv_heads, head_dim)
+    assert layout.bytes_per_token() == layout.bytes(1) == per_token
+    assert layout.bytes_per_token("fp8") * 2 == layout.bytes_per_token("fp32") / 2 == per_token
+
+
+def test_worked_examples():
+    assert LLAMA_2_7B.bytes(4096) == 2_147_483_648
+    assert kv_bytes(n_layers=32, n_kv_heads=32, head_dim=128, context=4096) == 2_147_483_648
+    # The exercise: layers=24, B=2, H=16, T=2048, d=64, 2 bytes.
+    assert kv_bytes(n_layers=24, n_kv_heads=16, head_dim=64, context=2048, batch=2) == 402_653_184
+    # Lesson 2's product at 100,000 tokens, and what the model has: 8 KV heads, not 64.
+    assert CacheLayout.uniform(80, 64, 128).bytes(100_000) == 262_144_000_000
+    assert CacheLayout.uniform(80, 8, 128).bytes(100_000) == 32_768_000_000
+    assert DEEPSEEK_V3.bytes_per_token() == 70_272
+
+
+def test_windows_stop_growing():
+    # Lesson 3: 368 KiB a token, 2.875 GiB at 8K if every layer were full; 2.156 GiB with its windows.
+    assert GEMMA_2_27B.bytes_per_token() == 368 * KiB
+    assert GEMMA_2_27B.bytes(4096) == 4096 * 368 * KiB
+    assert GEMMA_2_27B.bytes(8192) == 2_315_255_808 == (8192 + 4096) * 184 * KiB
+    chunked = CacheLayout((LayerKV("chunked", 1, 1, window=8),))
+    assert [chunked.bytes(t) // 4 for t in (1, 7, 8, 9, 1000)] == [1, 7, 8, 8, 8]
+
+
+def test_batch_and_dtypes():
+    assert LLAMA_2_7B.bytes(100, batch=7) == 7 * LLAMA_2_7B.bytes(100)
+    # A row is packed on its own: 3 × 24 numbers are 72, three groups of 32.
+    odd = CacheLayout.uniform(1, 3, 24)
+    assert odd.bytes_per_token("q8_0") == 2 * 3 * 34
+    assert odd.bytes_per_token("int8-g64") == 2 * 2 * 68
+    assert CacheLayout((LayerKV("full", 1, 33, v_head_dim=1),)).bytes_per_token("int4") == 17 + 1
+
+
+def test_what_keeps_no_tokens():
+    layout = CacheLayout(
+        (
+            LayerKV("full", 2, 64, state_bytes=100, cross_elements=8),
+            LayerKV("shared", shares_with=0),
+            LayerKV("state", state_bytes=1000),
+            LayerKV("cross", cross_elements=6),
+            LayerKV("none"),
+        )
+    )
+    assert layout.n_layers == 5
+    assert layout.bytes(10) == 10 * 512
+    assert layout.state_bytes() == 1100 and layout.state_bytes(batch=3) == 3300
+    assert layout.cross_bytes(1500) == 1500 * (8 + 6) * 2
+    assert layout.cross_bytes(2, batch=5, dtype="fp32") == 2 * 5 * 14 * 4
+    # The shared layer reads layer 0 once more; state is read whole.
+    assert layout.bytes_read(10) == 2 * 10 * 512 + 1100
+    assert layout.bytes_read(10, batch=4) == 4 * layout.bytes_read(10)
+
+
+def test_beyond_the_models_context_computes_and_warns():
+    with pytest.warns(ContextWarning, match="8,193 is beyond the 8,192 tokens"):
+        assert GEMMA_2_27B.bytes(8193) == (8193 + 4096) * 184 * KiB
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        GEMMA_2_27B.bytes(8192)
+        DEEPSEEK_V3.bytes(10**7)
+
+
+@pytest.mark.parametrize("bad", [0, -1, 1.5, 2.0, "3", None, True])
+@pytest.mark.parametrize("argument", ["n_layers", "n_kv_heads", "head_dim", "n_heads", "context", "batch"])
+def test_counts_refused(argument, bad):
+    if argument in ("context", "batch"):
+        given = {"context": 1, argument: bad}
+        calls = [lambda: LLAMA_2_7B.bytes(**given), lambda: LLAMA_2_7B.bytes_read(**given)]
+        calls.append(lambda: LLAMA_2_7B.bytes(**given, engine="vllm"))
+    elif argument == "n_heads" and bad is None:
+        return  # not said is allowed
+    else:
+        given = {"n_layers": 1, "n_kv_heads": 1, "head_dim": 1, argument: bad}
+        calls = [lambda: CacheLayout.uniform(**given)]
+    for call in calls:
+        with pytest.raises(ValueError, match=f"{argument} must be a whole number"):
+            call()
+
+
+def test_other_refusals():
+    with pytest.raises(ValueError, match="divisible by n_kv_heads: 32 query heads"):
+        CacheLayout.uniform(1, 5, 64, n_heads=32)
+    with pytest.raises(ValueError, match="dtype 'bf61'.*bf16"):
+        LLAMA_2_7B.bytes(1, dtype="bf61")
+    with pytest.raises(ValueError, match="dtype"):
+        LLAMA_2_7B.bytes(1, dtype="nope", engine="vllm")
+    with pytest.raises(ValueError, match="engine 'vlm'.*vllm"):
+        LLAMA_2_7B.bytes(1, engine="vlm")
+    for call in (lambda: LLAMA_2_7B.state_bytes(0), lambda: LLAMA_2_7B.cross_bytes(1, batch=0)):
+        with pytest.raises(ValueError, match="batch"):
+            call()
+    with pytest.raises(ValueError, match="source_len"):
+        LLAMA_2_7B.cross_bytes(0)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"kind": "sliding", "n_kv_heads": 1, "head_dim": 1}, "window"),
+        ({"kind": "chunked", "n_kv_heads": 1, "head_dim": 1, "window": 0}, "window"),
+        ({"kind": "full", "n_kv_heads": 1, "head_dim": 1, "window": 9}, "window belongs to"),
+        ({"kind": "full"}, "n_kv_heads"),
+        ({"kind": "latent", "n_kv_heads": 1}, "head_dim"),
+        ({"kind": "shared"}, "shares_with"),
+        ({"kind": "full", "n_kv_heads": 1, "head_dim": 1, "shares_with": 0}, "shares_with"),
+        ({"kind": "slidding"}, "kind 'slidding'.*sliding"),
+    ],
+)
+def test_layers_refused(given, named):
+    with pytest.raises(ValueError, match=named):
+        LayerKV(**given)
+
+
+def test_import_and_count_without_torch():
+    code = (
+        "import sys, kvlib, kvlib.engines, kvlib.budget, kvlib.hardware;"
+        "kvlib.CacheLayout.uniform(2, 2, 64).bytes(10, engine='vllm');"
+        "print('torch' in sys.modules, 'transformers' in sys.modules, 'numpy' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"] * 3

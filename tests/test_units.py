@@ -1,0 +1,117 @@
+"""Bytes, dtypes and how they are said; and what is refused."""
+
+import numpy as np
+import pytest
+
+from kvlib.units import GB, DType, GiB, KiB, MiB, count, dtype, fmt, fmt_seconds, unknown
+
+
+@pytest.mark.parametrize(
+    ("name", "elements", "nbytes"),
+    [
+        ("fp32", 3, 12),
+        ("bf16", 3, 6),
+        ("fp8", 3, 3),
+        ("int4", 2, 1),
+        ("int4", 3, 2),  # a nibble begun is a byte stored
+        ("int2", 5, 2),
+        ("q8_0", 32, 34),
+        ("q8_0", 33, 68),
+        ("q4_0", 128, 72),
+        # 64 codes of a byte, then an fp16 scale and an fp16 zero point
+        ("int8-g64", 64, 68),
+        ("int8-g64", 65, 136),
+        ("int4-g64", 128, 72),
+        ("int2-g32", 64, 24),
+        ("bf16", 0, 0),
+    ],
+)
+def test_nbytes(name, elements, nbytes):
+    assert dtype(name).nbytes(elements) == nbytes
+
+
+@pytest.mark.parametrize(
+    ("name", "bits"), [("bf16", 16), ("int4", 4), ("q4_0", 4.5), ("q8_0", 8.5), ("int4-g64", 4.5)]
+)
+def test_bits_with_scales(name, bits):
+    assert dtype(name).bits == bits
+
+
+def test_long_names_and_dtypes_pass():
+    assert dtype("bfloat16") == dtype("torch.bfloat16") == dtype("bf16")
+    assert dtype("float32") == dtype("fp32") and dtype("half") == dtype("fp16")
+    assert dtype(DType("mine", 1, 3)).nbytes(2) == 6
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["bf17", "", None, 16, "int8-g", "int8-g0", "int4-g3", "int8-g-64", "int8-g6.4", "fp8-g64", "int8-g٦"],
+)
+def test_unknown_dtypes(name):
+    with pytest.raises(ValueError, match="dtype"):
+        dtype(name)
+
+
+def test_errors_suggest_what_is_near():
+    with pytest.raises(ValueError, match="did you mean bf16"):
+        dtype("bf17")
+    assert str(unknown("GPU", "a100", ["H100", "A100-40GB"])).endswith("did you mean A100-40GB or H100?")
+    assert "known: a, b" in str(unknown("thing", "zzz", ["a", "b"]))
+    assert str(unknown("thing", "zzz", map(str, range(20)))).endswith("11, …")
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, 1.0, "2", None, True, float("nan"), [1], np.float64(2)])
+def test_counts_refused(value):
+    with pytest.raises(ValueError, match="n_layers must be a whole number of at least 1"):
+        count("n_layers", value)
+
+
+def test_counts():
+    assert count("n", 3) == 3 and count("n", 0, least=0) == 0
+    assert type(count("n", np.int64(7))) is int
+    with pytest.raises(ValueError, match="at least 0"):
+        count("n", -1, least=0)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ((0,), "0 B"),
+        ((1023,), "1,023 B"),
+        ((KiB,), "1 KiB"),
+        ((131072,), "128 KiB"),
+        ((1536,), "1.5 KiB"),
+        ((512 * MiB,), "512 MiB"),
+        ((GiB - 1,), "1,024 MiB"),
+        ((2**40,), "1 TiB"),
+        ((-KiB,), "-1 KiB"),
+        ((4 * GiB, "GB"), "4.295 GB"),
+        ((GB, "GB"), "1 GB"),
+        ((1000, "kB"), "1 kB"),
+        ((10 * GB, "MiB", 1), "9,536.7 MiB"),
+        ((100, "GiB", 0), "0 GiB"),
+        ((3 * GiB, None, 0), "3 GiB"),
+    ],
+)
+def test_fmt(args, said):
+    assert fmt(*args) == said
+
+
+def test_fmt_knows_no_kb():
+    for unit in ("KB", "kb", "Gib", ""):
+        with pytest.raises(ValueError, match="unit"):
+            fmt(1, unit)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (1.5, "1.5 s"),
+        (0.00307, "3.07 ms"),
+        (160e-6, "160 µs"),
+        (2e-9, "2 ns"),
+        (0, "0 ns"),
+    ],
+)
+def test_fmt_seconds(seconds, said):
+    assert fmt_seconds(seconds) == said
