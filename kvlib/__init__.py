@@ -14,7 +14,7 @@ from .units import GB, KiB, GiB, MB, MiB, TB, TiB, dtype, fmt, fmt_seconds, kB
 __version__ = "0.1.0"
 
 _LAZY = {
-    "parameters": "parameters",
+    "parameters": "weights",
     "GPU": "hardware",
     "GPUS": "hardware",
     "gpu": "hardware",

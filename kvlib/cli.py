@@ -192,7 +192,7 @@ def _fit(args) -> int:
     from .configs import layout as layout_of
     from .configs import read_config
     from .hardware import gpu as gpu_of
-    from .parameters import parameters
+    from .weights import parameters
 
     layout = layout_of(args.model)
     weights_in = dtype(args.weights_dtype)

@@ -1,6 +1,6 @@
 """Parameters of the vision towers beside a language model, from a config's vision_config."""
 
-from .configs.fields import needs
+from ..configs.fields import needs
 
 
 def vit(hidden, layers, inner, *, gated=False, bias=True) -> int:
@@ -54,7 +54,7 @@ def llama4(v, config, hidden) -> int:
     squeezed = int(wide / v["pixel_shuffle_ratio"] ** 2)
     adapter = squeezed * v["projector_input_dim"] + v["projector_input_dim"] * v["projector_output_dim"]
     total = wide * (3 * patch * patch + tokens + 5) + vit(wide, v["num_hidden_layers"], inner)
-    return total + adapter + inner * 0 + v["vision_output_dim"] * hidden
+    return total + adapter + v["vision_output_dim"] * hidden
 
 
 def mllama(v, config, hidden) -> int:
