@@ -26,7 +26,7 @@ def attention(q, k, v, window=None, sinks=0, pad=None):
     Returns [B, H, T, D]. Raises ValueError for shapes that do not fit together.
     """
     B, H, T, D = q.shape
-    S = _check(q, k, v)
+    S = check(q, k, v)
     sees_all = (window is None or S <= window) and pad is None
     if T > QUERY_BLOCK:
         if sees_all and S == T and q.is_cuda:
@@ -69,11 +69,11 @@ def visible(T, S, window=None, sinks=0, pad=None, device=None):
     return mask
 
 
-def _check(q, k, v) -> int:
+def check(q, k, v) -> int:
     B, H, T, D = q.shape
     if k.shape != v.shape or k.shape[0] != B or k.shape[3] != D:
         raise ValueError(
-            f"k and v must be [B, H_kv, S, D] with q's B={B} and D={D}, not {list(k.shape)} and {list(v.shape)}"
+            f"k and v must be [B, H_kv, S, D] with q's B={B} and D={D}, not {[*k.shape]} and {[*v.shape]}"
         )
     H_kv, S = k.shape[1:3]
     if H % H_kv:

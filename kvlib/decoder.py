@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 
 from .attention import attention
+from .cache.storage import torch_dtype
+from .fixed import Filled
 from .layout import CacheLayout
-from .storage import torch_dtype
 from .units import count
 
 
@@ -91,11 +92,14 @@ class Decoder:
     def step(self, tokens, cache, position):
         """`forward` for one token a sequence, at `position` (a tensor [1] on the device).
 
-        No shape depends on the position, so the same kernels serve every step: a CUDA graph
-        can hold them. The cache must have `attend_at`. Returns logits [B, vocab].
+        No shape depends on the position, so the same kernels serve every step and a CUDA graph
+        can hold them. Needs `cache.fixed`; call `cache.advance` after it. Returns logits [B, vocab].
         """
-        rotary = self.cos.index_select(0, position), self.sin.index_select(0, position)
-        return self._run(tokens, rotary, lambda i, q, k, v: cache.attend_at(i, q, k, v, position))
+        at = position if cache.pad is None else position - cache.pad
+        shape = (1, 1) if cache.pad is None else (-1, 1, 1)
+        rotary = tuple(t.index_select(0, at).view(*shape, self.head_dim) for t in (self.cos, self.sin))
+        filled = Filled(position, cache.pad)
+        return self._run(tokens, rotary, lambda i, q, k, v: cache.attend_at(i, q, k, v, filled))
 
     def _run(self, tokens, rotary, attend, every=False):
         B, T = tokens.shape

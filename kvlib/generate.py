@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 
 from .cache import Cache, make_cache
+from .fixed import stepper
 from .units import count
 
 
@@ -77,7 +78,7 @@ class LanguageModel:
         new = [[] for _ in range(B)]
         pieces = [_Pieces(self.tokenizer) for _ in range(B)]
         done, seconds, fed = [False] * B, [], tokens
-        step = Stepper(self.decoder, cache, pad)
+        step = stepper(self.decoder, cache, pad)
         for _ in range(max_new_tokens):
             start = time.perf_counter()
             logits = step(fed)
@@ -115,19 +116,6 @@ class LanguageModel:
         tokens = torch.tensor([[0] * n + one for n, one in zip(pad, ids, strict=True)])
         device = self.decoder.device
         return tokens.to(device), (torch.tensor(pad, device=device) if any(pad) else None)
-
-
-class Stepper:
-    """Calls the decoder for each step of a generation."""
-
-    def __init__(self, decoder, cache, pad):
-        self.decoder, self.cache, self.pad = decoder, cache, pad
-
-    def __call__(self, tokens):
-        """Logits [B, vocab] after tokens [B, T]."""
-        if self.cache is None:
-            return self.decoder(tokens, pad=self.pad)
-        return self.decoder(tokens, self.cache)
 
 
 def choose(logits, temperature=0, generator=None):

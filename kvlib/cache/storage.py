@@ -2,7 +2,8 @@
 
 import torch
 
-from .units import dtype as as_dtype, unknown
+from ..units import dtype as as_dtype
+from ..units import unknown
 
 TORCH_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -41,6 +42,14 @@ class ContiguousLayer:
         self.v[:, :, self.length : end] = v
         self.length = end
         return self.held()
+
+    def update_at(self, position, k, v):
+        """Store one token at `position`, a tensor [1]; all memory is returned, in the order of its slots.
+
+        For steps of one fixed shape; `length` is left for the caller to count.
+        """
+        slot = self.slot(position)
+        return self.k.index_copy_(2, slot, k), self.v.index_copy_(2, slot, v)
 
     def held(self):
         """Keys and values held, oldest first: views, nothing is copied."""

@@ -1,0 +1,115 @@
+"""What every kind of cache shares."""
+
+import torch
+
+from ..attention import attention
+from ..fixed import attention_at
+from ..layout import CacheLayout
+from ..units import count
+from .storage import CacheFull, ContiguousLayer, RingLayer, torch_dtype
+
+
+class Cache:
+    """A storage a layer, and the layout they were made from.
+
+    layout    what each layer keeps of a token; full and sliding attention
+    batch     B, sequences
+    capacity  tokens a sequence can hold; a sliding layer needs only its window
+    dtype     of the keys and values given and returned: fp32, bf16 or fp16
+    pad       [B]: tokens at the front of each sequence that only fill up a batch of prompts
+              of different length; set it before the first update (None: there are none)
+    """
+
+    kind = "abstract"
+
+    def __init__(self, layout: CacheLayout, *, batch=1, capacity=2048, dtype="fp32", device="cpu"):
+        self.layout, self.pad = layout, None
+        self.batch, self.capacity = count("batch", batch), count("capacity", capacity)
+        self.dtype, self.device = torch_dtype(dtype), torch.device(device)
+        for i, kv in enumerate(layout.layers):
+            if kv.kind not in ("full", "sliding") or kv.v_elements != kv.k_elements:
+                raise ValueError(
+                    f"layout: layer {i} is {kv.kind!r}; real caches hold full and sliding attention"
+                )
+        self.layers = [self.storage(kv) for kv in layout.layers]
+
+    def storage(self, kv):
+        """The storage for one `LayerKV`."""
+        raise NotImplementedError
+
+    def _room(self):
+        return dict(batch=self.batch, dtype=self.dtype, device=self.device)
+
+    def update(self, layer: int, k, v):
+        """Store new keys and values; return those to attend to. Raises CacheFull (a ValueError)."""
+        return self.layers[layer].update(k, v)
+
+    def attend(self, layer: int, q, k, v):
+        """What the new tokens' queries q [B, H, T, D] read: update, then attention."""
+        k, v = self.update(layer, k, v)
+        store = self.layers[layer]
+        return attention(q, k, v, store.window, store.sinks, self.padding(layer, k.shape[2]))
+
+    def padding(self, layer: int, S: int):
+        """[B]: how many of the S keys that `update` returned are padding, or None."""
+        if self.pad is None:
+            return None
+        if self.layers[layer].sinks:
+            raise ValueError(
+                "sinks need prompts of one length: padding would be kept for good in their place"
+            )
+        return (self.pad - (self.layers[layer].length - S)).clamp(min=0)
+
+    @property
+    def fixed(self) -> bool:
+        """Whether `attend_at` can serve it: every token has a slot of its own until the next needs it."""
+        rings = any(isinstance(store, RingLayer) for store in self.layers)
+        return all(isinstance(s, ContiguousLayer) for s in self.layers) and not (
+            rings and self.pad is not None
+        )
+
+    def attend_at(self, layer: int, q, k, v, filled):
+        """`attend` for one token at `filled.position`; no shape depends on the position.
+
+        Call `advance` once every layer has been served.
+        """
+        k, v = self.layers[layer].update_at(filled.position, k, v)
+        return attention_at(q, k, v, filled)
+
+    def advance(self) -> None:
+        """Count the token that `attend_at` stored in every layer."""
+        for store in self.layers:
+            store.length += 1
+
+    def check_room(self, n_tokens: int = 1) -> None:
+        """Raises CacheFull if a layer without a window cannot hold `n_tokens` more."""
+        for store in self.layers:
+            if store.window is None and store.length + n_tokens > store.capacity:
+                raise CacheFull(store.length + n_tokens, store.capacity)
+
+    @property
+    def length(self) -> int:
+        """Tokens that have passed in each sequence (padding included), held or not."""
+        return self.layers[0].length
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the tokens held, every layer's."""
+        return sum(store.nbytes for store in self.layers)
+
+    @property
+    def reserved_bytes(self) -> int:
+        """Bytes set aside, held or not."""
+        return sum(store.reserved_bytes for store in self.layers)
+
+    @property
+    def predicted_bytes(self) -> int:
+        """What the layout says `nbytes` must be at this length."""
+        return self.predict(self.length) if self.length else 0
+
+    def predict(self, context: int) -> int:
+        """What the layout says `nbytes` is once `context` tokens have passed."""
+        return self.layout.bytes(context, self.batch, self._dtype_name())
+
+    def _dtype_name(self):
+        return str(self.dtype).removeprefix("torch.")

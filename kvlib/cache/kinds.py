@@ -1,0 +1,72 @@
+"""Three kinds of cache that differ only in the storage of a layer, and in what it takes."""
+
+from ..units import count, unknown
+from ..units import dtype as as_dtype
+from .base import Cache
+from .quantise import BITS, QuantisedLayer
+from .storage import ContiguousLayer, RingLayer
+
+
+class ContiguousCache(Cache):
+    """Room for `capacity` tokens in one piece a layer; a sliding layer of the model is a ring."""
+
+    kind = "contiguous"
+
+    def storage(self, kv):
+        if kv.window is not None:
+            return RingLayer(kv.n_kv_heads, kv.head_dim, window=kv.window, **self._room())
+        return ContiguousLayer(kv.n_kv_heads, kv.head_dim, capacity=self.capacity, **self._room())
+
+
+class SlidingCache(Cache):
+    """The last `window` tokens of every layer, and the first `sinks` tokens for good."""
+
+    kind = "sliding"
+
+    def __init__(self, layout, *, window, sinks=0, **rest):
+        self.window, self.sinks = count("window", window), count("sinks", sinks, least=0)
+        super().__init__(layout, **rest)
+
+    def storage(self, kv):
+        window = min(self.window, kv.window or self.window)
+        return RingLayer(kv.n_kv_heads, kv.head_dim, window=window, sinks=self.sinks, **self._room())
+
+    def predict(self, context):
+        per_token = {kv: kv.bytes_per_token(self._dtype_name()) for kv in self.layout.layers}
+        return self.batch * sum(
+            min(context, store.window + store.sinks) * per_token[kv]
+            for store, kv in zip(self.layers, self.layout.layers, strict=True)
+        )
+
+
+class QuantisedCache(Cache):
+    """Codes of 8, 4 or 2 bits in groups of `group`, each with its scale and zero point.
+
+    codes   int8, int4 or int2
+    keys    "token": a group lies within one token's keys; "channel": along one channel,
+            over `group` tokens (KIVI). Values always have theirs within a token.
+    """
+
+    kind = "quantised"
+
+    def __init__(self, layout, *, codes="int8", group=32, keys="token", **rest):
+        if codes not in BITS:
+            raise unknown("codes", codes, BITS)
+        if keys not in ("token", "channel"):
+            raise unknown("keys", keys, ("token", "channel"))
+        self.codes, self.group, self.keys = codes, count("group", group), keys
+        self.packed_dtype = as_dtype(f"{codes}-g{self.group}")
+        super().__init__(layout, **rest)
+
+    def storage(self, kv):
+        if kv.window is not None:
+            raise ValueError("layout: a quantised cache holds full attention layers, not sliding ones")
+        if kv.head_dim % self.group:
+            raise ValueError(f"group must divide head_dim {kv.head_dim}, not be {self.group}")
+        room = dict(bits=BITS[self.codes], group=self.group, channel=self.keys == "channel", **self._room())
+        return QuantisedLayer(kv.n_kv_heads, kv.head_dim, capacity=self.capacity, **room)
+
+    def predict(self, context):
+        waiting = context % self.group if self.keys == "channel" else 0
+        packed = self.layout.bytes_per_token(self.packed_dtype) * (context - waiting)
+        return self.batch * (packed + self.layout.bytes_per_token(self._dtype_name()) * waiting)
