@@ -14,9 +14,9 @@ BLOCK_SIZES = (4, 8, 16, 32)
 MAX_TOKENS = 128  # what a server would reserve for one request
 
 
-def stream() -> tuple[trace.Request, ...]:
+def stream(seed=51) -> tuple[trace.Request, ...]:
     """The stream of requests drawn where none is given: 16, all with one system prompt."""
-    return trace.requests(16, seed=51, prompt=(8, 40), new=(8, 56), prefix_tokens=24)
+    return trace.requests(16, seed=seed, prompt=(8, 40), new=(8, 56), prefix_tokens=24)
 
 
 def packed(run: trace.Run) -> dict:
@@ -54,8 +54,8 @@ class Paging(Figure):
 
     Paging(step=40, block_size=16, share_prefix=True, request=3): the step shown, the paged side's
     block size (4, 8, 16 or 32), whether the system prompt is stored once, the request whose block
-    table is shown. `requests` (kvlib.trace.Request, ids 0, 1, 2…, at most one system prompt),
-    `memory` and `max_tokens` in token slots replace the book's own stream.
+    table is shown. `seed` draws another stream; `requests` (kvlib.trace.Request, ids 0, 1, 2…, at
+    most one system prompt), `memory` and `max_tokens` in token slots replace the book's own.
     Raises ValueError for what cannot be.
     """
 
@@ -68,9 +68,9 @@ class Paging(Figure):
     request = Whole(0, least=0, most=1000)
     data = traitlets.Dict(read_only=True).tag(sync=True)
 
-    def __init__(self, requests=None, *, memory=512, max_tokens=MAX_TOKENS, **rest):
+    def __init__(self, requests=None, *, seed=51, memory=512, max_tokens=MAX_TOKENS, **rest):
         if requests is None:
-            requests, rest = stream(), {"step": 40, "request": 5, **rest}
+            requests, rest = stream(seed), {"step": 40, "request": 5, **rest}
         requests = tuple(requests)
         if [r.id for r in requests] != list(range(len(requests))):
             raise ValueError("requests must have the ids 0, 1, 2… in this order")
