@@ -23,6 +23,8 @@ warnings.filterwarnings("ignore", module="transformers")
 DATA = Path(__file__).parent / "data" / "configs.jsonl"
 # Published under a name that only the publisher's own code knows; the class on the right is the same.
 SAME_CLASS = {"kimi_k2": "deepseek_v3"}
+# Gemma 3n's towers need the package timm; Gemma 4's forward reads values, which meta tensors lack.
+TEXT_ALONE = {"gemma3n", "gemma4"}
 SIDE = {"conv_states", "recurrent_states", "linear_cache"}
 
 
@@ -46,6 +48,8 @@ def model(config: dict):
     # How weights are packed is not part of the shapes; neither is the dtype they are published in.
     for key in ("quantization_config", "auto_map", "torch_dtype", "dtype", "architectures"):
         config.pop(key, None)
+    if config["model_type"] in TEXT_ALONE:
+        config = config["text_config"]
     config["model_type"] = SAME_CLASS.get(config["model_type"], config["model_type"])
     made = transformers.AutoConfig.for_model(**config)
     made._attn_implementation = "eager"
@@ -82,9 +86,12 @@ def kept(model, context: int, batch: int = 1, source_len: int = 7) -> Kept:
         inputs = {"input_features": sound, "decoder_input_ids": ids}
     elif model.config.is_encoder_decoder:
         inputs = {"input_ids": ids.new_zeros(batch, source_len), "decoder_input_ids": ids}
+    if model.config.model_type == "recurrent_gemma":
+        # It makes a cache of its own and does not give it back; one that is lent it fills.
+        inputs["past_key_values"] = transformers.DynamicCache(config=model.config)
     with torch.no_grad():
         out = model(**inputs, use_cache=True)
-    cache = out.get("past_key_values", out.get("cache_params"))
+    cache = inputs.get("past_key_values") or out.get("past_key_values", out.get("cache_params"))
     if isinstance(cache, transformers.EncoderDecoderCache):
         own, source = cache.self_attention_cache, cache.cross_attention_cache
         return Kept(*_bytes(own), _bytes(source)[0])

@@ -138,7 +138,7 @@ def refuse_quantised_cache(given: Mapping) -> None:
         inner = given.get(key)
         for name, value in inner.items() if isinstance(inner, Mapping) else ():
             if value and ("kv_cache" in name or "cache_scheme" in name):
-                need = 'this checkpoint quantises its cache: drop the field, and pass its dtype (say dtype="fp8")'
+                need = 'this checkpoint quantises its cache: drop it and pass a dtype, say dtype="fp8"'
                 raise needs(f"{key}.{name}", value, need)
     if given.get("cache_implementation") not in (None, "hybrid", "dynamic", "static"):
         raise needs(
@@ -147,7 +147,7 @@ def refuse_quantised_cache(given: Mapping) -> None:
 
 
 def layout(given) -> CacheLayout:
-    """The `CacheLayout` of a config.json: a dict, a path to the file or its folder, or a shipped model's name.
+    """The `CacheLayout` of a config.json: a dict, a path to it or its folder, or a shipped model's name.
 
     Raises UnsupportedConfig (a ValueError) for what it cannot know to the byte, naming the
     field; ValueError for a name that is not shipped or a file that cannot be read.

@@ -206,7 +206,7 @@ def latent(f) -> list[LayerKV]:
 
 
 def falcon(f) -> list[LayerKV]:
-    """new_decoder_architecture reads num_kv_heads; else multi_query keeps one KV head; else one a query head."""
+    """The new decoder reads num_kv_heads; else multi_query keeps one KV head; else one a query head."""
     n_heads = f.size("num_attention_heads")
     head_dim = hidden_over_heads(f, n_heads)
     f.same("head_dim", head_dim)
@@ -243,8 +243,8 @@ def mpt(f) -> list[LayerKV]:
     if inner.get("attn_type", "multihead_attention") != "multihead_attention":
         raise f.refuse("attn_config", "only attn_type multihead_attention is known")
     known = {
-        "attn_type", "attn_impl", "attn_pdrop", "attn_uses_sequence_id", "clip_qkv", "softmax_scale", "prefix_lm",
-        "qk_ln", "alibi", "alibi_bias_max", "model_type",
+        "attn_type", "attn_impl", "attn_pdrop", "attn_uses_sequence_id", "clip_qkv", "softmax_scale",
+        "prefix_lm", "qk_ln", "alibi", "alibi_bias_max", "model_type",
     }  # fmt: skip
     for name in inner.keys() - known:
         if inner[name] not in (None, False, -1, 0):

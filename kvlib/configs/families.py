@@ -52,8 +52,8 @@ class Nested:
 
 READERS = {
     full: """llama code_llama qwen3_vl_text qwen3_vl_moe_text gemma phi olmo olmo2 olmoe granite granitemoe
-        granitemoeshared glm glm4 glm4_moe minimax_m2 nemotron ernie4_5 ernie4_5_moe seed_oss arcee cohere stablelm
-        deepseek hunyuan_v1_dense internlm3 helium apertus""",
+        granitemoeshared glm glm4 glm4_moe minimax_m2 nemotron ernie4_5 ernie4_5_moe seed_oss arcee cohere
+        stablelm deepseek hunyuan_v1_dense internlm3 helium apertus""",
     every_head_full: "gpt2 gptj gpt_neox opt bloom",
     windowed: "mistral mixtral ministral ministral3 phi3 phimoe starcoder2 qwen3_moe",
     periodic(2): "gemma2 gpt_oss",

@@ -20,8 +20,9 @@ class UnsupportedConfig(ValueError):
 # One name for one thing. The right-hand names are those the families read.
 SYNONYMS = {
     "num_local_experts": "num_experts", "n_routed_experts": "num_experts", "moe_num_experts": "num_experts",
-    "moe_k": "num_experts_per_tok", "layers_block_type": "layer_types", "sliding_window_size": "sliding_window",
-    "attention_window_size": "sliding_window", "num_mtp_layers": "num_nextn_predict_layers",
+    "moe_k": "num_experts_per_tok", "num_mtp_layers": "num_nextn_predict_layers",
+    "layers_block_type": "layer_types", "sliding_window_size": "sliding_window",
+    "attention_window_size": "sliding_window",
 }  # fmt: skip
 STANDARD = {
     "num_hidden_layers", "num_attention_heads", "hidden_size", "head_dim", "max_position_embeddings",
@@ -41,8 +42,9 @@ HARMLESS_ENDING = re.compile(
 HARMLESS = set(
     """
     use_cache cache_implementation output_attentions output_hidden_states _attn_implementation
-    _attn_implementation_internal _attn_implementation_autoset attn_implementation attn_impl use_flash_attention
-    use_flash_attn flash_attention _flash_attn_2_enabled use_flash_attention_2 attention_multiplier attn_scale
+    _attn_implementation_internal _attn_implementation_autoset attn_implementation attn_impl
+    use_flash_attention use_flash_attn flash_attention
+    _flash_attn_2_enabled use_flash_attention_2 attention_multiplier attn_scale
     attn_temperature_tuning scale_attn_weights scale_attn_by_inverse_layer_idx reorder_and_upcast_attn
     attention_bias attention_out_bias attention_logit_cap attention_probs_dropout_prob attention_layernorm
     qkv_bias use_qkv_bias mlp_bias clip_qkv qk_layernorm use_qk_norm use_query_pre_attn_scalar
@@ -52,7 +54,8 @@ HARMLESS = set(
     moe_latent_size decoder_sparse_step mlp_layer_types use_embedding_sharing
     lm_head_bias num_logits_to_keep chunk_size_feed_forward max_window_layers
     chunk_size mamba_chunk_size mamba_conv_bias mamba_proj_bias mamba_dt_rank mamba_hidden_act
-    mamba_norm_before_gate mamba_rms_norm use_mamba_kernels use_mambapy use_falcon_mambapy use_conv_bias conv_bias
+    mamba_norm_before_gate mamba_rms_norm use_mamba_kernels use_mambapy use_falcon_mambapy
+    use_conv_bias conv_bias
     time_step_rank residual_in_fp32 use_shared_attention_adapter num_mem_blocks mtp_layers_block_type
     mtp_hybrid_override_pattern num_nextn_predict_layers norm_before_gate ssm_cfg ssm_multipliers
     conv_use_xavier_init block_use_xavier_init attention_in_multiplier attention_out_multiplier
@@ -107,8 +110,8 @@ class Fields:
         for name, value in config.items():
             standard = self.standard(name)
             if standard in self.given and self.given[standard] != value:
-                need = f"disagrees with {self.spelt[standard]} = {self.given[standard]!r}; keep the one that holds"
-                raise needs(name, value, need)
+                other = f"{self.spelt[standard]} = {self.given[standard]!r}"
+                raise needs(name, value, f"disagrees with {other}; keep the one that holds")
             self.given[standard], self.spelt[standard] = value, name
 
     def standard(self, name: str) -> str:
@@ -168,7 +171,7 @@ class Fields:
         return value
 
     def names(self, name: str, allowed: dict, length: int) -> list | None:
-        """A list of `length` entries, each one of `allowed` and given as what it stands for; None if absent."""
+        """A list of `length` entries of `allowed`, each as what it stands for; None if absent."""
         value = self.get(name)
         if value is None:
             return None
@@ -205,5 +208,5 @@ class Fields:
             if name in HARMLESS or HARMLESS_ENDING.search(name):
                 continue
             if SMELL.search(name.lower()):
-                need = f"{self.model_type} is not known to read it, and its name could change the cache; remove it"
-                raise needs(name, value, f"{need} if it does not")
+                need = f"{self.model_type} is not known to read it, and by its name it could change the cache"
+                raise needs(name, value, f"{need}; remove it if it does not")

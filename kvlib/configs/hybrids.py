@@ -31,7 +31,7 @@ def mamba1_state(f, hidden: str, conv: str, states: str, expand: str) -> int:
 
 
 def mamba(f) -> list[LayerKV]:
-    """Mamba 1 and Falcon Mamba: `expand` × hidden channels, conv_kernel inputs and state_size numbers each."""
+    """Mamba 1 and Falcon Mamba: `expand` × hidden channels, each with inputs and a state."""
     inner = f.count("expand") * f.size("hidden_size")
     for name in ("intermediate_size", "d_inner"):
         f.same(name, inner)

@@ -81,43 +81,23 @@ def gemma4(v, config, hidden) -> int:
     return weights + 2 * size * wide + 3 * v["patch_size"] ** 2 * wide + wide * hidden
 
 
-SIGLIP = {
-    "hidden_size": 768,
-    "intermediate_size": 3072,
-    "num_hidden_layers": 12,
-    "image_size": 224,
-    "patch_size": 16,
-}
+def silent(hidden, inner, layers, image, patch, **rest) -> dict:
+    """What transformers 5.23's class assumes where vision_config is silent."""
+    names = ("hidden_size", "intermediate_size", "num_hidden_layers", "image_size", "patch_size")
+    return dict(zip(names, (hidden, inner, layers, image, patch), strict=True)) | rest
+
+
 QWEN = {"depth": 32, "patch_size": 14, "temporal_patch_size": 2, "spatial_merge_size": 2}
-# How each is counted, and what transformers 5.23's class assumes where vision_config is silent.
+SHUFFLE = {"pixel_shuffle_ratio": 0.5, "projector_input_dim": 4096, "projector_output_dim": 4096}
 TOWERS = {
-    "llava": (
-        clip,
-        {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "image_size": 336, "patch_size": 14},
-    ),
-    "gemma3": (siglip, SIGLIP),
-    "llama4": (
-        llama4,
-        {
-            "hidden_size": 768, "intermediate_size": 5632, "num_hidden_layers": 34, "image_size": 448, "patch_size": 14,
-            "pixel_shuffle_ratio": 0.5, "projector_input_dim": 4096, "projector_output_dim": 4096,
-            "vision_output_dim": 7680,
-        },
-    ),
+    "llava": (clip, silent(1024, 4096, 24, 336, 14)),
+    "gemma3": (siglip, silent(768, 3072, 12, 224, 16)),
+    "llama4": (llama4, silent(768, 5632, 34, 448, 14, vision_output_dim=7680, **SHUFFLE)),
     "mllama": (
         mllama,
-        {
-            "hidden_size": 1280, "intermediate_size": 5120, "num_hidden_layers": 32, "num_global_layers": 8,
-            "image_size": 448, "patch_size": 14, "max_num_tiles": 4, "vision_output_dim": 7680,
-        },
+        silent(1280, 5120, 32, 448, 14, num_global_layers=8, max_num_tiles=4, vision_output_dim=7680),
     ),
     "qwen2_vl": (qwen, QWEN | {"embed_dim": 1280, "mlp_ratio": 4}),
     "qwen2_5_vl": (qwen, QWEN | {"hidden_size": 3584, "intermediate_size": 3420}),
-    "gemma4": (
-        gemma4,
-        {
-            "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 16, "patch_size": 16,
-            "position_embedding_size": 10240,
-        },
-    ),
-}  # fmt: skip
+    "gemma4": (gemma4, silent(768, 3072, 16, None, 16, position_embedding_size=10240)),
+}
