@@ -12,6 +12,7 @@ from kvlib.hardware import GPUS
 from kvlib.units import DTYPES, UNITS
 from kvlib.widgets.base import STATIC, dtypes
 from kvlib.widgets.groups import groups, read_groups
+from kvlib.widgets.recompute import counts
 
 POINTS = 10_000
 CONTEXTS = 2**24
@@ -162,3 +163,9 @@ def test_layouts_and_budgets(js):
     )
     exact = [[str(x) if isinstance(x, int) else x for x in row] for row in expected]
     assert [json.loads(text) for text in said] == exact
+
+
+def test_recompute_counts(js):
+    points = [[prompt, step] for prompt in range(1, 26) for step in range(1, 41)]
+    said = js("([prompt, step]) => JSON.stringify(recomputeCounts(prompt, step))", points)
+    assert [json.loads(text) for text in said] == [counts(*point) for point in points]

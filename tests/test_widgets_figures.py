@@ -1,0 +1,226 @@
+"""The formula, the worked example, recomputing and the budget: what the page shows is what kvlib says."""
+
+import random
+import re
+
+import pytest
+from browser import chromium, page, show  # noqa: F401
+from test_widgets_base import TOYS, kv
+
+from kvlib import fmt, fmt_seconds
+from kvlib.widgets import BudgetWidget, Formula, Recompute, WorkedExample
+from kvlib.widgets.recompute import counts
+
+
+def drive(page, w, settings):  # noqa: F811
+    """Set each control by its label, in the page, and the same trait in Python."""
+    for trait, (label, value) in settings.items():
+        setattr(w, trait, value)
+        if isinstance(value, str):
+            page.get_by_role("combobox", name=label, exact=True).select_option(value)
+        else:
+            kv(page, label).fill(str(value))
+
+
+# ---- the formula
+
+
+def test_the_formula_says_what_python_says(page, tmp_path):  # noqa: F811
+    rng = random.Random(5)
+    w = Formula()
+    show(page, tmp_path, w)
+    for _ in range(8):
+        drive(
+            page,
+            w,
+            {
+                "vectors": ("Kept of each token", rng.choice(["keys and values", "one latent vector"])),
+                "n_layers": ("Layers", rng.randrange(1, 257)),
+                "batch": ("Batch", rng.randrange(1, 4097)),
+                "n_kv_heads": ("KV heads", rng.randrange(1, 257)),
+                "context": ("Context", rng.randrange(1, 2**24)),
+                "head_dim": ("head_dim", rng.randrange(1, 1025)),
+                "dtype": ("Precision", rng.choice(["fp32", "bf16", "fp8", "int4", "q8_0", "q4_0"])),
+            },
+        )
+        assert page.locator(".kv-big").inner_text() == f"{w.nbytes:,} bytes"
+        units = [fmt(w.nbytes, unit) for unit in ("KiB", "MiB", "GiB", "GB")]
+        assert page.locator(".kv-big + p").inner_text() == "= " + " = ".join(units)
+
+
+@pytest.mark.parametrize("factor", ["layers", "batch", "KV heads", "context", "head_dim", "bytes a number"])
+def test_doubling_any_factor_doubles_the_cache(page, tmp_path, factor):  # noqa: F811
+    w = Formula()
+    show(page, tmp_path, w)
+    page.get_by_role("button", name=f"Double: {factor}").press("Enter")
+    assert page.locator(".kv-big").inner_text() == f"{2 * w.nbytes:,} bytes"
+
+
+def test_the_formula_names_the_shapes(page, tmp_path):  # noqa: F811
+    show(page, tmp_path, Formula(n_layers=16, n_kv_heads=8, head_dim=64, batch=2, context=2048))
+    assert page.locator(".kv-shapes").inner_text() == (
+        "K, V [2, 8, 2,048, 64] = [B, H_kv, T, D] in each of 16 layers: "
+        "32 tensors of 4 MiB, or 32 KiB a token."
+    )
+
+
+# ---- the worked example
+
+
+def test_the_worked_example_reaches_its_product(page, tmp_path):  # noqa: F811
+    w = WorkedExample(step=1)
+    show(page, tmp_path, w)
+    for shown in range(1, 8):
+        assert page.locator(".kv-steps li").count() == shown
+        page.get_by_role("button", name="Next: Step").press("Enter")
+    assert page.locator(".kv-steps li").last.inner_text().endswith("2,147,483,648 bytes = 2 GiB = 2.147 GB")
+
+
+def test_the_worked_chart_answers(page, tmp_path):  # noqa: F811
+    w = WorkedExample()
+    show(page, tmp_path, w)
+    drive(page, w, {"context": ("Context", 6000), "batch": ("Batch", 3), "dtype": ("Precision", "int4")})
+    said = page.locator(".kv-bar-value").all_inner_texts()
+    assert said == [
+        fmt(w.bytes_at(n)) + (" chosen" if n == 6000 else "") for n in (512, 1024, 2048, 4096, 6000, 8192)
+    ]
+    widths = page.locator(".kv-bar .kv-fill").evaluate_all("all => all.map(e => parseFloat(e.style.width))")
+    assert widths == pytest.approx([100 * n / 8192 for n in (512, 1024, 2048, 4096, 6000, 8192)])
+
+
+# ---- recompute or reuse
+
+
+def test_recomputing_counts_15_against_6():
+    assert [counts(4, 3)[way]["all_projections"] for way in ("without", "with")] == [15, 6]
+    thousand = counts(1, 1000)
+    assert round(thousand["without"]["all_scores"] / thousand["with"]["all_scores"], 1) == 667.0
+
+
+def test_recompute_counts_as_it_steps(page, tmp_path):  # noqa: F811
+    w = Recompute(step=1)
+    show(page, tmp_path, w)
+    for step in range(1, 21):
+        w.step = step
+        expected = [
+            f"{n[now]:,} now, {n['all_' + now]:,} in all"
+            for n in w.counts.values()
+            for now in ("projections", "scores")
+        ]
+        assert page.locator(".kv-way > p:has(strong)").all_inner_texts() == expected
+        page.get_by_role("button", name="Next: Generated").press("Enter")
+
+
+# ---- the budget
+
+
+@pytest.fixture
+def budgeted():
+    return BudgetWidget("toy", models=TOYS)
+
+
+def facts(page):  # noqa: F811
+    return page.locator(".kv-facts dd").all_inner_texts()
+
+
+def test_the_budget_says_what_python_says(page, tmp_path, budgeted):  # noqa: F811
+    rng = random.Random(6)
+    show(page, tmp_path, budgeted)
+    w, verdicts = budgeted, set()
+    for _ in range(12):
+        drive(
+            page,
+            w,
+            {
+                "model": ("Model", rng.choice(["toy", "windowed"])),
+                "gpu": ("GPU", rng.choice(["T4", "L4", "H100", "B200"])),
+                "gpus": ("GPUs", rng.randrange(1, 9)),
+                "weights": ("Weights' precision", rng.choice(["bf16", "fp8", "q4_0"])),
+                "dtype": ("Cache's precision", rng.choice(["bf16", "fp8", "q8_0"])),
+                "context": ("Context", rng.randrange(1, 2**17)),
+                "batch": ("Concurrency", rng.randrange(1, 65)),
+                "utilization": ("Usable share", rng.randrange(50, 101)),
+                "overhead_mib": ("Overhead", rng.randrange(0, 4096)),
+            },
+        )
+        b = w.budget
+        short = b.short_by(w.context, w.batch)
+        free = b.usable - b.weights_bytes - b.overhead_bytes - b.cache_bytes(w.context, w.batch)
+        verdicts.add(bool(short))
+        verdict = f"Does not fit: {fmt(short)} short" if short else f"Fits, with {fmt(free)} to spare"
+        assert page.locator(".kv-big").inner_text() == verdict
+
+        def many(n, one):
+            return f"{n:,} {one}{'' if n == 1 else 's'}"
+
+        assert facts(page) == [
+            many(b.max_sequences(w.context), "sequence"),
+            many(b.max_context(w.batch), "token"),
+            fmt_seconds(b.decode_floor(w.context, w.batch)),
+            f"{b.tokens_per_second(w.context, w.batch):,.0f}",
+        ]
+    assert verdicts == {True, False}
+
+
+def test_the_bar_s_parts_add_up(page, tmp_path, budgeted):  # noqa: F811
+    show(page, tmp_path, budgeted)
+    for batch in (1, 8, 4096):  # fits, fits, far too much
+        kv(page, "Concurrency").fill(str(batch))
+        widths = page.locator(".kv-part").evaluate_all("all => all.map(e => parseFloat(e.style.width))")
+        assert sum(widths) == pytest.approx(100, abs=0.01) and min(widths) >= 0
+
+
+def test_a_context_beyond_the_model_computes_and_is_said(page, tmp_path, budgeted):  # noqa: F811
+    show(page, tmp_path, budgeted)
+    kv(page, "Context").fill("131073")
+    assert "made for 131,072 tokens" in page.locator(".kv-big + p").inner_text()
+
+
+def test_a_setting_is_shared_by_its_address(page, tmp_path, budgeted):  # noqa: F811
+    show(page, tmp_path, budgeted)
+    assert "#" not in page.url
+    kv(page, "Context").fill("3000")
+    page.get_by_role("combobox", name="GPU", exact=True).select_option("T4")
+    address, shown = page.url, facts(page)
+    page.goto("about:blank")
+    page.goto(address)
+    assert kv(page, "Context").input_value() == "3000" and facts(page) == shown
+
+
+@pytest.mark.parametrize("bad", ["budget.context=many", "budget.context=0", "budget.gpu=Z80"])
+def test_an_address_that_cannot_be_read_falls_back_and_says_so(page, tmp_path, budgeted, bad):  # noqa: F811
+    show(page, tmp_path, budgeted)
+    default = facts(page)
+    show(page, tmp_path, budgeted, hash=f"#{bad}&budget.batch=8")
+    assert facts(page) == default
+    value = bad.split("=")[1]
+    assert re.search(f"“{value}” can't be read: the default stands", page.locator(".kv-notice").inner_text())
+
+
+def test_two_budgets_share_one_address(page, tmp_path, budgeted):  # noqa: F811
+    show(page, tmp_path, budgeted, budgeted)
+    kv(page, "Context").first.fill("1000")
+    kv(page, "Context").last.fill("2000")
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    assert [field.input_value() for field in kv(page, "Context").all()] == ["1000", "2000"]
+
+
+def test_the_button_says_where_the_link_is(page, tmp_path, budgeted):  # noqa: F811
+    show(page, tmp_path, budgeted)
+    page.get_by_role("button", name="Copy a link to this setting").press("Enter")
+    page.wait_for_function("document.querySelector('.kv-notice').textContent")
+    assert re.search("^(Copied|The address bar now holds)", page.locator(".kv-notice").inner_text())
+    assert "budget.model=toy" in page.url
+
+
+def test_the_budget_refuses_by_name():
+    for arguments, said in (
+        ({"model": "tiy"}, "unknown model 'tiy'; did you mean toy"),
+        ({"gpu": "h100"}, "unknown gpu"),
+        ({"batch": 0}, "batch must be a whole number of at least 1"),
+        ({"models": {}}, "models must name at least one model"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(said)):
+            BudgetWidget(**{"model": "toy", "models": TOYS} | arguments)
