@@ -6,7 +6,7 @@ allocate from; bandwidth is the vendor's datasheet figure, an upper bound that n
 
 from dataclasses import dataclass
 
-from .units import GB, GiB, MiB, TB, count, unknown
+from .units import GB, TB, MiB, count, unknown
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ GPUS = {
         GPU("H100", 81559 * MiB, 3350 * GB, "NVIDIA H100 SXM datasheet: 80 GB HBM3, 3.35 TB/s"),
         GPU("H200", 143771 * MiB, 4800 * GB, "NVIDIA H200 SXM datasheet: 141 GB HBM3e, 4.8 TB/s"),
         GPU("B200", 183359 * MiB, 8 * TB, "NVIDIA DGX B200 datasheet: 180 GB HBM3e, 8 TB/s per GPU"),
-        GPU("MI300X", 192 * GiB, 5300 * GB, "AMD Instinct MI300X datasheet: 192 GB HBM3, 5.3 TB/s"),
+        GPU("MI300X", 196592 * MiB, 5300 * GB, "AMD Instinct MI300X datasheet: 192 GB HBM3, 5.3 TB/s"),
     )
 }
 
