@@ -224,3 +224,10 @@ def test_the_budget_refuses_by_name():
     ):
         with pytest.raises(ValueError, match=re.escape(said)):
             BudgetWidget(**{"model": "toy", "models": TOYS} | arguments)
+
+
+def test_the_budget_offers_the_shipped_models_but_those_with_a_second_sequence():
+    w = BudgetWidget()
+    assert w.model == "llama-3.1-8b" and len(w.models) > 50 and "whisper-tiny" not in w.models
+    with pytest.raises(ValueError, match="whisper-tiny keep a second sequence"):
+        BudgetWidget(models=["llama-3.1-8b", "whisper-tiny"])

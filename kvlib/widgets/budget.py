@@ -2,10 +2,12 @@
 
 from traitlets import Dict, Unicode, validate
 
+from .. import configs
 from ..budget import Budget
 from ..hardware import GPUS
 from ..units import dtype as as_dtype
 from ..units import fmt, fmt_seconds, unknown
+from ..weights import parameters
 from .base import Choice, Figure, Table, Whole, dtypes
 from .groups import groups, read_groups
 
@@ -14,13 +16,22 @@ PRECISIONS = ("fp32", "bf16", "fp8", "q8_0", "q4_0")
 
 
 def shipped(names=None) -> dict:
-    """name -> (layout, parameters in all, parameters active in a token) of the shipped models."""
-    import kvlib
+    """name -> (layout, parameters in all, parameters active in a token) of the shipped models.
 
+    Without names, those that keep nothing of a second sequence (an encoder's output, an image):
+    this figure has no control for its length.
+    """
+    layouts = {name: configs.layout(name) for name in (configs.models() if names is None else names)}
+    crossed = [name for name, layout in layouts.items() if any(x.cross_elements for x in layout.layers)]
+    if names is not None and crossed:
+        raise ValueError(
+            f"models: {', '.join(crossed)} keep a second sequence too; ask kvlib.Budget(source_len=…)"
+        )
     offered = {}
-    for name in kvlib.models() if names is None else names:
-        parameters = kvlib.parameters(kvlib.config(name))
-        offered[name] = (kvlib.layout(name), parameters.total, parameters.active)
+    for name in layouts:
+        if name not in crossed:
+            counted = parameters(configs.config(name))
+            offered[name] = (layouts[name], counted.total, counted.active)
     return offered
 
 

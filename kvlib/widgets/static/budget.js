@@ -11,9 +11,9 @@ function render({ model, el }) {
   choice(f, "model", { label: "Model" });
   choice(f, "gpu", { label: "GPU", names: Object.fromEntries(
     Object.entries(f.get("gpu_facts")).map(([name, [memory]]) => [name, `${name}: ${fmt(memory, "GiB", 0)}`])) });
-  number(f, "gpus", { label: "GPUs", stops: powers(0, 6) });
   choice(f, "weights", { label: "Weights' precision", names: precisions });
   choice(f, "dtype", { label: "Cache's precision", names: precisions });
+  number(f, "gpus", { label: "GPUs", stops: powers(0, 6) });
   number(f, "context", { label: "Context", unit: "tokens", stops: powers(9, 24) });
   number(f, "batch", { label: "Concurrency", unit: "sequences", stops: powers(0, 12) });
   number(f, "overhead_mib", { label: "Overhead", unit: "MiB", stops: [0, ...powers(8, 16)] });
@@ -46,7 +46,8 @@ function render({ model, el }) {
     verdict.textContent = b.short ? `Does not fit: ${fmt(b.short)} short` : `Fits, with ${fmt(free)} to spare`;
     el.classList.toggle("kv-over", b.short > 0n);
     why.textContent = `${fmt(needed)} needed, ${fmt(usable)} usable: ${f.get("utilization")} % of ${gpus} × ${fmt(memory)}.`
-      + (made_for !== null && context > made_for ? ` ${f.get("model")} was made for ${plural(made_for, "token")} of context: beyond that the figures hold, the model may not.` : "");
+      + (made_for !== null && context > made_for ? ` ${f.get("model")} was made for ${plural(made_for, "token")} of context: beyond that the figures hold, the model may not.` : "")
+      + (active < total ? " Of its mixture of experts, a decode step reads at least one token's." : "");
 
     // The bar is as long as the memory, or as what is needed where that is more.
     const whole = needed > all ? needed : all;
