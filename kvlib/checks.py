@@ -92,6 +92,8 @@ class Number:
         if self._is(value, self.right):
             return 1, "Right."
         said = [words for words, slip in self.slips.items() if self._is(value, slip)]
+        if not said and self.tol == 0 and value % 1:
+            return 0, "Not yet. The answer is a whole number."
         if not said:
             said = [f"Your number is too {'large' if value > self.right else 'small'}."]
             said += [self.idea] if self.idea else []

@@ -17,7 +17,7 @@ from notebooks import ROOT, canonical, dump, notebooks, repository
 STUB = "# YOUR CODE HERE"
 
 
-def strip(source: str) -> str:
+def without_solutions(source: str) -> str:
     """`source` with each solution replaced by STUB. Raises ValueError where a marker has no partner."""
     lines, inside = [], False
     for line in source.splitlines():
@@ -39,7 +39,7 @@ def exercise(nb: dict) -> dict:
     cells = []
     for cell in nb["cells"]:
         source, marks = "".join(cell["source"]), cell["metadata"].get("nbgrader", {})
-        new = cell | {"source": strip(source)}
+        new = cell | {"source": without_solutions(source)}
         if new["source"] != source and not marks.get("solution"):
             raise ValueError(f"cell {cell['id']!r} holds a solution and is not marked as one")
         if cell["cell_type"] == "code" and (

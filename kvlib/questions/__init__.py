@@ -4,7 +4,9 @@ Nothing is typed that kvlib can compute: a misconception is the formula with one
 and its number follows.
 """
 
-from . import the_formula, why_a_cache, worked_7b
+from . import paging, scaling_limits, sharing_heads, the_formula, why_a_cache, worked_7b
 from .common import QUESTIONS
 
-__all__ = ["QUESTIONS", "the_formula", "why_a_cache", "worked_7b"]
+CHAPTERS = (why_a_cache, the_formula, worked_7b, sharing_heads, paging, scaling_limits)
+
+__all__ = ["CHAPTERS", "QUESTIONS"]
