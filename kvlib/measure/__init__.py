@@ -10,9 +10,18 @@ _LAZY = {
     "attention_against_copy": "attention",
     "copy_bandwidth": "timing",
     "timed": "timing",
+    "decode_times": "decode",
+    "decoder_7b": "decode",
+    "perplexity": "quality",
+    "precisions": "quality",
+    "windows": "quality",
+    "text": "quality",
+    "singular_values": "lowrank",
+    "ranks": "lowrank",
+    "run": "command",
 }
 
-__all__ = [*_LAZY]
+__all__ = [*_LAZY, "add_arguments"]
 
 
 def __getattr__(name):
@@ -21,3 +30,37 @@ def __getattr__(name):
     value = getattr(import_module(f".{_LAZY[name]}", __name__), name)
     globals()[name] = value
     return value
+
+
+def add_arguments(parser) -> None:
+    """The options of `kvlib measure`, added to an argparse parser."""
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--quality", action="store_true", help="perplexity against precision, window and rank, not time"
+    )
+    what.add_argument(
+        "--singular-values", action="store_true", help="of SmolLM2's keys and values, layer by layer"
+    )
+    parser.add_argument(
+        "--shape", default="smollm2", help="smollm2, or 7b or 7b-gqa with random weights (default smollm2)"
+    )
+    parser.add_argument("--contexts", type=_numbers, metavar="N,N,…", help="tokens before the new one")
+    parser.add_argument("--batches", type=_numbers, default=[1], metavar="N,N,…", help="sequences (1)")
+    parser.add_argument(
+        "--caches", type=_names, metavar="NAME,…",
+        help="none, contiguous, sliding, int8, int4, int2, paged (default: all)",
+    )  # fmt: skip
+    parser.add_argument("--steps", type=int, default=15, help="steps that a median is of (15)")
+    parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
+    parser.add_argument("--dtype", help="fp32, bf16 or fp16 (default: fp32 on a CPU, bf16 on CUDA)")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
+    parser.add_argument("--text", metavar="FILE", help="a text for --quality (default: the course's)")
+    parser.add_argument("--json", metavar="FILE", help="write a record, with all that is needed to repeat it")
+
+
+def _numbers(text):
+    return [int(part) for part in text.split(",")]
+
+
+def _names(text):
+    return [part.strip() for part in text.split(",")]

@@ -10,7 +10,7 @@ from functools import partial
 import torch
 
 from ..attention import attention
-from ..storage import torch_dtype
+from ..cache import torch_dtype
 from ..units import MiB, count
 from .timing import Copy, median, timed
 
