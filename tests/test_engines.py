@@ -72,6 +72,10 @@ def test_vllm_window_and_tokens_in_flight():
     assert kept(MISTRAL, 32768, "vllm", async_scheduling=False) == 385 * 16 * 131072
     few = {"async_scheduling": False, "max_num_batched_tokens": 8}
     assert kept(MISTRAL, 32768, "vllm", **few) == 258 * 16 * 131072
+    # To the token: 4095 + 4096, and the one block more.
+    assert kept(MISTRAL, 32768, "vllm", block_size=1) == 8192 * 131072
+    # Chunked attention has no token to spare in its chunk: 1024 + 4096.
+    assert kept(CacheLayout((CHUNKED,)), 32768, "vllm", block_size=1) == 5120 * 4096
     # A context that ends before: its own blocks, and the one more.
     assert kept(MISTRAL, 100, "vllm") == 8 * 16 * 131072
     # Windows alone are no hybrid: turning the hybrid manager off changes nothing.
