@@ -68,6 +68,8 @@ def read_config(given) -> tuple[dict, str]:
         return dict(given), str(given.get("_name_or_path") or given.get("model_type") or "model")
     if not isinstance(given, str | os.PathLike):
         raise ValueError(f"config must be a dict, a path or a shipped model's name, not {given!r}")
+    if isinstance(given, str) and given.lower() in _keys():
+        return config(given), _keys()[given.lower()]
     path = Path(given)
     if isinstance(given, os.PathLike) or path.suffix == ".json" or path.is_dir() or path.is_file():
         path = path / "config.json" if path.is_dir() else path
@@ -80,7 +82,7 @@ def read_config(given) -> tuple[dict, str]:
         if not isinstance(found, dict):
             raise ValueError(f"config: {path} holds no JSON object")
         return found, path.parent.name if path.name == "config.json" and path.parent.name else path.stem
-    return config(given), _keys()[given.lower()]
+    raise unknown("model", given, sorted(_keys()))
 
 
 def text_fields(given: dict) -> Fields:

@@ -20,7 +20,12 @@ def heads(f) -> tuple[int, int, int]:
     n_kv_heads = f.whole("num_key_value_heads") or n_heads
     if n_heads % n_kv_heads:
         raise f.refuse("num_key_value_heads", f"it must divide the {n_heads} query heads")
-    return n_heads, n_kv_heads, f.whole("head_dim") or hidden_over_heads(f, n_heads)
+    if "hidden_size" in f:
+        f.count("hidden_size")
+    head_dim = f.whole("head_dim") or hidden_over_heads(f, n_heads)
+    if head_dim % 2:
+        raise f.refuse("head_dim", "an even number is needed: rotary positions turn pairs")
+    return n_heads, n_kv_heads, head_dim
 
 
 def hidden_over_heads(f, n_heads: int, times: int = 1) -> int:
@@ -65,12 +70,16 @@ def every_head_full(f) -> list[LayerKV]:
     return full(f, every_head)
 
 
+def switched_window(f) -> int | None:
+    """sliding_window, where use_sliding_window is true."""
+    window = f.nullable("sliding_window")
+    return window if f.flag("use_sliding_window") else None
+
+
 def windowed(f) -> list[LayerKV]:
     """sliding_window, where it is not null, holds on every layer; use_sliding_window: false beats it."""
     n_layers = f.size("num_hidden_layers")
-    window = f.nullable("sliding_window")
-    if "use_sliding_window" in f.defaults and not f.flag("use_sliding_window"):
-        window = None
+    window = switched_window(f) if "use_sliding_window" in f.defaults else f.nullable("sliding_window")
     kinds = f.names("layer_types", only(FULL, SLIDING), n_layers)
     return layers_of(f, kinds or [SLIDING if window else FULL] * n_layers, heads(f)[1:], window)
 
@@ -113,34 +122,30 @@ def exaone4(f) -> list[LayerKV]:
 def qwen2(f) -> list[LayerKV]:
     """use_sliding_window: false beats sliding_window; if true, the layers from max_window_layers on slide."""
     n_layers = f.size("num_hidden_layers")
-    window = f.nullable("sliding_window") if f.flag("use_sliding_window") else None
+    window = switched_window(f)
     first = f.count("max_window_layers", least=0)
     kinds = [SLIDING if window and i >= first else FULL for i in range(n_layers)]
     kinds = f.names("layer_types", only(FULL, SLIDING), n_layers) or kinds
-    f.read.add("sliding_window")
     return layers_of(f, kinds, heads(f)[1:], window)
 
 
 def qwen2_moe(f) -> list[LayerKV]:
     """As `qwen2`, but every other layer below max_window_layers slides."""
     n_layers = f.size("num_hidden_layers")
-    slides = f.flag("use_sliding_window")
-    window = f.nullable("sliding_window") if slides else None
+    slides, window = f.flag("use_sliding_window"), switched_window(f)
     last = f.count("max_window_layers", least=0)
     kinds = [SLIDING if slides and i % 2 == 0 and i < last else FULL for i in range(n_layers)]
     kinds = f.names("layer_types", only(FULL, SLIDING), n_layers) or kinds
-    f.read.add("sliding_window")
     return layers_of(f, kinds, heads(f)[1:], window)
 
 
 def smollm3(f) -> list[LayerKV]:
     """Where windows are switched on, the layers without rotary positions slide."""
     n_layers = f.size("num_hidden_layers")
-    window = f.nullable("sliding_window") if f.flag("use_sliding_window") else None
+    window = switched_window(f)
     rotary = rotary_layers(f, n_layers)
     kinds = [FULL if has_rope or window is None else SLIDING for has_rope in rotary]
     kinds = f.names("layer_types", only(FULL, SLIDING), n_layers) or kinds
-    f.read.add("sliding_window")
     return layers_of(f, kinds, heads(f)[1:], window)
 
 
@@ -162,6 +167,8 @@ def rotary_layers(f, n_layers: int) -> list:
 def gemma3n(f, period: int = 5, full_shape=None) -> list[LayerKV]:
     """The last num_kv_shared_layers read the keys and values of the last earlier layer of their kind."""
     kinds = periodic_kinds(f, period)
+    if full_shape:
+        kinds[-1] = FULL
     n_layers, shape, window = len(kinds), heads(f)[1:], f.nullable("sliding_window")
     layers = layers_of(f, kinds, shape, window)
     if full_shape:
@@ -174,18 +181,15 @@ def gemma3n(f, period: int = 5, full_shape=None) -> list[LayerKV]:
 
 
 def gemma4(f) -> list[LayerKV]:
-    """As Gemma 3n; full layers have a head_dim of their own, and KV heads where keys serve as values."""
+    """As Gemma 3n, the last layer always full; full layers have a head_dim of their own, and their
+    own KV heads where keys serve as values."""
     _, n_kv_heads, _ = heads(f)
     wide = f.nullable("global_head_dim") or 512
     shared_values, own = f.flag("attention_k_eq_v"), f.nullable("num_global_key_value_heads")
     listed = f.get("layer_types")
     if isinstance(listed, list | tuple) and listed and listed[-1] != "full_attention":
         raise f.refuse("layer_types", "Gemma 4's last layer is full attention")
-    f.read.add("use_double_wide_mlp")
-    layers = gemma3n(f, 6, (own if shared_values and own else n_kv_heads, wide))
-    if layers[-1].kind == SLIDING:
-        layers[-1] = LayerKV(FULL, own if shared_values and own else n_kv_heads, wide)
-    return layers
+    return gemma3n(f, 6, (own if shared_values and own else n_kv_heads, wide))
 
 
 def latent(f) -> list[LayerKV]:

@@ -39,7 +39,8 @@ def mllama(f) -> list[LayerKV]:
     f.same("head_dim", hidden_over_heads(f, n_heads))
     layers = full(f)
     if f.get("cross_attention_layers") is None:
-        f.given["cross_attention_layers"] = [3, 8, 13, 18, 23, 28, 33, 38]
+        f.given.pop("cross_attention_layers", None)
+        f.defaults["cross_attention_layers"] = [3, 8, 13, 18, 23, 28, 33, 38]
     picture = LayerKV("cross", cross_elements=2 * n_kv_heads * head_dim)
     for i in f.indices("cross_attention_layers", len(layers)):
         layers[i] = picture

@@ -101,7 +101,9 @@ class Fields:
         self, config: dict, model_type: str, *, nested: bool = False, defaults_of: str | None = None
     ):
         entry = class_defaults().get(defaults_of or model_type, {})
-        aliases = {} if model_type == "whisper" else entry.get("aliases", {})
+        aliases = {} if model_type == "whisper" else dict(entry.get("aliases", {}))
+        if aliases.get("head_dim") == "qk_rope_head_dim":  # GLM 4.7's latent has no head_dim of its own
+            del aliases["head_dim"]
         self._names = {field: alias for alias, field in aliases.items() if alias in STANDARD}
         self._names |= {alias: field for alias, field in aliases.items() if alias not in STANDARD} | SYNONYMS
         self.model_type, self.nested = model_type, nested
@@ -153,8 +155,8 @@ class Fields:
             raise self.refuse(name, f"a whole number of at least {least} is needed") from None
 
     def whole(self, name: str) -> int | None:
-        """A whole number, or None: null where the class knows null, or nothing given and no default."""
-        if self.get(name) is None and (name not in self.given or self.defaults.get(name) is None):
+        """A whole number, or None: null where the class takes null, or nothing given and no default."""
+        if self.get(name) is None and (name not in self.given or self.defaults.get(name, 0) is None):
             return None
         return self.count(name)
 
