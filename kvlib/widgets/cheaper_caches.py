@@ -1,0 +1,129 @@
+"""A smaller cache by precision, by window and by rank: memory against the perplexity measured."""
+
+import json
+from pathlib import Path
+
+import traitlets
+
+from ..configs import layout as as_layout
+from ..units import fmt, unknown
+from .base import Figure, Table, Whole
+
+WAYS = {
+    "precision": ("name", "dtype", "k_groups", "bytes_per_token", "perplexity"),
+    "window": ("window", "sinks", "perplexity"),
+    "rank": ("rank", "perplexity"),
+}
+ABOUT = ("model", "device", "versions", "date", "command", "commit", "tokens")
+BASE = "bf16"
+
+
+def points(record) -> dict:
+    """What cheaper_caches.js draws of a record, or a ValueError that names what it lacks.
+
+    Each way is a list of {"name", "tokens", "bytes", "perplexity"}: the tokens that are kept at
+    most (None: all) and the bytes of each. A rank's and a window's bytes are those in bf16.
+    """
+    for field in (*ABOUT, *WAYS):
+        if field not in record:
+            raise ValueError(f"record lacks {field!r}; it must have {', '.join((*ABOUT, *WAYS))}")
+    for way, fields in WAYS.items():
+        if not record[way]:
+            raise ValueError(f"record[{way!r}] must have at least one row")
+        for i, row in enumerate(record[way]):
+            for field in fields:
+                if field not in row:
+                    raise ValueError(
+                        f"record[{way!r}][{i}] lacks {field!r}; it must have {', '.join(fields)}"
+                    )
+            if not row["perplexity"] >= 1:
+                raise ValueError(f"record[{way!r}][{i}]['perplexity'] must be at least 1")
+    layout = as_layout(record["model"].lower())
+    whole, width = layout.bytes_per_token(BASE), layout.layers[0].k_elements
+
+    def window(row):
+        if row["window"] is None:
+            return "all tokens", None
+        sinks = f" and the first {row['sinks']}" if row["sinks"] else ""
+        return f"last {row['window']:,}{sinks}", row["window"] + row["sinks"]
+
+    def point(name, tokens, nbytes, row):
+        return {"name": name, "tokens": tokens, "bytes": nbytes, "perplexity": row["perplexity"]}
+
+    return {
+        "precision": [point(r["name"], None, r["bytes_per_token"], r) for r in record["precision"]],
+        "window": [point(*window(r), whole, r) for r in record["window"]],
+        "rank": [
+            point(f"{r['rank']} of {width}", None, whole * r["rank"] // width, r) for r in record["rank"]
+        ],
+    }
+
+
+class CheaperCaches(Figure):
+    """Three ways to a smaller cache; each one's bytes at `context`, and the perplexity it was measured at.
+
+    CheaperCaches(record): a record of `kvlib measure`, or the path of its JSON file. `precision`,
+    `window` and `rank` are the names of points (`choices` has them). `nbytes` is each way's bytes.
+    Raises ValueError for a record that lacks a field, and names it.
+    """
+
+    script = "cheaper_caches.js"
+    title = "Cheaper caches"
+
+    context = Whole(4096, most=2**20)
+    precision = traitlets.Unicode().tag(sync=True)
+    window = traitlets.Unicode().tag(sync=True)
+    rank = traitlets.Unicode().tag(sync=True)
+    data = traitlets.Dict(read_only=True).tag(sync=True)
+
+    def __init__(self, record, **rest):
+        if not isinstance(record, dict):
+            record = json.loads(Path(record).read_text(encoding="utf-8"))
+        self._points = points(record)
+        for way, found in self._points.items():
+            # The middle one: something is saved and something is seen.
+            rest.setdefault(way, found[len(found) // 2]["name"])
+        super().__init__(**rest)
+        base = next((p for p in self._points["precision"] if p["name"] == BASE), self._points["precision"][0])
+        about = (
+            f"{record['model']}, perplexity of {record['tokens']:,} tokens, measured on "
+            f"{record['device']}, {record['date']}"
+        )
+        self.set_trait("data", {"points": self._points, "base": base, "about": about})
+        self.set_trait("limits", {"context": [1, 2**20], **self.choices})
+
+    @property
+    def choices(self) -> dict:
+        """The names that `precision`, `window` and `rank` can take."""
+        return {way: [p["name"] for p in found] for way, found in self._points.items()}
+
+    @traitlets.validate("precision", "window", "rank")
+    def _check_name(self, proposal):
+        way, value = proposal["trait"].name, proposal["value"]
+        if value not in self.choices[way]:
+            raise unknown(way, value, self.choices[way])
+        return value
+
+    def _chosen(self, way):
+        return next(p for p in self._points[way] if p["name"] == getattr(self, way))
+
+    def _bytes(self, point):
+        kept = self.context if point["tokens"] is None else min(self.context, point["tokens"])
+        return kept * point["bytes"]
+
+    @property
+    def nbytes(self) -> dict:
+        """Bytes of the cache at `context` for the chosen precision, window and rank, each by itself."""
+        return {way: self._bytes(self._chosen(way)) for way in WAYS}
+
+    def table(self) -> Table:
+        rows = [
+            [f"{way}: {p['name']}", fmt(self._bytes(p)), f"{p['perplexity']:.2f}"]
+            for way, found in self._points.items()
+            for p in found
+        ]
+        return Table(
+            f"{self.data['about']}; bytes at {self.context:,} tokens",
+            ["saving", "cache", "perplexity"],
+            rows,
+        )

@@ -1,0 +1,75 @@
+// Cheaper caches: what precision, window and rank each save, against the perplexity measured with it.
+const SAVINGS = {
+  precision: { label: "Precision", hue: "red", dash: "", shape: (r) => `M${-r} 0a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0z` },
+  window: { label: "Window", hue: "blue", dash: "5 4", shape: (r) => `M${-r} ${-r}H${r}V${r}H${-r}z` },
+  rank: { label: "Rank", hue: "plum", dash: "2 3", shape: (r) => `M0 ${-r * 1.2}L${r * 1.2} ${r}H${-r * 1.2}z` },
+};
+
+function render({ model, el }) {
+  const { points, base, about } = model.get("data");
+  const f = figure(el, model, { title: "Cheaper caches", lead: `${about}. Each way by itself: no two were measured together.` });
+  for (const [way, { label }] of Object.entries(SAVINGS)) choice(f, way, { label });
+  number(f, "context", { label: "Context", unit: "tokens", stops: Array.from({ length: 21 }, (_, i) => 2 ** i) });
+
+  const rows = h("div", { class: "kv-scroll kv-savings", tabindex: 0, role: "region", "aria-label": "What each way saves" });
+  const drawing = h("div");
+  const key = h("p", { class: "kv-small kv-shapes-key", "aria-hidden": "true" }, Object.values(SAVINGS).map(({ label, hue, shape }) =>
+    h("span", {}, svg("svg", { width: 16, height: 16, viewBox: "-8 -8 16 16" },
+      svg("path", { class: "kv-point kv-picked", style: `--hue: var(--kv-${hue})`, d: shape(5) })), label)));
+  f.body.append(rows, drawing, key);
+
+  const bytes = (p) => BigInt(p.tokens === null ? f.get("context") : Math.min(f.get("context"), p.tokens)) * BigInt(p.bytes);
+  const change = (p) => {
+    const more = (100 * (p.perplexity - base.perplexity)) / base.perplexity;
+    return Math.abs(more) < 0.05 ? "the same" : `${more > 0 ? "+" : "−"}${fixed(Math.abs(more), 1)} %`;
+  };
+
+  f.draw(() => {
+    const whole = bytes(base);
+    const chosen = Object.keys(SAVINGS).map((way) => [way, points[way].find((p) => p.name === f.get(way))]);
+    const line = (name, p) => [name, fmt(bytes(p)), `${fixed((100 * Number(bytes(p))) / Number(whole), 1)} %`, fixed(p.perplexity, 2), change(p)];
+    rows.replaceChildren(table(`At ${group(f.get("context"))} tokens`, ["saving", "cache", `of ${base.name}`, "perplexity", `against ${base.name}`],
+      [line(`none: ${base.name}`, base), ...chosen.map(([way, p]) => line(`${SAVINGS[way].label.toLowerCase()}: ${p.name}`, p))]));
+    drawing.replaceChildren(drawPoints(points, base, bytes, Object.fromEntries(chosen), Math.min(f.width, 760)));
+    f.say(chosen.map(([way, p]) => `${SAVINGS[way].label} ${p.name}: ${fmt(bytes(p))}, perplexity ${fixed(p.perplexity, 2)}.`).join(" "));
+    f.table(`Every point measured, at ${group(f.get("context"))} tokens`, ["saving", "cache, bytes", "perplexity", `against ${base.name}`],
+      Object.keys(SAVINGS).flatMap((way) => points[way].map((p) => [`${way}: ${p.name}`, group(bytes(p)), fixed(p.perplexity, 2), change(p)])));
+  });
+}
+
+// Both axes go by doublings: a cache is halved by a step, and perplexity can rise without bound.
+function drawPoints(points, base, bytes, chosen, width) {
+  const height = 320, left = 56, right = 16, top = 14, bottom = 44;
+  const all = Object.values(points).flat();
+  const xs = all.map((p) => Math.log2(Number(bytes(p)))), ys = all.map((p) => Math.log2(p.perplexity));
+  const room = (values) => { const pad = 0.06 * (Math.max(...values) - Math.min(...values)) || 0.5; return [Math.min(...values) - pad, Math.max(...values) + pad]; };
+  const [x0, x1] = room(xs), [y0, y1] = room(ys);
+  const px = (n) => left + ((Math.log2(n) - x0) / (x1 - x0)) * (width - left - right);
+  const py = (n) => height - bottom - ((Math.log2(n) - y0) / (y1 - y0)) * (height - top - bottom);
+  const doublings = (from, to, every) => { const out = []; for (let i = Math.ceil(from / every); i * every <= to; i++) out.push(2 ** (i * every)); return out; };
+  const wide = Math.max(1, Math.ceil((x1 - x0) / (width / 90)));
+  const parts = [
+    doublings(y0, y1, y1 - y0 > 2 ? 1 : 0.25).flatMap((n) => [svg("line", { class: "kv-grid", x1: left, x2: width - right, y1: py(n), y2: py(n) }),
+      svg("text", { x: left - 8, y: py(n) + 4, "text-anchor": "end" }, trimmed(fixed(n, n < 100 ? 1 : 0)))]),
+    doublings(x0, x1, wide).flatMap((n) => [svg("line", { class: "kv-grid", x1: px(n), x2: px(n), y1: top, y2: height - bottom }),
+      svg("text", { x: px(n), y: height - bottom + 18, "text-anchor": "middle" }, fmt(n))]),
+    svg("line", { class: "kv-axis", x1: left, x2: width - right, y1: py(base.perplexity), y2: py(base.perplexity), "stroke-dasharray": "1 3" }),
+    svg("text", { x: width - right, y: height - 4, "text-anchor": "end" }, "cache"),
+    svg("text", { x: 0, y: 10 }, "perplexity, lower is better"),
+  ];
+  for (const [way, { hue, dash, shape }] of Object.entries(SAVINGS)) {
+    // A line joins the points that no smaller cache beats.
+    const sorted = points[way].map((p) => [Number(bytes(p)), p.perplexity]).sort(([a, y], [b, z]) => a - b || y - z);
+    let lowest = Infinity;
+    const front = sorted.filter(([, y]) => { const better = y < lowest; lowest = Math.min(lowest, y); return better; });
+    const trail = front.map(([n, y], i) => `${i ? "L" : "M"}${px(n).toFixed(1)} ${py(y).toFixed(1)}`).join("");
+    parts.push(svg("path", { class: "kv-trail", style: `--hue: var(--kv-${hue})`, "stroke-dasharray": dash, d: trail }),
+      points[way].map((p) => {
+        const picked = p === chosen[way];
+        return svg("path", { class: picked ? "kv-point kv-picked" : "kv-point", style: `--hue: var(--kv-${hue})`, d: shape(picked ? 8 : 5),
+          transform: `translate(${px(Number(bytes(p))).toFixed(1)} ${py(p.perplexity).toFixed(1)})` }, svg("title", {}, `${way}: ${p.name}`));
+      }));
+  }
+  return svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img",
+    "aria-label": `Cache against perplexity, ${all.length} points; ${base.name} stands at ${fmt(bytes(base))} and ${fixed(base.perplexity, 2)}.` }, parts);
+}

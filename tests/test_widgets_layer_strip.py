@@ -1,0 +1,145 @@
+"""Layer by layer: every shipped model, every layer, to the byte; and configs that are pasted."""
+
+import json
+import random
+
+import pytest
+from browser import chromium, page, show  # noqa: F401
+from drive import drive
+
+from kvlib import CacheLayout, fmt
+from kvlib.configs import config, layout
+from kvlib.layout import KINDS, LayerKV
+from kvlib.widgets import LayerStrip
+from kvlib.widgets.base import code
+from kvlib.widgets.layer_strip import PRECISIONS, WORDS
+
+
+def test_every_layer_s_bytes_are_kvlib_s(page):  # noqa: F811
+    w = LayerStrip()
+    rng = random.Random(1)
+    points = [
+        {
+            "model": name,
+            "context": rng.randrange(1, 2 ** rng.randrange(1, 25)),
+            "dtype": rng.choice(PRECISIONS),
+        }
+        for name in w.strips
+    ]
+    read = """el => {
+        el.querySelector(".kv-data").open = true;
+        el.querySelector(".kv-data").dispatchEvent(new Event("toggle"));
+        return [el.querySelector(".kv-big").textContent,
+            [...el.querySelectorAll(".kv-data tbody tr")].map(r => r.lastChild.textContent)];
+    }"""
+    for point, (big, layers) in zip(points, drive(page, w, points, read), strict=True):
+        w.set_state(point)
+        parts = layout(w.model).layers
+        assert layers == [
+            f"{x.tokens(w.context) * x.bytes_per_token(w.dtype) + x.state_bytes:,}" for x in parts
+        ]
+        assert big == f"{fmt(w.nbytes)} at {w.context:,} tokens"
+
+
+def test_nbytes_is_the_layout_s():
+    w = LayerStrip("gemma-2-27b", context=8192)
+    assert w.nbytes == layout("gemma-2-27b").bytes(8192) == 2_315_255_808
+    w.dtype = "int8"
+    assert w.nbytes == layout("gemma-2-27b").bytes(8192, dtype="int8")
+
+
+def test_each_kind_has_a_word_and_a_letter_and_a_look_of_its_own(page):  # noqa: F811
+    layers = (
+        LayerKV("full", 2, 8), LayerKV("sliding", 2, 8, window=4), LayerKV("chunked", 2, 8, window=4),
+        LayerKV("latent", 1, 8, v_head_dim=0), LayerKV("shared", shares_with=0), LayerKV("none"),
+        LayerKV("state", state_bytes=64), LayerKV("cross", cross_elements=32),
+    )  # fmt: skip
+    assert set(WORDS) == set(KINDS) == {x.kind for x in layers}
+    w = LayerStrip(models={"all": CacheLayout(layers)})
+    read = """el => [
+        [...el.querySelectorAll(".kv-layer-letter")].map(t => t.textContent).filter(t => t.length === 1),
+        [...el.querySelectorAll(".kv-kinds .kv-layer")].map(r => r.getAttribute("fill")),
+        el.querySelector(".kv-body").textContent]"""
+    [[letters, fills, text]] = drive(page, w, [{"context": 16}], read)
+    assert len(set(letters)) == 8
+    hollow = "var(--kv-paper)"  # what keeps nothing has no strip either
+    assert fills.count(hollow) == 2 and len(set(fills)) == 7
+    assert "64 B of fixed state" in text and "64 B for each token of the other sequence" in text
+
+
+def test_the_text_says_windows_and_the_end_of_the_context(page, tmp_path):  # noqa: F811
+    show(page, tmp_path, LayerStrip("gemma-2-27b"))
+    assert page.locator(".kv-big").inner_text() == "2.156 GiB at 8,192 tokens"
+    assert "Without windows it would be 2.875 GiB." in page.locator(".kv-body").inner_text()
+    page.get_by_role("slider", name="Context, slider").press("ArrowRight")
+    assert "beyond the 8,192 tokens" in page.locator(".kv-body").inner_text()
+    page.get_by_label("Model").select_option("llama-3.1-8b")
+    assert page.locator(".kv-big").inner_text() == "2 GiB at 16,384 tokens"
+    page.locator("summary").press("Enter")
+    page.locator(".kv-data tbody tr").nth(31).wait_for()
+    assert page.locator(".kv-data tbody tr").count() == 32
+    assert page.locator("textarea").count() == 0  # only a kernel can read a config
+
+
+def test_a_pasted_config_is_read_by_kvlib():
+    w = LayerStrip()
+    w.pasted = json.dumps(config("mistral-7b-v0.1"))
+    assert (w.model, w.refusal, w.nbytes) == ("pasted", "", layout("mistral-7b-v0.1").bytes(8192))
+    assert w.strips["pasted"]["of"] == "0" * 32
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"model_type": "a_new_one"}', "a_new_one"),
+        ("{", "this is not JSON"),
+        ("[]", "one JSON object"),
+        (json.dumps({**config("llama-3-8b"), "num_key_value_heads": 5}), "num_key_value_heads"),
+    ],
+)
+def test_a_config_that_kvlib_will_not_read_is_refused_in_words(text, words):
+    w = LayerStrip("gpt2")
+    w.pasted = text
+    assert words in w.refusal
+    assert w.model == "gpt2" and "pasted" not in w.strips
+    w.pasted = ""
+    assert w.refusal == ""
+
+
+def test_with_a_kernel_the_page_shows_the_field_and_the_refusal(page):  # noqa: F811
+    read = """el => [
+        el.querySelector("textarea") !== null, el.querySelector(".kv-paste .kv-notice").textContent]"""
+    w = LayerStrip("gpt2")
+    page.goto("about:blank")
+    page.add_script_tag(content=code(w.script))
+    said = page.evaluate(
+        """async ([state, read]) => {
+            // Any model that is not the page's own is a kernel's.
+            const inner = new PageModel(JSON.parse(state));
+            const names = ["get", "set", "on", "off", "save_changes"];
+            const model = Object.fromEntries(names.map(name => [name, inner[name].bind(inner)]));
+            const el = document.createElement("div");
+            document.body.append(el);
+            render({ model, el });
+            model.set("refusal", "kvlib does not know it");
+            await null;
+            return eval(read)(el);
+        }""",
+        [json.dumps(w.state()), read],
+    )
+    assert said == [True, "kvlib does not know it"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"model": "gemma-2-27"}, "unknown model 'gemma-2-27'; did you mean gemma-2-27b"),
+        ({"context": 0}, "context must be a whole number of at least 1"),
+        ({"context": 2**25}, "context must be at most"),
+        ({"dtype": "int3"}, "unknown dtype"),
+        ({"models": ["nonesuch"]}, "unknown model 'nonesuch'"),
+    ],
+)
+def test_bad_input_is_refused_by_name(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        LayerStrip(**arguments)
