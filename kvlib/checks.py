@@ -77,7 +77,8 @@ class Number:
         all_slips = {said: nbytes / size for said, nbytes in (slips or {}).items()}
         for other, other_size in UNITS.items():
             if other_size != size:
-                said = f"The amount is right, but you say it in {other}; the question asks for {unit}."
+                other = "bytes" if other == "B" else other
+                said = f"The amount is right, but in {other}; the question asks for {unit}."
                 all_slips[said] = right / other_size
         return cls(right / size, all_slips, tol, idea)
 
@@ -130,15 +131,18 @@ class Each:
 
     def mark(self, answer):
         if not isinstance(answer, dict):
-            return 0, f"Not yet. Give a dict with the keys {', '.join(self.parts)}."
+            return 0, f"Not yet. {self._keys()}"
         marks = {name: mark(part, answer.get(name)) for name, part in self.parts.items()}
         share = sum(m[0] for m in marks.values()) / len(marks)
         if all(said == "Not answered yet." for _, said in marks.values()):
-            return 0, "Not answered yet."
+            return 0, f"Not yet. {self._keys()}" if answer.keys() - self.parts.keys() else "Not answered yet."
         if share == 1:
             return 1, "Right."
         lines = [f"  {name}: {said}" for name, (_, said) in marks.items()]
         return share, "\n".join(["Partly right:" if share else "Not yet:", *lines])
+
+    def _keys(self) -> str:
+        return f"Give a dict with the keys {', '.join(map(repr, self.parts))}."
 
 
 @dataclass(frozen=True)
@@ -148,19 +152,21 @@ class Function:
     cases  rng -> the tuples of arguments to try
     slips  what is said of a wrong function -> a function that is wrong in that way
     drive  how one is tried: (function, *arguments) -> what is compared
+    idea   what is said of a wrong function that no slip explains
     """
 
     reference: object
     cases: object
     slips: dict = field(default_factory=dict)
     drive: object = None
+    idea: str = ""
 
     def mark(self, answer):
         if not callable(answer):
-            return 0, "Not yet. Hand over the function itself, its name without brackets."
+            return 0, "Not yet. Hand over the function or class itself: its name, without brackets."
         budget = [STEPS]
         tried = [(case, self._try(answer, case, budget)) for case in self._cases()]
-        if all(how == "gives" and what is None for _, (how, what) in tried):
+        if all(got[0] == "gives" and got[1] is None for _, got in tried):
             return 0, "Not answered yet."
         expected = [self._try(self.reference, case) for case, _ in tried]
         failed = [item for item, want in zip(tried, expected, strict=True) if not _same(item[1], want)]
@@ -169,14 +175,15 @@ class Function:
         for said, slip in self.slips.items():
             if all(_same(got, self._try(slip, case)) for case, got in tried):
                 return 0, f"Not yet. {said}"
-        case, (how, what) = failed[0]
-        return 0, f"Not yet. For {self._arguments(case)} yours {how} {_short(what)}."
+        case, got = failed[0]
+        said = f"Not yet. For {self._arguments(case)} yours {' '.join(map(_short, got))}."
+        return 0, f"{said} {self.idea}" if self.idea else said
 
     def _cases(self):
         return list(self.cases(random.Random(0)))
 
     def _try(self, function, case, budget=None):
-        """("gives", it) or ("raises", its type), on arguments of its own, in a bounded number of steps."""
+        """("gives", it) or ("raises", a type, a message), on arguments of its own and in bounded steps."""
         arguments, before = copy.deepcopy(case), sys.gettrace()
         try:
             if budget is not None:
@@ -188,7 +195,7 @@ class Function:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            return "raises", type(error).__name__
+            return "raises", type(error).__name__, f"({_short(error)})"
         finally:
             sys.settrace(before)
 
@@ -245,10 +252,10 @@ def _short(value) -> str:
     """A few characters that stand for `value`, whatever it is."""
     try:
         if hasattr(value, "shape"):
-            return f"an array of shape {tuple(value.shape)}"
-        if isinstance(value, (tuple, list)) and len(value) > 8:
+            return f"array {list(value.shape)}"
+        if isinstance(value, (tuple, list)) and len(value) > 12:
             return f"{_kind(value)} of {len(value)}"
-        text = value if isinstance(value, str) else repr(value)
-        return text if len(text) <= 60 else text[:57] + "..."
+        text = str(value) if isinstance(value, (str, BaseException)) else repr(value)
+        return text if len(text) <= 160 else text[:157] + "..."
     except BaseException:
         return _kind(value)

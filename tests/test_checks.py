@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import kvlib
 from kvlib import checks
 from kvlib.checks import Choice, Each, Function, Number, check, mark
-from kvlib.questions import QUESTIONS
+from kvlib.questions import QUESTIONS, scaling_limits, sharing_heads, the_formula, worked_7b
 
 
 def leaves(question, path=()):
@@ -325,3 +325,29 @@ def test_a_function_may_run_for_a_while():
         yield (checks.STEPS // 4,)
 
     assert mark(Function(lambda n: n * (n - 1) // 2, cases), slow)[0] == 1
+
+
+@pytest.mark.parametrize(
+    "model, geometry",
+    [
+        ("llama-2-7b", worked_7b.LLAMA_7B),
+        ("llama-3-8b", scaling_limits.LLAMA_8B),
+        ("llama-3.2-3b", sharing_heads.SMALL["Llama 3.2 3B"][1]),
+        ("qwen-2.5-3b", sharing_heads.SMALL["Qwen 2.5 3B"][1]),
+        ("gemma-2-9b", sharing_heads.GEMMA_9B),
+        ("llama-3.1-405b", sharing_heads.LLAMA_405B),
+        ("llama-3-70b", the_formula.LLAMA_70B),
+        ("llama-2-13b", worked_7b.LLAMA_13B),
+    ],
+)
+def test_a_named_model_has_its_real_geometry(model, geometry):
+    layout = kvlib.layout(model)
+    assert layout.n_layers == geometry["n_layers"]
+    assert {(layer.n_kv_heads, layer.head_dim) for layer in layout.layers} == {
+        (geometry["n_kv_heads"], geometry["head_dim"])
+    }
+
+
+def test_the_layers_24_problem():
+    steps = QUESTIONS["02-steps"].build().parts
+    assert steps["bytes of all layers"].right == 402_653_184

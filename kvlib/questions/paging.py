@@ -49,6 +49,7 @@ def _needed():
             ),
             "It takes a block for an empty sequence, which needs none.": lambda t, s: max(1, _blocks(t, s)),
         },
+        idea="Try 15, 16 and 17 tokens in blocks of 16.",
     )
 
 
@@ -119,6 +120,7 @@ def _slot():
             "It gives the place within the block; which block is it?": lambda t, b, s: t % s,
             "It has quotient and remainder the wrong way round.": lambda t, b, s: b[t % s] * s + t // s,
         },
+        idea="Which block of the table, and how far into it?",
     )
 
 
@@ -177,23 +179,23 @@ def _play(allocator, num_blocks, script):
     made, held, seen = allocator(num_blocks), [], []
     for verb, n in script:
         if verb == "free":
-            made.free(held.pop(n % len(held)) if held else [])
+            if held:
+                made.free(held.pop(n % len(held)))
             continue
         blocks = made.allocate(n)
         if blocks is None:
-            seen.append("refuses")
+            seen.append("None")
             continue
-        blocks = list(blocks)
         taken = {b for other in held for b in other}
         if len(blocks) != n or len(set(blocks)) != n:
-            return [*seen, f"gives {len(set(blocks))} blocks for {n}"]
+            return [*seen, f"{len(set(blocks))} different blocks, not {n}"]
         if taken & set(blocks):
-            return [*seen, "gives a block that is in use"]
+            return [*seen, "a block that is in use"]
         if not set(blocks) <= set(range(num_blocks)):
-            return [*seen, "gives a block that is not in the pool"]
+            return [*seen, "a block that is not in the pool"]
         held.append(blocks)
-        seen.append("gives")
-    return seen if "gives" in seen else None
+        seen.append(f"{n} blocks")
+    return seen if set(seen) != {"None"} else None
 
 
 @question("05-allocator", points=4)
@@ -202,9 +204,9 @@ def _allocator():
         yield 4, [("allocate", 3), ("allocate", 1)]
         yield 4, [("allocate", 3), ("allocate", 2), ("allocate", 1)]
         yield 4, [("allocate", 3), ("free", 0), ("allocate", 4)]
-        for _ in range(12):
+        for _ in range(30):
             steps = [("allocate", 2)]
-            for _ in range(11):
+            for _ in range(7):
                 steps.append(
                     ("free", rng.randint(0, 3)) if rng.random() < 0.4 else ("allocate", rng.randint(1, 4))
                 )
@@ -222,6 +224,7 @@ def _allocator():
             "It raises when the pool runs short; return None.": _Raising,
         },
         drive=_play,
+        idea="Follow the script by hand and note who holds which block.",
     )
 
 

@@ -94,6 +94,7 @@ def _fit():
                 m, u, w, p, 1
             ),
         },
+        idea="The room first, then the bytes of one sequence.",
     )
 
 
@@ -113,6 +114,7 @@ def _step():
                 units(one)
                 | {
                     "You take MiB for MB.": 512e6 / speed,
+                    "You take 500 MB for 512 MiB, as the claim does.": 500e6 / speed,
                     "That is the claim's figure, a thousand times too large.": 1000 * 500e6 / speed,
                     "You count bits; the bandwidth is in bytes already.": 8 * one,
                     "You turn it round: divide the bytes by the bytes a second.": speed / cache,

@@ -2,7 +2,12 @@
 
 from ..checks import Choice, Each, Function, Number
 from ..layout import kv_bytes
+from ..units import KiB, MiB
 from .common import question, slips_of
+
+
+GEMMA_9B = dict(n_layers=42, n_kv_heads=8, head_dim=256)
+LLAMA_405B = dict(n_layers=126, n_kv_heads=8, head_dim=128)
 
 
 @question("04-kinds", points=3)
@@ -32,9 +37,8 @@ def _what():
 
 @question("04-factor", points=2)
 def _factor():
-    n_heads, n_kv_heads = 128, 8
-    geometry = dict(n_layers=126, head_dim=128, context=1)
-    shared, full = (kv_bytes(**geometry, n_kv_heads=n) for n in (n_kv_heads, n_heads))
+    n_heads, n_kv_heads = 128, LLAMA_405B["n_kv_heads"]
+    shared, full = (kv_bytes(**LLAMA_405B | {"n_kv_heads": n}, context=1) for n in (n_kv_heads, n_heads))
     return Number(
         full // shared,
         {
@@ -51,7 +55,7 @@ def _factor():
 
 @question("04-head-dim", points=2)
 def _head_dim():
-    geometry = dict(n_layers=42, n_kv_heads=8, head_dim=256, context=1)
+    geometry = GEMMA_9B | {"context": 1}
     slips = slips_of(n_heads=16, **geometry) | {
         "You divide hidden_size by the heads; this config names another head_dim.": kv_bytes(
             **geometry | {"head_dim": 3584 // 16}
@@ -116,6 +120,7 @@ def _read():
                 (*read(c)[:2], c["head_dim"]) if c["head_dim"] else read(c)
             ),
         },
+        idea="Which fields are missing or None here?",
     )
 
 
@@ -132,7 +137,10 @@ def _three_b():
     for name, (n_heads, geometry) in SMALL.items():
         geometry = geometry | {"context": 4096}
         slips = slips_of(n_heads=n_heads, **geometry) | {
-            "That is the claim's figure, which belongs to a larger model. Use this one's numbers.": claim
+            "That is the claim's figure, which belongs to a larger model. Use this one's numbers.": claim,
+            "You give the KiB of one token; the question asks for the MiB of all.": MiB
+            * kv_bytes(**geometry | {"context": 1})
+            // KiB,
         }
         parts[name] = Number.of_bytes(
             kv_bytes(**geometry), "MiB", slips, idea="Fill the formula from the row."

@@ -15,6 +15,7 @@ def _count():
                 sum(lengths),
                 {
                     last: sum(lengths) + prompt + new,
+                    "You start a token late: the first step reads the prompt alone.": sum(lengths) + new,
                     "You project the prompt at every step and forget the tokens made since.": prompt * new,
                     "You count the cached way: without a cache, every step starts from nothing.": prompt
                     + new
@@ -54,6 +55,9 @@ def _projections():
             "It counts the last new token too, which no step projects.": lambda p, n, c: (
                 p + n if c else sum(range(p, p + n + 1))
             ),
+            "Without a cache, it starts a token late: the first step reads the prompt alone.": (
+                lambda p, n, c: p + n - 1 if c else sum(range(p + 1, p + n + 1))
+            ),
             "It gives the count without a cache even when there is one.": lambda p, n, c: reference(
                 p, n, False
             ),
@@ -66,6 +70,7 @@ def _projections():
                 n - 1 if c else reference(p, n, c)
             ),
         },
+        idea="Try a prompt of 4 and 3 new tokens by hand.",
     )
 
 
@@ -107,6 +112,7 @@ def _attend():
                 k @ q / np.sqrt(len(q))
             ),
         },
+        idea="Three steps: scores, weights that add up to 1, and v averaged with them.",
     )
 
 
@@ -148,6 +154,7 @@ def _step():
                 x, k, v, wq, wk, wv, key=wq
             ),
         },
+        idea="Three things come back: the attention of x, the longer k, the longer v.",
     )
 
 

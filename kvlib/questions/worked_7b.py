@@ -3,22 +3,23 @@
 from ..checks import Choice, Each, Function, Number
 from ..layout import CacheLayout, LayerKV, kv_bytes
 from ..units import GiB
-from .common import FACTOR_2, question, slips_of
+from .common import FACTOR_2, FOUR_BYTES, question, slips_of
 
 LLAMA_7B = dict(n_layers=32, n_kv_heads=32, head_dim=128)
+LLAMA_13B = dict(n_layers=40, n_kv_heads=40, head_dim=128)
 
 
 @question("03-bars")
 def _bars():
-    blocks, short = 16, 28
+    marks, short = 16, 28
     return Number(
-        blocks * 2,
+        marks * 2,
         {
             "That is what the chart draws. Twice the tokens are twice the bytes: is it twice as long?": short,
-            "A bar of the same length would say that the longer context costs nothing.": blocks,
-            "Blocks grow with the context, not with its square.": blocks * 4,
+            "A bar of the same length would say that the longer context costs nothing.": marks,
+            "Marks grow with the context, not with its square.": marks * 4,
         },
-        idea="How many tokens does one block stand for?",
+        idea="How many tokens does one mark stand for?",
     )
 
 
@@ -33,7 +34,7 @@ def _units():
 
 @question("03-thirteen", points=2)
 def _thirteen():
-    geometry = dict(n_layers=40, n_kv_heads=40, head_dim=128, context=4096)
+    geometry = LLAMA_13B | {"context": 4096}
     slips = slips_of(**geometry) | {
         "You take the layers and heads of the 7B model.": kv_bytes(**LLAMA_7B, context=4096),
         "You scale by the parameters, 13 to 7. The cache does not know them.": kv_bytes(
@@ -110,6 +111,7 @@ def _longest():
                 reference(r, n, h, d, b) * b
             ),
         },
+        idea="How many bytes does one token of every sequence take?",
     )
 
 
@@ -127,6 +129,7 @@ def _window():
             "You keep what lies outside the window; it is the other part that stays.": full
             - layout.bytes(context),
             FACTOR_2: layout.bytes(context) / 2,
+            FOUR_BYTES: layout.bytes(context, dtype="fp32"),
         },
         idea="With a window, T becomes min(T, W).",
     )
