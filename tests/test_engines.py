@@ -234,6 +234,15 @@ def test_llama_cpp_refuses():
         kept(CacheLayout.uniform(2, 2, 80), 10, "llama.cpp", dtype="q8_0")
 
 
+@pytest.mark.parametrize(
+    ("name", "architecture"),
+    [("vllm", "t5"), ("vllm", "mllama_text_model"), ("llama.cpp", "recurrent_gemma")],
+)
+def test_an_engine_that_does_not_run_the_model(name, architecture):
+    with pytest.raises(ValueError, match=f"engine {name} does not run {architecture}"):
+        kept(replace(LLAMA, architecture=architecture), 10, name)
+
+
 # All of them
 
 

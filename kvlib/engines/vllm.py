@@ -1,128 +1,14 @@
-"""How engines allocate: one policy an engine, all over the same layout.
-
-`layout.bytes(context)` counts what must be kept. An engine keeps a little less, or reserves
-rather more; each class below says why, and which source it was read from. Every policy
-answers `rows(layout, context, batch, dtype)`, what each kind of layer takes; `bytes` is their sum.
-"""
+"""vLLM's paged cache as a policy: blocks, groups of layers, tensor parallelism."""
 
 import dataclasses
-from collections import Counter
 from dataclasses import dataclass
-from typing import Protocol
 
-from .layout import CacheLayout, LayerKV
-from .units import DType, count, unknown
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the count: `n_layers` layers like `layer` with room for `tokens` tokens of a sequence each.
-
-    token_bytes  one token in one layer, over all GPUs
-    bytes        the layers and the batch together, and what `note` says comes on top
-    """
-
-    layer: LayerKV
-    n_layers: int
-    tokens: int
-    token_bytes: int
-    bytes: int
-    note: str = ""
-
-
-class Engine(Protocol):
-    """What a policy offers. A policy is a frozen dataclass whose fields are its options."""
-
-    name: str
-
-    def rows(self, layout: CacheLayout, context: int, batch: int, dtype: DType) -> tuple[Row, ...]: ...
-
-    def bytes(self, layout: CacheLayout, context: int, batch: int, dtype: DType) -> int: ...
-
-
-class _Policy:
-    """What the policies share: dtypes they can store, and an engine whose layers go each on its own."""
-
-    dtypes: tuple[str, ...] = ()  # names; none given means all
-
-    def tokens(self, layer: LayerKV, context: int, batch: int, layout: CacheLayout) -> int:
-        return layer.tokens(context)
-
-    def token_bytes(self, layer: LayerKV, layout: CacheLayout, dtype: DType) -> int:
-        return layer.bytes_per_token(dtype)
-
-    def rows(self, layout, context, batch, dtype):
-        self._can_store(dtype)
-        rows = []
-        for layer, n_layers in _counted(layout).items():
-            tokens = self.tokens(layer, context, batch, layout)
-            each = self.token_bytes(layer, layout, dtype)
-            rows.append(Row(layer, n_layers, tokens, each, batch * n_layers * tokens * each))
-        return tuple(rows)
-
-    def bytes(self, layout, context, batch, dtype):
-        return sum(row.bytes for row in self.rows(layout, context, batch, dtype))
-
-    def _can_store(self, dtype):
-        if self.dtypes and dtype.name not in self.dtypes:
-            raise ValueError(
-                f"engine {self.name} keeps no cache in dtype {dtype.name!r}, only in {', '.join(self.dtypes)}"
-            )
-
-
-def _counted(layout) -> Counter:
-    """How many layers there are of each sort that keeps tokens, in the model's order.
-
-    What a layer keeps besides tokens makes no sort of its own.
-    """
-    return Counter(
-        LayerKV(
-            layer.kind, layer.n_kv_heads, layer.head_dim, layer.v_elements // layer.n_kv_heads, layer.window
-        )
-        for layer in layout.layers
-        if layer.elements
-    )
-
-
-def _flag(argument, value):
-    if not isinstance(value, bool):
-        raise ValueError(f"{argument} must be True or False, not {value!r}")
+from ..units import count, unknown
+from .policy import Policy, Row, counted, flag
 
 
 @dataclass(frozen=True)
-class Ideal(_Policy):
-    """Every token that a later one can still attend to, and nothing more."""
-
-    name = "ideal"
-
-
-@dataclass(frozen=True)
-class Transformers(_Policy):
-    """What a `DynamicCache` holds after a forward pass.
-
-    A windowed or chunked layer keeps the last W − 1 tokens: the next token brings itself, so
-    W − 1 old ones complete its window. Falcon's keys and values are copied to every query head
-    before they are cached (new decoder architecture only). Both from transformers 5.23:
-    cache_utils.py, `DynamicSlidingWindowLayer.update`, and models/falcon/modeling_falcon.py.
-    """
-
-    name = "transformers"
-    dtypes = ("bf16", "fp16", "fp32")
-
-    def tokens(self, layer, context, batch, layout):
-        if layer.window is None or layer.window == 1:
-            # Its slice [-W + 1:] is [0:] for W = 1, which drops nothing.
-            return context
-        return min(context, layer.window - 1)
-
-    def token_bytes(self, layer, layout, dtype):
-        if layout.architecture == "falcon" and layer.n_kv_heads > 1 and layout.n_heads:
-            layer = dataclasses.replace(layer, n_kv_heads=layout.n_heads)
-        return layer.bytes_per_token(dtype)
-
-
-@dataclass(frozen=True)
-class VLLM(_Policy):
+class VLLM(Policy):
     """What vLLM lets one sequence claim when `context` is its max-model-len, over all `tp` GPUs.
 
     Blocks of block_size tokens. A windowed layer frees what left its window only after a step, so
@@ -153,6 +39,8 @@ class VLLM(_Policy):
 
     name = "vllm"
     dtypes = ("bf16", "fp16", "fp32", "fp8")
+    # model_executor/models/registry.py: encoder-decoders other than Whisper are gone.
+    unserved = ("t5", "mt5", "umt5", "mllama_text_model", "bamba", "minimax", "minimax_text_01")
     # Bytes of one number, and of the scales that each head's key and value bring along.
     _STORED = {
         "bfloat16": (2, 0), "float16": (2, 0), "fp8": (1, 0), "fp8_e4m3": (1, 0), "fp8_e5m2": (1, 0),
@@ -163,17 +51,18 @@ class VLLM(_Policy):
         for argument in ("block_size", "tp", "max_num_batched_tokens"):
             count(argument, getattr(self, argument))
         known = ["auto", "fp8_ds_mla", *self._STORED]
-        _flag("async_scheduling", self.async_scheduling)
+        flag("async_scheduling", self.async_scheduling)
         if self.hybrid is not None:
-            _flag("hybrid", self.hybrid)
+            flag("hybrid", self.hybrid)
         if self.kv_cache_dtype not in known:
             raise unknown("kv_cache_dtype", self.kv_cache_dtype, known)
 
     def rows(self, layout, context, batch, dtype):
+        self.can_serve(layout)
         if self.kv_cache_dtype == "auto":
-            self._can_store(dtype)
+            self.can_store(dtype)
         self._check(layout)
-        layers = _counted(layout)
+        layers = counted(layout)
         needs = {layer: self._need(layer, layout) for layer in layers}
         pages = {layer: self.block_size * self._token_bytes(layer, dtype) for layer in layers}
         if len(set(needs.values())) > 1:
@@ -276,84 +165,3 @@ class VLLM(_Policy):
             )
         if not self._windows(layout) and all(layer.window for layer in kept):
             raise ValueError("engine vllm needs a full layer beside windows of different kinds")
-
-
-@dataclass(frozen=True)
-class LlamaCpp(_Policy):
-    """What llama.cpp allocates at the start for `batch` sequences of `context` tokens.
-
-    Every sequence gets its cells, in 256s; with unified, all share one pool. A windowed layer gets
-    W + n_ubatch cells (unified: batch × W + n_ubatch), in 256s too, unless swa_full asks for all of
-    them. Only the architectures in `windowed` have such a cache; Mistral's and Phi-3's windows, for one,
-    are not used, so their layers keep every token. A layout without an architecture is taken at its word.
-    Keys and values are rows of their own: f16, or 32 numbers in 34 bytes (q8_0) or 18 (q4_0).
-
-    From ggml-org/llama.cpp at 0c1e57098: src/llama-context.cpp (n_ctx_seq), src/llama-kv-cache.cpp,
-    src/llama-kv-cache-iswa.cpp (size_swa), src/models/*.cpp (swa_type), common/common.h (defaults).
-    """
-
-    n_ubatch: int = 512
-    unified: bool = False
-    swa_full: bool = False
-
-    name = "llama.cpp"
-    dtypes = ("fp32", "fp16", "bf16", "q8_0", "q4_0")
-    windowed = frozenset(
-        "gemma2 gemma3 gemma3_text gemma3n gemma3n_text gemma4 gemma4_text cohere2 exaone4 gpt_oss "
-        "llama4 llama4_text olmo3 smallthinker".split()
-    )
-
-    def __post_init__(self):
-        count("n_ubatch", self.n_ubatch)
-        _flag("unified", self.unified)
-        _flag("swa_full", self.swa_full)
-
-    def tokens(self, layer, context, batch, layout):
-        """Cells of one sequence, or of the pool that all share."""
-        sequences = batch if self.unified else 1
-        cells = _pad(context * sequences, 256)
-        honoured = layout.architecture is None or layout.architecture in self.windowed
-        if layer.window is None or self.swa_full or not honoured:
-            return cells
-        return _pad(min(cells, layer.window * sequences + self.n_ubatch), 256)
-
-    def rows(self, layout, context, batch, dtype):
-        rows = super().rows(layout, context, batch, dtype)
-        if not self.unified:
-            return rows
-        note = "one pool for all sequences"
-        return tuple(dataclasses.replace(row, bytes=row.bytes // batch, note=note) for row in rows)
-
-    def token_bytes(self, layer, layout, dtype):
-        for argument, width in (("head_dim", layer.head_dim), ("v_head_dim", layer.v_head_dim)):
-            if (width or 0) % dtype.values:
-                raise ValueError(
-                    f"{argument} must be a multiple of {dtype.values} for {dtype.name}, not {width}"
-                )
-        return layer.bytes_per_token(dtype)
-
-
-def _pad(number, multiple):
-    return -(-number // multiple) * multiple
-
-
-ENGINES = {policy.name: policy for policy in (Ideal, Transformers, VLLM, LlamaCpp)}
-
-
-def engine(name, **options) -> Engine:
-    """The engine called `name` with its options: `engine("vllm", block_size=32, tp=2)`.
-
-    Raises ValueError for an unknown engine or option.
-    """
-    if not isinstance(name, str):
-        if not callable(getattr(name, "bytes", None)):
-            raise unknown("engine", name, ENGINES)
-        return dataclasses.replace(name, **options) if options else name
-    if name.lower() not in ENGINES:
-        raise unknown("engine", name, ENGINES)
-    policy = ENGINES[name.lower()]
-    known = [field.name for field in dataclasses.fields(policy)]
-    for option in options:
-        if option not in known:
-            raise unknown(f"option of engine {policy.name}:", option, known or ["none"])
-    return policy(**options)

@@ -1,0 +1,78 @@
+"""llama.cpp's cache as a policy: cells allocated at the start, rows packed."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from ..units import count
+from .policy import Policy, flag
+
+
+@dataclass(frozen=True)
+class LlamaCpp(Policy):
+    """What llama.cpp allocates at the start for `batch` sequences of `context` tokens.
+
+    Every sequence gets its cells, in 256s; with unified, all share one pool. A windowed layer gets
+    W + n_ubatch cells (unified: batch × W + n_ubatch), in 256s too, unless swa_full asks for all of
+    them. Only the architectures in `windowed` have such a cache; Mistral's and Phi-3's windows, for one,
+    are not used, so their layers keep every token. A layout without an architecture is taken at its word.
+    Keys and values are rows of their own: f16, or 32 numbers in 34 bytes (q8_0) or 18 (q4_0).
+
+    From ggml-org/llama.cpp at 0c1e57098: src/llama-context.cpp (n_ctx_seq), src/llama-kv-cache.cpp,
+    src/llama-kv-cache-iswa.cpp (size_swa), src/models/*.cpp (swa_type), common/common.h (defaults),
+    conversion/__init__.py (architectures).
+    """
+
+    n_ubatch: int = 512
+    unified: bool = False
+    swa_full: bool = False
+
+    name = "llama.cpp"
+    dtypes = ("fp32", "fp16", "bf16", "q8_0", "q4_0")
+    # conversion/__init__.py knows none of these.
+    unserved = (
+        "gptj",
+        "helium",
+        "ministral",
+        "mllama_text_model",
+        "opt",
+        "recurrent_gemma",
+        "whisper",
+        "zamba2",
+    )
+    windowed = frozenset(
+        "gemma2 gemma3 gemma3_text gemma3n gemma3n_text gemma4 gemma4_text cohere2 exaone4 gpt_oss "
+        "llama4 llama4_text olmo3".split()
+    )
+
+    def __post_init__(self):
+        count("n_ubatch", self.n_ubatch)
+        flag("unified", self.unified)
+        flag("swa_full", self.swa_full)
+
+    def tokens(self, layer, context, batch, layout):
+        """Cells of one sequence, or of the pool that all share."""
+        sequences = batch if self.unified else 1
+        cells = _pad(context * sequences, 256)
+        honoured = layout.architecture is None or layout.architecture in self.windowed
+        if layer.window is None or self.swa_full or not honoured:
+            return cells
+        return _pad(min(cells, layer.window * sequences + self.n_ubatch), 256)
+
+    def rows(self, layout, context, batch, dtype):
+        rows = super().rows(layout, context, batch, dtype)
+        if not self.unified:
+            return rows
+        note = "one pool for all sequences"
+        return tuple(dataclasses.replace(row, bytes=row.bytes // batch, note=note) for row in rows)
+
+    def token_bytes(self, layer, layout, dtype):
+        for argument, width in (("head_dim", layer.head_dim), ("v_head_dim", layer.v_head_dim)):
+            if (width or 0) % dtype.values:
+                raise ValueError(
+                    f"{argument} must be a multiple of {dtype.values} for {dtype.name}, not {width}"
+                )
+        return layer.bytes_per_token(dtype)
+
+
+def _pad(number, multiple):
+    return -(-number // multiple) * multiple

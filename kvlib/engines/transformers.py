@@ -1,0 +1,31 @@
+"""The cache of Hugging Face transformers as a policy."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from .policy import Policy
+
+
+@dataclass(frozen=True)
+class Transformers(Policy):
+    """What a `DynamicCache` holds after a forward pass.
+
+    A windowed or chunked layer keeps the last W − 1 tokens: the next token brings itself, so
+    W − 1 old ones complete its window. Falcon's keys and values are copied to every query head
+    before they are cached (new decoder architecture only). Both from transformers 5.23:
+    cache_utils.py, `DynamicSlidingWindowLayer.update`, and models/falcon/modeling_falcon.py.
+    """
+
+    name = "transformers"
+    dtypes = ("bf16", "fp16", "fp32")
+
+    def tokens(self, layer, context, batch, layout):
+        if layer.window is None or layer.window == 1:
+            # Its slice [-W + 1:] is [0:] for W = 1, which drops nothing.
+            return context
+        return min(context, layer.window - 1)
+
+    def token_bytes(self, layer, layout, dtype):
+        if layout.architecture == "falcon" and layer.n_kv_heads > 1 and layout.n_heads:
+            layer = dataclasses.replace(layer, n_kv_heads=layout.n_heads)
+        return layer.bytes_per_token(dtype)
