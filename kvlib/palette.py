@@ -21,18 +21,18 @@ LIGHT = {
 
 # The dark paper is the book theme's own, so a figure sits in the page without an edge.
 DARK = {
-    "paper": "#14181e",
-    "wash": "#1f252d",
-    "rule": "#3b434f",
+    "paper": "#121212",
+    "wash": "#212326",
+    "rule": "#3e4247",
     "ink": "#e8e6e1",
-    "quiet": "#a9b0bb",
+    "quiet": "#adb1b8",
     "accent": "#5cc3cc",
     "blue": "#7db4e0",
     "red": "#f08c6c",
     "ochre": "#dcb04c",
     "teal": "#5fc4af",
     "plum": "#c99ad2",
-    "grey": "#949ba6",
+    "grey": "#999da4",
 }
 
 # What a colour stands for, the same in every figure.

@@ -5,8 +5,8 @@ function render({ model, el }) {
     title: "Recompute or reuse",
     lead: "Each step makes one token. Watch what must be computed for it, and what the cache already has.",
   });
-  stepper(f, "step", { label: "Generated", unit: "tokens" });
   number(f, "prompt", { label: "Prompt", unit: "tokens" });
+  stepper(f, "step", { label: "Generated", unit: "tokens" });
   const ways = { without: "Without a cache", with: "With a cache" };
   const hatch = newId();
 
