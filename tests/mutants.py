@@ -9,7 +9,7 @@ import copy
 import oracle
 
 WINDOW = 16
-LAYERS = 8
+LAYERS = 6
 DEPTH = {"num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers"}
 SIZES = DEPTH | set(
     """num_attention_heads num_key_value_heads head_dim n_head n_heads num_kv_heads num_heads sliding_window
@@ -65,13 +65,12 @@ def small(config: dict) -> dict:
     for key in ("quantization_config", "vision_config"):
         config.pop(key, None)
     text = inner(config)
-    depth = next((key for key in DEPTH if key in text), None)
-    listed = [k for k, v in text.items() if isinstance(v, list) and len(v) == text.get(depth)]
-    if depth and not any(key in text for key in PLACED):
-        n_layers = min(text[depth], LAYERS)
-        for key in listed:
-            text[key] = text[key][:n_layers]
-        text[depth] = n_layers
+    if not any(key in text for key in PLACED):
+        for depth in DEPTH & text.keys():
+            for key, value in text.items():
+                if isinstance(value, list) and len(value) == text[depth]:
+                    text[key] = value[:LAYERS]
+            text[depth] = min(text[depth], LAYERS)
     for key in ("sliding_window", "sliding_window_size", "attention_window_size", "attention_chunk_size"):
         if text.get(key):
             text[key] = WINDOW

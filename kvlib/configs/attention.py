@@ -196,14 +196,15 @@ def latent(f) -> list[LayerKV]:
     """One vector a token, kv_lora_rank + qk_rope_head_dim wide, whatever the number of heads."""
     width = f.count("kv_lora_rank") + f.count("qk_rope_head_dim")
     f.size("num_attention_heads")
-    f.read |= {
+    f.ignore(
         "num_key_value_heads",
         "q_lora_rank",
         "qk_nope_head_dim",
         "v_head_dim",
         "head_dim",
         "qk_head_dim",
-    }
+        "hidden_size",
+    )
     n_layers = f.size("num_hidden_layers")
     f.names("layer_types", only(FULL), n_layers)
     return [LayerKV("latent", 1, width, v_head_dim=0)] * n_layers

@@ -11,7 +11,7 @@ def t5(f) -> list[LayerKV]:
     if not f.flag("is_encoder_decoder", True):
         raise f.refuse("is_encoder_decoder", "an encoder alone keeps no cache; true is needed")
     n_layers = f.whole("num_decoder_layers") or f.size("num_hidden_layers")
-    f.get("num_hidden_layers")
+    f.ignore("num_hidden_layers", "hidden_size")
     return [LayerKV("full", n_heads, head_dim, cross_elements=2 * n_heads * head_dim)] * n_layers
 
 
@@ -22,7 +22,7 @@ def whisper(f) -> list[LayerKV]:
         raise f.refuse("d_model", f"{n_heads} heads cannot share it evenly")
     if not f.flag("is_encoder_decoder", True):
         raise f.refuse("is_encoder_decoder", "true is needed")
-    f.read |= {"num_hidden_layers", "encoder_layers", "encoder_attention_heads"}
+    f.ignore("num_hidden_layers", "encoder_layers", "encoder_attention_heads")
     f.same("num_attention_heads", f.get("encoder_attention_heads"))
     f.same("num_key_value_heads", n_heads)
     f.same("hidden_size", width)

@@ -31,8 +31,9 @@ STANDARD = {
 SMELL = re.compile(
     r"attn|attention|window|head|cache|latent|share|state|kv|sliding|layer_types|block_type|hybrid|pattern"
     r"|chunk|lora|mla|recurr|ssm|mamba|conv|linear_|cross|per_layer_config|indexer|index_|compress|sparse"
-    r"|num_layers|n_layer|group|bidirectional|encoder_decoder|full_att"
+    r"|num_layers|n_layer|group|bidirectional|encoder_decoder|full_att|multi_query|new_decoder|mqa|gqa"
 )
+REEKS = re.compile(r"kv|cache|window|compress|share|latent")
 
 HARMLESS_ENDING = re.compile(
     r"(dropout|drop|drop_rate|layerdrop|_bias|multiplier|softcapping|_soft_cap|_token_id|_token_index|_scale"
@@ -65,7 +66,7 @@ HARMLESS = set(
     encoder_attention_heads encoder_layers attention_dropout_prob rope_interleave use_mem_rope
     pre_allocate_kv_cache pad_key_length scale_attention_softmax_in_fp32 attention_softmax_in_fp32
     full_attn_alpha_factor full_attn_beta_factor linear_attn_alpha_factor linear_attn_beta_factor
-    pruned_heads block_size num_query_groups hidden_act classifier_dropout mm_tokens_per_image
+    pruned_heads block_size hidden_act classifier_dropout mm_tokens_per_image
     image_seq_length tie_last_hidden_states context_window_size prefill_chunk_size
     """.split()
 )
@@ -198,6 +199,13 @@ class Fields:
             raise self.refuse(name, f"the other fields of a {self.model_type} config make it {value!r}")
         self.read.add(name)
 
+    def ignore(self, *names: str) -> None:
+        """Fields that this family gives and does not use; they must still be whole numbers or null."""
+        for name in names:
+            if self.given.get(name) is not None:
+                self.count(name)
+            self.read.add(name)
+
     def finish(self) -> None:
         """Judge every field that was not read."""
         for standard, value in self.given.items():
@@ -207,7 +215,7 @@ class Fields:
                 continue
             if name in REFUSED:
                 raise needs(name, value, REFUSED[name])
-            if name in HARMLESS or HARMLESS_ENDING.search(name):
+            if name in HARMLESS or (HARMLESS_ENDING.search(name) and not REEKS.search(name.lower())):
                 continue
             if SMELL.search(name.lower()):
                 need = f"{self.model_type} is not known to read it, and by its name it could change the cache"

@@ -106,7 +106,7 @@ def falcon_h1(f) -> list[LayerKV]:
     f.names("layer_types", {"hybrid": FULL}, n_layers)
     if f.get("attn_layer_indices") is not None:
         raise f.refuse("attn_layer_indices", "null is needed: every layer attends")
-    f.read.add("mamba_expand")  # only where mamba_d_ssm is null
+    f.ignore("mamba_expand")  # it counts only where mamba_d_ssm is null
     each = mamba_of_hybrid(f, f.nullable("mamba_d_ssm"))
     return [LayerKV(FULL, *heads(f)[1:], state_bytes=each)] * n_layers
 
@@ -156,6 +156,7 @@ def zamba2(f) -> list[LayerKV]:
     f.same("head_dim", head_dim)
     f.same("attention_hidden_size", n_heads * head_dim)
     f.same("kv_channels", head_dim // 2)
+    f.same("num_query_groups", n_heads)
     if n_heads % n_kv_heads:
         raise f.refuse("num_key_value_heads", f"it must divide the {n_heads} query heads")
     kinds = f.names("layer_types", {**MIXED, "hybrid": FULL}, n_layers)
