@@ -304,7 +304,7 @@ def test_a_reader_that_stops_early():
 
 
 def test_help(capsys):
-    for command in ([], ["size"], ["fit"], ["models"]):
+    for command in ([], ["size"], ["fit"], ["models"], ["measure"]):
         status, out, _ = answer(capsys, *command, "--help")
         assert status == 0 and out.startswith("usage: kvlib")
 
@@ -315,6 +315,7 @@ def test_help(capsys):
         ["size", LLAMA, "--context", "9"],
         ["fit", LLAMA, "--gpu", "H100", "--context", "9"],
         ["models"],
+        ["measure", "--help"],
     ],
 )
 def test_no_torch(args):
