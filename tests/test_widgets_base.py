@@ -7,6 +7,7 @@ import sys
 import pytest
 import traitlets
 from browser import chromium, document, page, show, violations  # noqa: F401
+from IPython.core.formatters import DisplayFormatter
 
 from kvlib import CacheLayout, palette
 from kvlib.layout import LayerKV
@@ -237,7 +238,7 @@ def test_the_page_s_change_reaches_python():
 
 
 def test_the_bundle_has_the_view_and_the_page():
-    data, _ = Formula()._repr_mimebundle_()
+    data, _ = DisplayFormatter().format(Formula())  # as IPython asks, with ipywidgets 7 as with 8
     assert {"application/vnd.jupyter.widget-view+json", "text/html", "text/plain"} <= set(data)
 
 

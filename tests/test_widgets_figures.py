@@ -181,6 +181,7 @@ def test_a_setting_is_shared_by_its_address(page, tmp_path, budgeted):  # noqa: 
     assert "#" not in page.url
     kv(page, "Context").fill("3000")
     page.get_by_role("combobox", name="GPU", exact=True).select_option("T4")
+    page.wait_for_url(re.compile("gpu=T4"))
     address, shown = page.url, facts(page)
     page.goto("about:blank")
     page.goto(address)
@@ -201,6 +202,7 @@ def test_two_budgets_share_one_address(page, tmp_path, budgeted):  # noqa: F811
     show(page, tmp_path, budgeted, budgeted)
     kv(page, "Context").first.fill("1000")
     kv(page, "Context").last.fill("2000")
+    page.wait_for_url(re.compile("budget.context=1000.*budget2.context=2000"))
     address = page.url
     page.goto("about:blank")
     page.goto(address)

@@ -232,7 +232,10 @@ function share(f, name, keys) {
     for (const key of keys) params.set(prefix + key, f.get(key));
     history.replaceState(null, "", `#${params}`);
   };
-  for (const key of keys) f.model.on(`change:${key}`, write);
+  // Browsers ration changes of the address: one when the reader's hand rests.
+  let rest;
+  const soon = () => { clearTimeout(rest); rest = setTimeout(write, 300); };
+  for (const key of keys) f.model.on(`change:${key}`, soon);
   f.share = write;
 }
 

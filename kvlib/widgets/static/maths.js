@@ -119,19 +119,18 @@ function budget({ kept, read, dtype, context, batch, usable, weights, weights_re
   };
 }
 
-// widgets/recompute.py, counts: small whole Numbers, exact.
+// widgets/recompute.py, counts, with its sums in closed form: small whole Numbers, exact.
 function recomputeCounts(prompt, step) {
-  const zero = () => ({ projections: 0, scores: 0, all_projections: 0, all_scores: 0 });
-  const ways = { without: zero(), with: zero() };
-  for (let s = 1; s <= step; s++) {
-    const T = prompt + s - 1;
-    const now = { without: [T, T * T], with: s === 1 ? [T, T * T] : [1, T] };
-    for (const [way, [projections, scores]] of Object.entries(now)) {
-      const sums = ways[way];
-      Object.assign(sums, { projections, scores });
-      sums.all_projections += projections;
-      sums.all_scores += scores;
-    }
-  }
-  return ways;
+  const T = prompt + step - 1;
+  const sum = (n) => (n * (n + 1)) / 2, squares = (n) => (n * (n + 1) * (2 * n + 1)) / 6;
+  return {
+    without: {
+      projections: T, scores: T * T,
+      all_projections: sum(T) - sum(prompt - 1), all_scores: squares(T) - squares(prompt - 1),
+    },
+    with: {
+      projections: step === 1 ? T : 1, scores: step === 1 ? T * T : T,
+      all_projections: T, all_scores: prompt * prompt + sum(T) - sum(prompt),
+    },
+  };
 }
