@@ -87,10 +87,10 @@ def test_the_page_says_what_the_frames_hold(page):  # noqa: F811
 
 def test_the_drawing_fills_the_slots_that_hold_a_token(page):  # noqa: F811
     w = Paging(block_size=8)
-    read = """el => [...el.querySelectorAll(".kv-side svg")].map(s => {
+    read = r"""el => [...el.querySelectorAll(".kv-side svg")].map(s => {
         const cell = (s.viewBox.baseVal.width - 2) / 32;
-        const slots = (r) => Math.round((Number(r.getAttribute("width")) + 2) / cell);
-        return [...s.querySelectorAll(".kv-used")].reduce((n, r) => n + slots(r), 0);
+        const paths = [...s.querySelectorAll(".kv-used")].map(p => p.getAttribute("d")).join("");
+        return paths.match(/h[\d.]+/g).reduce((n, h) => n + Math.round((Number(h.slice(1)) + 2) / cell), 0);
     })"""
     [[left, right]] = drive(page, w, [{"step": 30}], read)
     w.step = 30
@@ -114,7 +114,7 @@ def test_by_keyboard(page, tmp_path):  # noqa: F811
 
 def test_a_block_can_be_pointed_at(page, tmp_path):  # noqa: F811
     show(page, tmp_path, Paging())
-    block = page.locator(".kv-side").nth(1).locator("[data-request='11'] .kv-used").first
+    block = page.locator(".kv-side").nth(1).locator("[data-request='11'] text").first
     block.click()
     assert page.get_by_label("Request", exact=True).input_value() == "11"
 

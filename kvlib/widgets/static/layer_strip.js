@@ -87,16 +87,18 @@ function drawStrips(layers, parts, heights, width, fillOf, alt) {
   const rows = Math.ceil(layers.length / Math.max(1, Math.floor(width / 11))), across = Math.ceil(layers.length / rows);
   const step = Math.min(30, width / across), tall = 64, high = tall + 34;
   const most = Number(heights.reduce((a, b) => (a > b ? a : b), 1n));
-  const drawn = layers.map((k, i) => {
+  // One path a kind and one for the base: fewer nodes redraw quicker.
+  const bars = parts.map(() => ""), marks = [];
+  let base = "";
+  layers.forEach((k, i) => {
     const x = (i % across) * step, y = Math.floor(i / across) * high, bar = (tall * Number(heights[k])) / most;
-    return [
-      heights[k] ? svg("rect", { class: "kv-layer", style: hueOf(parts[k].kind), fill: fillOf(parts[k].kind),
-        x: x + 1, y: y + tall - bar, width: step - 3, height: bar }) : null,
-      svg("line", { class: "kv-layer-base", x1: x, x2: x + step - 1, y1: y + tall, y2: y + tall }),
-      svg("text", { class: "kv-layer-letter", x: x + step / 2 - 0.5, y: y + tall + 11, "text-anchor": "middle" }, LETTERS[parts[k].kind]),
-      i % across === 0 ? svg("text", { class: "kv-layer-letter", x, y: y + tall + 24 }, `layer ${i}`) : null,
-    ];
+    if (heights[k]) bars[k] += `M${(x + 1).toFixed(1)} ${y + tall}v${-bar.toFixed(2)}h${(step - 3).toFixed(1)}v${bar.toFixed(2)}z`;
+    base += `M${x.toFixed(1)} ${y + tall}h${(step - 1).toFixed(1)}`;
+    marks.push(svg("text", { class: "kv-layer-letter", x: x + step / 2 - 0.5, y: y + tall + 11, "text-anchor": "middle" }, LETTERS[parts[k].kind]));
+    if (i % across === 0) marks.push(svg("text", { class: "kv-layer-letter", x, y: y + tall + 24 }, `layer ${i}`));
   });
+  const drawn = [svg("path", { class: "kv-layer-base", d: base }), bars.map((d, k) =>
+    svg("path", { class: "kv-layer", style: hueOf(parts[k].kind), fill: fillOf(parts[k].kind), d })), marks];
   const height = rows * high;
   return svg("svg", { width: step * across, height, viewBox: `0 0 ${step * across} ${height}`, role: "img", "aria-label": alt }, drawn);
 }

@@ -58,8 +58,9 @@ function render({ model, el }) {
   f.draw(() => {
     const step = f.get("step"), size = f.get("block_size"), mine = f.get("request");
     const left = unfold(runs.reserved, requests, step), right = unfold(paged(), requests, step, size);
-    sides.reserved.show(left, runs.reserved, (width) => drawSpans(left, memory, columns, width, mine));
-    sides.paged.show(right, paged(), (width) => drawBlocks(right, memory, columns, width, mine, size));
+    const width = sides.reserved.el.clientWidth || 320; // asked before anything changes: no second layout
+    sides.reserved.show(left, runs.reserved, drawSpans(left, memory, columns, width, mine));
+    sides.paged.show(right, paged(), drawBlocks(right, memory, columns, width, mine, size));
 
     chosen.textContent = `Request ${letter(mine)}: its block table`;
     const has = right?.running.find((r) => r.request === mine);
@@ -108,13 +109,13 @@ function side(f, name) {
     if (id !== undefined) f.set("request", Number(id));
   });
   const el = h("div", { class: "kv-side" }, head, numbers, drawing, queue);
-  const show = (frame, run, draw) => {
+  const show = (frame, run, picture) => {
     const { steps, peak_running } = run.summary;
     head.textContent = frame ? `${name}: ${frame.running.length} running` : `${name}: done after ${steps} steps`;
     numbers.textContent = frame ? `${frame.used} tokens in ${frame.taken} slots taken: ${percent(frame.used, frame.taken)}` :
       `At most ${peak_running} at once`;
     queue.textContent = frame?.waiting.length ? `Waiting: ${frame.waiting.map(letter).join(" ")}` : "Nobody waits";
-    drawing.replaceChildren(draw(el.clientWidth || 320));
+    drawing.replaceChildren(picture);
   };
   return { el, show };
 }
@@ -143,18 +144,18 @@ function named(text, x, y, filled) {
     "text-anchor": beside ? "start" : "middle" }, text);
 }
 
-const rect = (kind, x, y, width) => svg("rect", { class: kind, x: x + 0.5, y: y + 0.5, width: Math.max(0, width - 2), height: ROW - 3 });
+// Many rectangles as one path: a page redraws at every step, and fewer nodes are quicker.
+const outline = ([x, y, width]) => `M${(x + 0.5).toFixed(1)} ${y + 0.5}h${Math.max(0, width - 2).toFixed(1)}v${ROW - 3}H${(x + 0.5).toFixed(1)}z`;
+const boxes = (kind, all) => svg("path", { class: kind, d: all.map(outline).join("") });
 
 function drawSpans(frame, memory, columns, width, mine) {
   const cell = (width - 2) / columns;
-  const parts = [svg("g", {}, pieces(0, memory, columns, cell).map((p) => rect("kv-slots", ...p)))];
+  const parts = [boxes("kv-slots", pieces(0, memory, columns, cell))];
   for (const { request, tokens, place: [start, size] } of frame?.running ?? []) {
-    const used = pieces(start, tokens, columns, cell);
-    parts.push(svg("g", { style: hue(request), "data-request": request },
-      pieces(start, size, columns, cell).map((p) => rect("kv-taken", ...p)),
-      used.map((p) => rect("kv-used", ...p)),
+    const all = pieces(start, size, columns, cell), used = pieces(start, tokens, columns, cell);
+    parts.push(svg("g", { style: hue(request), "data-request": request }, boxes("kv-taken", all), boxes("kv-used", used),
       used.map(([x, y, wide]) => named(letter(request), x, y, Math.min(wide, 2 * ROW))),
-      request === mine ? pieces(start, size, columns, cell).map((p) => rect("kv-mine", ...p)) : null));
+      request === mine ? boxes("kv-mine", all) : null));
   }
   return memorySvg(memory, columns, width, `Memory of ${memory} slots: ${frame?.running.length ?? 0} reserved runs.`, parts);
 }
@@ -162,22 +163,24 @@ function drawSpans(frame, memory, columns, width, mine) {
 function drawBlocks(frame, memory, columns, width, mine, size) {
   const cell = (width - 2) / columns;
   const at = (block) => pieces(block * size, size, columns, cell)[0];
-  const parts = [svg("g", {}, Array.from({ length: memory / size }, (_, block) => rect("kv-slots", ...at(block))))];
   const shared = new Set(frame?.prefix?.place ?? []);
-  const block = (id, tokens, name, look) => {
-    const [x, y, wide] = at(id), filled = cell * tokens;
-    return [rect("kv-taken", x, y, wide), rect("kv-used", x, y, filled), named(name, x, y, Math.min(filled, 2 * ROW)),
-      look ? rect("kv-mine", x, y, wide) : null];
-  };
-  for (const { request, tokens, place } of frame?.running ?? []) {
-    parts.push(svg("g", { style: hue(request), "data-request": request }, place.map((id, i) =>
-      (shared.has(id) ? [] : block(id, Math.min(size, tokens - i * size), letter(request), request === mine)))));
-  }
   const table = frame?.running.find((r) => r.request === mine)?.place ?? [];
-  parts.push(svg("g", { style: "--hue: var(--kv-quiet)" }, [...shared].map((id, i) =>
-    block(id, Math.min(size, frame.prefix.tokens - i * size), "S", table.includes(id)))));
+  // The blocks of one owner: [block, tokens in it] each.
+  const owned = (blocks, name, attributes) => {
+    const filled = blocks.map(([block, tokens]) => { const [x, y] = at(block); return [x, y, cell * tokens]; });
+    return svg("g", attributes, boxes("kv-taken", blocks.map(([block]) => at(block))), boxes("kv-used", filled),
+      filled.map(([x, y, wide]) => named(name, x, y, Math.min(wide, 2 * ROW))));
+  };
+  const fill = (tokens, i) => Math.min(size, tokens - i * size);
+  const parts = [boxes("kv-slots", Array.from({ length: memory / size }, (_, block) => at(block)))];
+  for (const { request, tokens, place } of frame?.running ?? []) {
+    const own = place.map((block, i) => [block, fill(tokens, i)]).filter(([block]) => !shared.has(block));
+    parts.push(owned(own, letter(request), { style: hue(request), "data-request": request }));
+  }
+  parts.push(owned([...shared].map((block, i) => [block, fill(frame.prefix.tokens, i)]), "S", { style: "--hue: var(--kv-quiet)" }),
+    boxes("kv-mine", table.map(at)));
   return memorySvg(memory, columns, width, `Memory of ${memory / size} blocks of ${size} slots` +
-    `${shared.size ? `; those marked S hold the shared system prompt` : ""}.`, parts);
+    `${shared.size ? "; those marked S hold the shared system prompt" : ""}.`, parts);
 }
 
 // When each request waits and runs, and under it the utilisation; one time axis. Returns what moves the cursors.
