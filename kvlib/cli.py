@@ -67,7 +67,8 @@ def _parser(argv) -> argparse.ArgumentParser:
     if argv and argv[0] in ("fit", "measure"):
         module = import_module(f".{argv[0]}", __package__)
         module.add_arguments(add[argv[0]])
-        add[argv[0]].set_defaults(run=module.run)
+        # Asked for only when it runs: to look up measure.run is to import torch.
+        add[argv[0]].set_defaults(run=lambda args: module.run(args))
     return parser
 
 
