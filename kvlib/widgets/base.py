@@ -7,13 +7,14 @@ How to write one: subclass Figure, name its script, declare its state, give its 
         title = "How the cache grows"
         context = Whole(4096, most=2**24)     # a number: number(f, "context", {label, unit})
         dtype = Choice("bf16", DTYPES)        # one of a list: choice(f, "dtype", {label})
-        data = Dict(sync=True)                # what only Python may compute; JSON, ints < 2**53
+        data = Dict().tag(sync=True)          # what only Python may compute; JSON, ints < 2**53
 
         def table(self):                      # what stands without JavaScript
             return Table("caption", ["context", "bytes"], [[4096, "512 MiB"]])
 
-In the script, `const f = figure(el, model, {title, lead})` makes the frame and `f.draw(fn)` draws
-(see common.js). maths.js, common.js and the script are joined into one module: no imports.
+The script is a module with maths.js and common.js before it, so it imports nothing: it calls
+`const f = figure(el, model, {title, lead})` for the frame and `f.draw(fn)` to draw. growth.css,
+where there is one, follows style.css. `layout` and `keys` are ipywidgets' own names.
 """
 
 import json

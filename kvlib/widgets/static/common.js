@@ -58,9 +58,12 @@ function figure(el, model, { title, lead }) {
   };
   f.notice = (text) => { noticed.textContent = text; };
 
-  let rest;
+  // Nothing is spoken until something has changed: a page that opens is no news.
+  let rest, changed = false;
+  model.on("change", () => { changed = true; });
   f.say = (text) => {
     clearTimeout(rest);
+    if (!changed) return;
     rest = setTimeout(() => { spoken.textContent = text; }, 400);
   };
 
