@@ -259,6 +259,11 @@ def test_a_number_in_another_unit_is_named():
     assert "in MiB; the question asks for GB" in mark(question, 2048)[1]
 
 
+def test_true_is_not_one():
+    assert mark(Number(1), True)[0] == 0 and mark(Number(0), False)[0] == 0
+    assert mark(Number(1), 1)[0] == mark(Number(1), np.int64(1))[0] == 1
+
+
 def test_each_counts_its_parts(capsys):
     question = Each({"a": Number(2, idea="Half of 4."), "b": Choice("x", {"y": "No."})})
     assert mark(question, {"a": 2, "b": "y"}) == (0.5, "Partly right:\n  a: Right.\n  b: Not yet. No.")

@@ -5,7 +5,6 @@ from ..layout import kv_bytes
 from ..units import KiB, MiB
 from .common import question, slips_of
 
-
 GEMMA_9B = dict(n_layers=42, n_kv_heads=8, head_dim=256)
 LLAMA_405B = dict(n_layers=126, n_kv_heads=8, head_dim=128)
 
