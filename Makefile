@@ -19,7 +19,7 @@ book: _build/html/index.html
 _build/.executed: .venv/.book $(CODE)
 	@rm -rf _build && mkdir -p _build && touch $@
 
-_build/html/index.html: _build/.executed _config.yml _toc.yml $(wildcard book/*.ipynb book/*.md book/_static/* tools/mathml.py)
+_build/html/index.html: _build/.executed _config.yml _toc.yml $(wildcard book/*.ipynb book/*.md book/_static/* tools/page.py)
 	$(BIN)/jupyter-book build . -W -n --keep-going -q
 	@touch $@
 
