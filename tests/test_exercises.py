@@ -326,11 +326,13 @@ def course(tmp_path_factory):
     return release, scores
 
 
+@pytest.mark.filterwarnings("ignore:Object of type")  # nbgrader's own
 def test_nbgraders_release_is_the_exercise(course):
     release, _ = course
     assert [source(c) for c in release["cells"]] == [source(c) for c in read("exercises", FORMULA)["cells"]]
 
 
+@pytest.mark.filterwarnings("ignore:Object of type")  # nbgrader's own
 def test_nbgrader_scores_what_the_checks_say(course):
     _, scores = course
     full = {q[3:]: QUESTIONS[q].points for q in QUESTIONS if q.startswith("02")}
