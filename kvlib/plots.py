@@ -127,7 +127,7 @@ def heads(n_heads=8, n_kv_heads=(8, 2, 1)):
     """Query heads above the KV heads they read: MHA, GQA and MQA side by side."""
     from matplotlib.patches import FancyBboxPatch
 
-    figure, all_axes = _axes(7.6, 2.5, columns=len(_some("n_kv_heads", n_kv_heads)), squeeze=False)
+    figure, all_axes = _axes(7.6, 2.3, columns=len(_some("n_kv_heads", n_kv_heads)), squeeze=False)
 
     def box(axes, x, y, width, hue):
         shape = FancyBboxPatch(
@@ -149,7 +149,7 @@ def heads(n_heads=8, n_kv_heads=(8, 2, 1)):
         share = "as many as query heads" if kv == n_heads else f"1/{group} of the cache"
         axes.set_title(f"{kind}: {kv} KV head{'s' if kv > 1 else ''}", loc="center")
         axes.text((n_heads - 1) / 2, -0.35, share, ha="center", va="top", color=palette.colour("quiet"))
-        axes.set(xlim=(-0.6, n_heads - 0.4), ylim=(-1, 2.3))
+        axes.set(xlim=(-0.6, n_heads - 0.4), ylim=(-0.85, 2.25))
         axes.axis("off")
     left = all_axes[0][0]
     left.text(-0.7, 1.85, "queries", ha="right", va="center", color=palette.colour("queries"))

@@ -114,9 +114,11 @@ def test_by_keyboard(page, tmp_path):  # noqa: F811
 
 def test_a_block_can_be_pointed_at(page, tmp_path):  # noqa: F811
     show(page, tmp_path, Paging())
-    block = page.locator(".kv-side").nth(1).locator("[data-request='11'] text").first
-    block.click()
-    assert page.get_by_label("Request", exact=True).input_value() == "11"
+    block = page.locator(".kv-side").nth(1).locator("[data-request]").last
+    pointed = block.get_attribute("data-request")
+    assert page.get_by_label("Request", exact=True).input_value() != pointed
+    block.locator("text").first.click()
+    assert page.get_by_label("Request", exact=True).input_value() == pointed
 
 
 def test_it_plays_and_pauses(page, tmp_path):  # noqa: F811
@@ -128,11 +130,18 @@ def test_it_plays_and_pauses(page, tmp_path):  # noqa: F811
     assert play.inner_text() == "Play"
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_at_first_both_sides_run_the_request_shown(seed):
+    w = Paging(seed=seed)
+    assert all(w.request in {h.request for h in frame.running} for frame in w.frames)
+
+
 def test_a_stream_of_one_s_own():
     stream = [Request(0, 0, 20, 10), Request(1, 3, 8, 4)]
     w = Paging(stream, memory=64, max_tokens=32)
     assert [len(run.frames) for run in w.runs.values()] == [10] * 9
-    assert (w.step, w.request, w.frames[1].running[0].tokens) == (0, 0, 21)
+    assert (w.step, w.request, w.frames[1].running[0].tokens) == (3, 0, 24)
+    assert Paging(stream, memory=64, max_tokens=32, step=0, request=1).frames[1].running[0].tokens == 21
     assert Paging(seed=7).data["requests"] != Paging().data["requests"]
 
 

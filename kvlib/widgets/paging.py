@@ -54,8 +54,9 @@ class Paging(Figure):
 
     Paging(step=40, block_size=16, share_prefix=True, request=3): the step shown, the paged side's
     block size (4, 8, 16 or 32), whether the system prompt is stored once, the request whose block
-    table is shown. `seed` draws another stream; `requests` (kvlib.trace.Request, ids 0, 1, 2…, at
-    most one system prompt), `memory` and `max_tokens` in token slots replace the book's own.
+    table is shown. Not said, the step is one in the thick of it and the request one that both run.
+    `seed` draws another stream; `requests` (kvlib.trace.Request, ids 0, 1, 2…, at most one system
+    prompt), `memory` and `max_tokens` in token slots replace the book's own.
     Raises ValueError for what cannot be.
     """
 
@@ -69,9 +70,7 @@ class Paging(Figure):
     data = traitlets.Dict(read_only=True).tag(sync=True)
 
     def __init__(self, requests=None, *, seed=51, memory=512, max_tokens=MAX_TOKENS, **rest):
-        if requests is None:
-            requests, rest = stream(seed), {"step": 40, "request": 5, **rest}
-        requests = tuple(requests)
+        requests = stream(seed) if requests is None else tuple(requests)
         if [r.id for r in requests] != list(range(len(requests))):
             raise ValueError("requests must have the ids 0, 1, 2… in this order")
         if len({r.prefix for r in requests} - {None}) > 1:
@@ -84,7 +83,10 @@ class Paging(Figure):
                 run = trace.simulate(requests, memory, "paged", block_size=size, share_prefix=share)
                 self.runs[key(size, share)] = run
         self._last = max(len(run.frames) for run in self.runs.values()) - 1
-        super().__init__(**rest)
+        super().__init__(**{"step": self._last // 3, **rest})
+        if "request" not in rest:  # one that both sides run, so that there is something to see
+            seen = [{h.request for h in frame.running} for frame in self.frames if frame]
+            self.request = min(set.intersection(*seen) or set.union(*seen) or {0}) if seen else 0
         shape = [[r.arrival, r.prompt_tokens, r.new_tokens, r.prefix_tokens] for r in requests]
         runs = {name: packed(run) for name, run in self.runs.items()}
         self.set_trait("data", {"memory": memory, "requests": shape, "runs": runs, "sizes": BLOCK_SIZES})
