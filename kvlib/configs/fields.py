@@ -32,6 +32,7 @@ SMELL = re.compile(
     r"attn|attention|window|head|cache|latent|share|state|kv|sliding|layer_types|block_type|hybrid|pattern"
     r"|chunk|lora|mla|recurr|ssm|mamba|conv|linear_|cross|per_layer_config|indexer|index_|compress|sparse"
     r"|num_layers|n_layer|group|bidirectional|encoder_decoder|full_att|multi_query|new_decoder|mqa|gqa"
+    r"|text_config|llm_config|language_config|memory"
 )
 REEKS = re.compile(r"kv|cache|window|compress|share|latent")
 
