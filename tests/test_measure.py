@@ -14,8 +14,7 @@ from kvlib import cli
 from kvlib.cache import make_cache
 from kvlib.decoder import random_decoder
 from kvlib.layout import CacheLayout
-from kvlib.measure import attention as measured_attention
-from kvlib.measure import command, decode, record, timing
+from kvlib.measure import attention as measured_attention, command, decode, record, timing
 from kvlib.measure.progress import Progress, table
 
 ROOT = Path(__file__).parents[1]
