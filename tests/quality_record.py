@@ -26,6 +26,7 @@ def record():
         "command": "none",
         "commit": "0000000",
         "tokens": 2000,
+        "rank_tokens": 1000,
         "precision": [
             {"name": n, "dtype": n[:4], "k_groups": None, "bytes_per_token": b, "perplexity": p}
             for n, b, p in precision
@@ -34,6 +35,6 @@ def record():
         + [{"window": None, "sinks": 0, "perplexity": 20.0}],
         "rank": [
             {"rank": r, "perplexity": p}
-            for r, p in [(16, 140.0), (32, 60.0), (64, 30.0), (96, 24.0), (128, 21.0), (192, 20.0)]
+            for r, p in [(16, 140.0), (32, 60.0), (64, 30.0), (96, 24.0), (128, 24.0), (192, 24.0)]
         ],
     }

@@ -2,6 +2,7 @@
 
 import json
 import random
+from pathlib import Path
 
 import pytest
 from browser import chromium, page, show  # noqa: F401
@@ -27,13 +28,14 @@ def test_the_page_s_bytes_are_kvlib_s(page):  # noqa: F811
     read = """el => [...el.querySelectorAll(".kv-savings tbody tr")]
         .map(r => [...r.children].map(c => c.textContent))"""
     perplexities = {(way, p["name"]): p["perplexity"] for way in WAYS for p in w.data["points"][way]}
-    for point, (base, *rows) in zip(points, drive(page, w, points, read), strict=True):
+    for point, rows in zip(points, drive(page, w, points, read), strict=True):
         w.set_state(point)
-        whole = w.context * layout("smollm2-135m").bytes_per_token()
-        assert base[:3] == ["none: bf16", fmt(whole), "100.0 %"]
         for way, row in zip(WAYS, rows, strict=True):
             assert row[0] == f"{way}: {point[way]}"
             assert row[1] == fmt(w.nbytes[way])
+            whole = w.context * layout("smollm2-135m").bytes_per_token()
+            share = 100 * w.nbytes[way] / whole
+            assert abs(float(row[2].removesuffix(" %")) - share) <= 0.05
             assert row[3] == f"{perplexities[way, point[way]]:.2f}"
 
 
@@ -48,6 +50,12 @@ def test_what_each_way_keeps():
     assert w.nbytes["window"] == 60 * WHOLE
 
 
+def test_the_book_s_own_record_is_drawn():
+    w = CheaperCaches(Path(__file__).parents[1] / "book" / "measurements" / "quality.json")
+    kept = {p["name"]: p["bytes"] for p in w.data["points"]["precision"]}
+    assert kept["bf16"] == WHOLE and w.data["full"]["rank"]["bytes"] == WHOLE
+
+
 def test_the_record_can_be_a_file(tmp_path):
     file = tmp_path / "quality.json"
     file.write_text(json.dumps(record()), encoding="utf-8")
@@ -57,11 +65,15 @@ def test_the_record_can_be_a_file(tmp_path):
 def test_the_page_says_where_the_figures_come_from(page, tmp_path):  # noqa: F811
     show(page, tmp_path, CheaperCaches(record()))
     lead = page.locator(".kv-lead").inner_text()
-    assert "perplexity of 2,000 tokens, measured on an imagined machine, 2000-01-01" in lead
+    assert "perplexity of a text of 2,000 tokens (for ranks, of its last 1,000)" in lead
+    assert "measured on an imagined machine, 2000-01-01" in lead
     assert page.locator(".kv-point").count() == 6 + 7 + 6 + 3  # and the key's three
     page.get_by_label("Precision").select_option("int2")
-    row = page.locator(".kv-savings tbody tr").nth(1).inner_text()
-    assert row.split("\t") == ["precision: int2", "22.5 MiB", "25.0 %", "90.00", "+350.0 %"]
+    row = page.locator(".kv-savings tbody tr").nth(0).inner_text()
+    assert row.split("\t") == ["precision: int2", "22.5 MiB", "25.0 %", "90.00", "20.00", "+350.0 %"]
+    page.get_by_label("Rank").select_option("96 of 192")
+    row = page.locator(".kv-savings tbody tr").nth(2).inner_text()
+    assert row.split("\t") == ["rank: 96 of 192", "45 MiB", "50.0 %", "24.00", "24.00", "the same"]
 
 
 @pytest.mark.parametrize("field", [*ABOUT, *WAYS])
@@ -85,6 +97,12 @@ def test_a_row_that_lacks_a_field_is_refused_by_its_name(way, field):
     [
         ({"rank": []}, {}, r"record\['rank'\] must have at least one row"),
         ({"rank": [{"rank": 8, "perplexity": 0.5}]}, {}, "perplexity'] must be at least 1"),
+        (
+            {"rank": [{"rank": 8, "perplexity": 9.5}]},
+            {},
+            "'rank'] lacks the full cache: a row whose 'rank' is 192",
+        ),
+        ({"window": [{"window": 8, "sinks": 0, "perplexity": 9.5}]}, {}, "'window'] lacks the full cache"),
         ({"model": "nonesuch"}, {}, "unknown model 'nonesuch'"),
         ({}, {"precision": "int3"}, "unknown precision 'int3'"),
         ({}, {"context": 0}, "context must be"),

@@ -23,6 +23,8 @@ def points(record) -> dict:
 
     Each way is a list of {"name", "tokens", "bytes", "perplexity"}: the tokens that are kept at
     most (None: all) and the bytes of each. A rank's and a window's bytes are those in bf16.
+    Each way must hold its own full cache, which its other points are compared with: bf16, window
+    None, the full rank. (Ranks are measured on another stretch of text than the rest.)
     """
     for field in (*ABOUT, *WAYS):
         if field not in record:
@@ -40,6 +42,13 @@ def points(record) -> dict:
                 raise ValueError(f"record[{way!r}][{i}]['perplexity'] must be at least 1")
     layout = as_layout(record["model"].lower())
     whole, width = layout.bytes_per_token(BASE), layout.layers[0].k_elements
+    for way, field, value in (
+        ("precision", "name", BASE),
+        ("window", "window", None),
+        ("rank", "rank", width),
+    ):
+        if not any(row[field] == value for row in record[way]):
+            raise ValueError(f"record[{way!r}] lacks the full cache: a row whose {field!r} is {value!r}")
 
     def window(row):
         if row["window"] is None:
@@ -84,12 +93,16 @@ class CheaperCaches(Figure):
             # The middle one: something is saved and something is seen.
             rest.setdefault(way, found[len(found) // 2]["name"])
         super().__init__(**rest)
-        base = next((p for p in self._points["precision"] if p["name"] == BASE), self._points["precision"][0])
-        about = (
-            f"{record['model']}, perplexity of {record['tokens']:,} tokens, measured on "
-            f"{record['device']}, {record['date']}"
-        )
-        self.set_trait("data", {"points": self._points, "base": base, "about": about})
+        about = f"{record['model']}: perplexity of a text of {record['tokens']:,} tokens"
+        if record.get("rank_tokens", record["tokens"]) != record["tokens"]:
+            about += f" (for ranks, of its last {record['rank_tokens']:,})"
+        about += f", measured on {record['device']}, {record['date']}"
+        self._full = {
+            "precision": self._named("precision", BASE),
+            "window": next(p for p in self._points["window"] if p["tokens"] is None),
+            "rank": max(self._points["rank"], key=lambda p: p["bytes"]),
+        }
+        self.set_trait("data", {"points": self._points, "full": self._full, "about": about})
         self.set_trait("limits", {"context": [1, 2**20], **self.choices})
 
     @property
@@ -104,8 +117,8 @@ class CheaperCaches(Figure):
             raise unknown(way, value, self.choices[way])
         return value
 
-    def _chosen(self, way):
-        return next(p for p in self._points[way] if p["name"] == getattr(self, way))
+    def _named(self, way, name):
+        return next(p for p in self._points[way] if p["name"] == name)
 
     def _bytes(self, point):
         kept = self.context if point["tokens"] is None else min(self.context, point["tokens"])
@@ -114,16 +127,21 @@ class CheaperCaches(Figure):
     @property
     def nbytes(self) -> dict:
         """Bytes of the cache at `context` for the chosen precision, window and rank, each by itself."""
-        return {way: self._bytes(self._chosen(way)) for way in WAYS}
+        return {way: self._bytes(self._named(way, getattr(self, way))) for way in WAYS}
 
     def table(self) -> Table:
         rows = [
-            [f"{way}: {p['name']}", fmt(self._bytes(p)), f"{p['perplexity']:.2f}"]
+            [
+                f"{way}: {p['name']}",
+                fmt(self._bytes(p)),
+                f"{p['perplexity']:.2f}",
+                f"{self._full[way]['perplexity']:.2f}",
+            ]
             for way, found in self._points.items()
             for p in found
         ]
         return Table(
             f"{self.data['about']}; bytes at {self.context:,} tokens",
-            ["saving", "cache", "perplexity"],
+            ["saving", "cache", "perplexity", "the full cache's"],
             rows,
         )

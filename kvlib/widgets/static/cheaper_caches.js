@@ -6,8 +6,8 @@ const SAVINGS = {
 };
 
 function render({ model, el }) {
-  const { points, base, about } = model.get("data");
-  const f = figure(el, model, { title: "Cheaper caches", lead: `${about}. Each way by itself: no two were measured together.` });
+  const { points, full, about } = model.get("data");
+  const f = figure(el, model, { title: "Cheaper caches", lead: `${about}. Each way by itself, against its own full cache: no two were measured together.` });
   for (const [way, { label }] of Object.entries(SAVINGS)) choice(f, way, { label });
   number(f, "context", { label: "Context", unit: "tokens", stops: Array.from({ length: 21 }, (_, i) => 2 ** i) });
 
@@ -19,29 +19,35 @@ function render({ model, el }) {
   f.body.append(rows, drawing, key);
 
   const bytes = (p) => BigInt(p.tokens === null ? f.get("context") : Math.min(f.get("context"), p.tokens)) * BigInt(p.bytes);
-  const change = (p) => {
-    const more = (100 * (p.perplexity - base.perplexity)) / base.perplexity;
+  const change = (way, p) => {
+    const more = 100 * (p.perplexity / full[way].perplexity - 1);
     return Math.abs(more) < 0.05 ? "the same" : `${more > 0 ? "+" : "−"}${fixed(Math.abs(more), 1)} %`;
   };
 
   f.draw(() => {
-    const whole = bytes(base);
+    const whole = bytes(full.window);
     const chosen = Object.keys(SAVINGS).map((way) => [way, points[way].find((p) => p.name === f.get(way))]);
-    const line = (name, p) => [name, fmt(bytes(p)), `${fixed((100 * Number(bytes(p))) / Number(whole), 1)} %`, fixed(p.perplexity, 2), change(p)];
-    rows.replaceChildren(table(`At ${group(f.get("context"))} tokens`, ["saving", "cache", `of ${base.name}`, "perplexity", `against ${base.name}`],
-      [line(`none: ${base.name}`, base), ...chosen.map(([way, p]) => line(`${SAVINGS[way].label.toLowerCase()}: ${p.name}`, p))]));
-    drawing.replaceChildren(drawPoints(points, base, bytes, Object.fromEntries(chosen), Math.min(f.width, 760)));
-    f.say(chosen.map(([way, p]) => `${SAVINGS[way].label} ${p.name}: ${fmt(bytes(p))}, perplexity ${fixed(p.perplexity, 2)}.`).join(" "));
-    f.table(`Every point measured, at ${group(f.get("context"))} tokens`, ["saving", "cache, bytes", "perplexity", `against ${base.name}`],
-      Object.keys(SAVINGS).flatMap((way) => points[way].map((p) => [`${way}: ${p.name}`, group(bytes(p)), fixed(p.perplexity, 2), change(p)])));
+    const against = ["perplexity", "the full cache's", "more by"];
+    const line = (way, p) => [fixed(p.perplexity, 2), fixed(full[way].perplexity, 2), change(way, p)];
+    rows.replaceChildren(table(`At ${group(f.get("context"))} tokens, where the full bf16 cache is ${fmt(whole)}`, ["saving", "cache", "of bf16", ...against],
+      chosen.map(([way, p]) => [`${SAVINGS[way].label.toLowerCase()}: ${p.name}`, fmt(bytes(p)),
+        `${fixed((100 * Number(bytes(p))) / Number(whole), 1)} %`, ...line(way, p)])));
+    drawing.replaceChildren(drawPoints(points, full, bytes, Object.fromEntries(chosen), Math.min(f.width, 760)));
+    f.say(chosen.map(([way, p]) => `${SAVINGS[way].label} ${p.name}: ${fmt(bytes(p))}, perplexity ${fixed(p.perplexity, 2)}, ` +
+      `${change(way, p)}.`).join(" "));
+    f.table(`Every point measured, at ${group(f.get("context"))} tokens`, ["saving", "cache, bytes", ...against],
+      Object.keys(SAVINGS).flatMap((way) => points[way].map((p) => [`${way}: ${p.name}`, group(bytes(p)), ...line(way, p)])));
   });
 }
 
-// Both axes go by doublings: a cache is halved by a step, and perplexity can rise without bound.
-function drawPoints(points, base, bytes, chosen, width) {
-  const height = 320, left = 56, right = 16, top = 14, bottom = 44;
+// Bytes against how many times the full cache's perplexity. Both axes go by doublings: a cache is
+// halved by a step, and perplexity can rise without bound.
+function drawPoints(points, full, bytes, chosen, width) {
+  const height = 320, left = 62, right = 16, top = 30, bottom = 44;
+  const worse = (way, p) => p.perplexity / full[way].perplexity;
   const all = Object.values(points).flat();
-  const xs = all.map((p) => Math.log2(Number(bytes(p)))), ys = all.map((p) => Math.log2(p.perplexity));
+  const xs = all.map((p) => Math.log2(Number(bytes(p))));
+  const ys = Object.keys(points).flatMap((way) => points[way].map((p) => Math.log2(worse(way, p))));
   const room = (values) => { const pad = 0.06 * (Math.max(...values) - Math.min(...values)) || 0.5; return [Math.min(...values) - pad, Math.max(...values) + pad]; };
   const [x0, x1] = room(xs), [y0, y1] = room(ys);
   const px = (n) => left + ((Math.log2(n) - x0) / (x1 - x0)) * (width - left - right);
@@ -49,17 +55,17 @@ function drawPoints(points, base, bytes, chosen, width) {
   const doublings = (from, to, every) => { const out = []; for (let i = Math.ceil(from / every); i * every <= to; i++) out.push(2 ** (i * every)); return out; };
   const wide = Math.max(1, Math.ceil((x1 - x0) / (width / 90)));
   const parts = [
-    doublings(y0, y1, y1 - y0 > 2 ? 1 : 0.25).flatMap((n) => [svg("line", { class: "kv-grid", x1: left, x2: width - right, y1: py(n), y2: py(n) }),
-      svg("text", { x: left - 8, y: py(n) + 4, "text-anchor": "end" }, trimmed(fixed(n, n < 100 ? 1 : 0)))]),
+    doublings(y0, y1, y1 - y0 > 4 ? 1 : 0.5).flatMap((n) => [svg("line", { class: "kv-grid", x1: left, x2: width - right, y1: py(n), y2: py(n) }),
+      svg("text", { x: left - 8, y: py(n) + 4, "text-anchor": "end" }, `${trimmed(fixed(n, 2))} ×`)]),
     doublings(x0, x1, wide).flatMap((n) => [svg("line", { class: "kv-grid", x1: px(n), x2: px(n), y1: top, y2: height - bottom }),
       svg("text", { x: px(n), y: height - bottom + 18, "text-anchor": "middle" }, fmt(n))]),
-    svg("line", { class: "kv-axis", x1: left, x2: width - right, y1: py(base.perplexity), y2: py(base.perplexity), "stroke-dasharray": "1 3" }),
+    svg("line", { class: "kv-axis", x1: left, x2: width - right, y1: py(1), y2: py(1) }),
     svg("text", { x: width - right, y: height - 4, "text-anchor": "end" }, "cache"),
-    svg("text", { x: 0, y: 10 }, "perplexity, lower is better"),
+    svg("text", { x: 0, y: 10 }, "perplexity, times the full cache's"),
   ];
   for (const [way, { hue, dash, shape }] of Object.entries(SAVINGS)) {
     // A line joins the points that no smaller cache beats.
-    const sorted = points[way].map((p) => [Number(bytes(p)), p.perplexity]).sort(([a, y], [b, z]) => a - b || y - z);
+    const sorted = points[way].map((p) => [Number(bytes(p)), worse(way, p)]).sort(([a, y], [b, z]) => a - b || y - z);
     let lowest = Infinity;
     const front = sorted.filter(([, y]) => { const better = y < lowest; lowest = Math.min(lowest, y); return better; });
     const trail = front.map(([n, y], i) => `${i ? "L" : "M"}${px(n).toFixed(1)} ${py(y).toFixed(1)}`).join("");
@@ -67,9 +73,9 @@ function drawPoints(points, base, bytes, chosen, width) {
       points[way].map((p) => {
         const picked = p === chosen[way];
         return svg("path", { class: picked ? "kv-point kv-picked" : "kv-point", style: `--hue: var(--kv-${hue})`, d: shape(picked ? 8 : 5),
-          transform: `translate(${px(Number(bytes(p))).toFixed(1)} ${py(p.perplexity).toFixed(1)})` }, svg("title", {}, `${way}: ${p.name}`));
+          transform: `translate(${px(Number(bytes(p))).toFixed(1)} ${py(worse(way, p)).toFixed(1)})` }, svg("title", {}, `${way}: ${p.name}`));
       }));
   }
   return svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img",
-    "aria-label": `Cache against perplexity, ${all.length} points; ${base.name} stands at ${fmt(bytes(base))} and ${fixed(base.perplexity, 2)}.` }, parts);
+    "aria-label": `Cache against perplexity, ${all.length} points: the smaller the cache, the higher it stands.` }, parts);
 }
