@@ -96,6 +96,9 @@ class SharingHeads(Figure):
 
     @traitlets.validate("n_kv_heads")
     def _check_n_kv_heads(self, proposal):
+        # Set together, the two are checked in any order.
+        if self.model not in self._drawn:
+            raise unknown("model", self.model, self._drawn)
         n_heads = self._facts[self.model]["n_heads"]
         if n_heads % proposal["value"]:
             divisors = ", ".join(str(d) for d in range(1, n_heads + 1) if n_heads % d == 0)
