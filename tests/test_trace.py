@@ -3,8 +3,7 @@
 import doctest
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from kvlib import trace
 from kvlib.trace import POLICIES, Request, requests, simulate
