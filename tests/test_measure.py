@@ -203,6 +203,11 @@ def test_outside_a_repository_there_is_no_commit(tmp_path, monkeypatch):
     monkeypatch.setattr(record, "HERE", tmp_path / "kvlib" / "measure")
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     assert record.commit() is None
+    # Nor in another project's repository, in which an installed copy lies.
+    author = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    for arguments in (["init"], [*author, "commit", "--allow-empty", "-m", "one"]):
+        subprocess.run(["git", *arguments], cwd=tmp_path, check=True, capture_output=True)
+    assert record.commit() is None
 
 
 def test_a_record_is_read_back_as_it_was_written_a_row_a_line(tmp_path):
