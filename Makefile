@@ -8,7 +8,7 @@ URL ?=
 # One thread a process: on two cores, torch's spinning threads otherwise wait for each other.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: book test serve lab exercises notebooks pictures bench repo clean
+.PHONY: book test serve lab bench oracle exercises notebooks pictures repo clean
 
 CODE := $(shell find kvlib -name '*.py' -o -name '*.json' -o -name '*.js' -o -name '*.css') $(wildcard book/data/* book/measurements/*)
 
@@ -31,11 +31,16 @@ lab: .venv/.lab
 
 test: book .venv/.test .venv/.browser
 	$(BIN)/ruff check kvlib tools tests
-	$(BIN)/python tools/notebooks.py
-	$(BIN)/python tools/exercises.py --check
-	$(BIN)/python tools/prose.py
 	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest --nbval -p no:cacheprovider book solutions
+
+# How fast: caches beside transformers and beside the memory, and the figures' redraw. Wants a quiet machine.
+bench: .venv/.test .venv/.browser
+	env -u OMP_NUM_THREADS $(BIN)/python tools/bench.py
+
+# Every published config against the cache that transformers builds from it, at full depth.
+oracle: .venv/.test
+	KVLIB_ORACLE=full $(BIN)/python -m pytest tests/test_oracle.py -s
 
 exercises: .venv/.book
 	$(BIN)/python tools/exercises.py

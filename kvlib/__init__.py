@@ -9,7 +9,7 @@ from importlib import import_module
 from .layout import CacheLayout, ContextWarning, LayerKV, kv_bytes  # isort: skip
 # After its module, whose name `kvlib.layout` would otherwise be.
 from .configs import UnsupportedConfig, config, layout, models  # isort: skip
-from .units import GB, KiB, GiB, MB, MiB, TB, TiB, dtype, fmt, fmt_seconds, kB
+from .units import GB, MB, TB, GiB, KiB, MiB, TiB, dtype, fmt, fmt_seconds, kB
 
 __version__ = "0.1.0"
 

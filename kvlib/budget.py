@@ -9,13 +9,10 @@ import dataclasses
 from dataclasses import dataclass
 from fractions import Fraction
 
-from .engines import Engine
-from .engines import engine as as_engine
-from .hardware import GPU
-from .hardware import gpu as as_gpu
+from .engines import Engine, engine as as_engine
+from .hardware import GPU, gpu as as_gpu
 from .layout import CacheLayout
-from .units import DType, count
-from .units import dtype as as_dtype
+from .units import DType, count, dtype as as_dtype
 
 # Beyond this many tokens or sequences a limit is not one.
 _ENDLESS = 2**50

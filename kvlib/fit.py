@@ -5,10 +5,8 @@ import re
 import shlex
 
 from .budget import Budget
-from .cli import both, plural, print_json, sequences
-from .cli import policy as as_given
-from .configs import layout as layout_of
-from .configs import models, read_config, source
+from .cli import both, plural, policy as as_given, print_json, sequences
+from .configs import layout as layout_of, models, read_config, source
 from .engines import VLLM, engine
 from .hardware import gpu as gpu_of
 from .units import TB, GiB, count, dtype, fmt, fmt_seconds

@@ -3,8 +3,7 @@
 import pytest
 import reference
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from kvlib import attention as module
 from kvlib.attention import attention

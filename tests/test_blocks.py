@@ -1,8 +1,7 @@
 """The block pool against a plain model of it: who owns what, token by token."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from kvlib.blocks import BlockPool, BlockTable, OutOfBlocks
 

@@ -37,7 +37,9 @@ def visit(chromium):  # noqa: F811
     def open_(url, width=1280, **options):
         page = chromium.new_page(viewport={"width": width, "height": 900}, **options)
         here = url.split("/book/")[0]
-        page.on("request", lambda r: None if r.url.startswith((here, "data:", "blob:")) else wrong.append(r.url))
+        page.on(
+            "request", lambda r: None if r.url.startswith((here, "data:", "blob:")) else wrong.append(r.url)
+        )
         page.on("pageerror", lambda e: wrong.append(str(e)))
         page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
         page.goto(url)

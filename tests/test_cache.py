@@ -3,8 +3,7 @@
 import pytest
 import reference
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from kvlib.blocks import OutOfBlocks
 from kvlib.cache import ContiguousCache, PagedCache, QuantisedCache, SlidingCache, make_cache, quantise

@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from kvlib.engines import ENGINES, VLLM, Ideal, engine
 from kvlib.layout import CacheLayout, LayerKV

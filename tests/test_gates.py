@@ -37,7 +37,14 @@ def notebook(*cells):
     made = [
         {"cell_type": "markdown", "id": "title", "metadata": {}, "source": ["# T"]},
         {"cell_type": "markdown", "id": "links", "metadata": {}, "source": [""]},
-        {"cell_type": "code", "id": "setup", "metadata": {}, "source": [""], "outputs": [], "execution_count": 1},
+        {
+            "cell_type": "code",
+            "id": "setup",
+            "metadata": {},
+            "source": [""],
+            "outputs": [],
+            "execution_count": 1,
+        },
     ]
     return {"cells": [*made, *cells], "metadata": {"widgets": {}}, "nbformat": 4, "nbformat_minor": 5}
 
@@ -125,7 +132,8 @@ def test_true_prose_passes(text):
 
 def test_the_six_chapters_are_there():
     assert [p.stem for p in CHAPTERS][:6] == [
-        "01-why-a-cache", "02-the-formula", "03-worked-7b", "04-sharing-heads", "05-paging", "06-scaling-limits",
+        "01-why-a-cache", "02-the-formula", "03-worked-7b", "04-sharing-heads", "05-paging",
+        "06-scaling-limits",
     ]  # fmt: skip
 
 
@@ -147,5 +155,7 @@ def test_importing_kvlib_brings_no_torch():
 
 def test_repository_url_is_refused_when_it_is_none(tmp_path):
     for arguments in ([], ["http://github.com/a/b"], ["https://github.com/a"]):
-        done = subprocess.run([sys.executable, ROOT / "tools" / "repo.py", *arguments], capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, ROOT / "tools" / "repo.py", *arguments], capture_output=True, text=True
+        )
         assert done.returncode == 2 and "URL=https://github.com/NAME/REPOSITORY" in done.stderr

@@ -40,7 +40,9 @@ MYST = re.compile(
 
 def notebooks(*folders) -> list[Path]:
     """Every notebook of the book, the solutions and the exercises, in order."""
-    return [p for f in folders or ("book", "solutions", "exercises") for p in sorted((ROOT / f).glob("*.ipynb"))]
+    return [
+        p for f in folders or ("book", "solutions", "exercises") for p in sorted((ROOT / f).glob("*.ipynb"))
+    ]
 
 
 def repository() -> str:
@@ -87,10 +89,22 @@ def canonical(nb: dict, path: Path, url: str) -> dict:
             ignored = IGNORE in metadata.get("tags", [])
             counter += 1
             new["execution_count"] = None if ignored or cell.get("execution_count") is None else counter
-            new["outputs"] = [] if ignored else [_output(o, new["execution_count"]) for o in cell["outputs"]]
+            kept = [] if ignored else cell["outputs"]
+            new["outputs"] = _joined([_output(o, new["execution_count"]) for o in kept])
         new["source"] = source.splitlines(keepends=True)
         cells.append(new)
     return {"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
+
+
+def _joined(outputs: list[dict]) -> list[dict]:
+    """Pieces of one stream as one output: where it breaks depends on the kernel's pace."""
+    joined = []
+    for output in outputs:
+        if joined and output["output_type"] == "stream" and joined[-1].get("name") == output["name"]:
+            joined[-1]["text"] += output["text"]
+        else:
+            joined.append(output)
+    return joined
 
 
 def _output(output: dict, count) -> dict:
@@ -102,7 +116,9 @@ def _output(output: dict, count) -> dict:
         if output["output_type"] == "execute_result":
             kept["execution_count"] = count
         for mime, value in output["data"].items():
-            kept["data"][mime] = "".join(value).splitlines(keepends=True) if mime.startswith("text/") else value
+            kept["data"][mime] = (
+                "".join(value).splitlines(keepends=True) if mime.startswith("text/") else value
+            )
         return kept
     return output
 
@@ -155,8 +171,12 @@ def run(path: Path) -> dict:
 
 
 def main(argv=None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", nargs="*", type=Path, help="notebooks (default: all; with --run, book and solutions)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "files", nargs="*", type=Path, help="notebooks (default: all; with --run, book and solutions)"
+    )
     parser.add_argument("--write", action="store_true", help="write the canonical form")
     parser.add_argument("--run", action="store_true", help="run first, and keep the outputs")
     args = parser.parse_args(argv)

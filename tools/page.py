@@ -12,7 +12,9 @@ from docutils.nodes import SkipNode
 from latex2mathml.converter import convert
 
 ICON_SCRIPT = re.compile(r"\s*<(?:script|link)[^>]*fontawesome/[\d.]+/js/all\.min\.js[^>]*>(?:</script>)?")
-WIDGET_STATE = re.compile(r'<script type="application/vnd\.jupyter\.widget-(?:state|view)\+json">.*?</script>', re.DOTALL)
+WIDGET_STATE = re.compile(
+    r'<script type="application/vnd\.jupyter\.widget-(?:state|view)\+json">.*?</script>', re.DOTALL
+)
 
 
 def visit_inline(translator, node):
@@ -23,18 +25,22 @@ def visit_inline(translator, node):
 def visit_block(translator, node):
     # A wide formula scrolls in its own box, by keyboard too.
     formula = convert(node.astext(), display="block")
-    translator.body.append(f'<div class="math" role="group" aria-label="Formula" tabindex="0">{formula}</div>')
+    translator.body.append(
+        f'<div class="math" role="group" aria-label="Formula" tabindex="0">{formula}</div>'
+    )
     raise SkipNode
 
 
 def drop_thebe(app, config):
     for event, listeners in app.events.listeners.items():
-        app.events.listeners[event] = [x for x in listeners if not x.handler.__module__.startswith("sphinx_thebe")]
+        app.events.listeners[event] = [
+            x for x in listeners if not x.handler.__module__.startswith("sphinx_thebe")
+        ]
     app.registry.css_files = [x for x in app.registry.css_files if "thebe" not in x[0]]
 
 
 def lighten(app, exception):
-    """Take out of every page what no reader uses: the second set of icons, the kernel's copy of widget state."""
+    """Take out of every page the second set of icons and the kernel's copy of each figure's state."""
     if exception or app.builder.format != "html":
         return
     for page in Path(app.outdir).rglob("*.html"):

@@ -12,7 +12,6 @@ import json
 import math
 import re
 import sys
-from pathlib import Path
 
 from notebooks import ROOT, notebooks
 

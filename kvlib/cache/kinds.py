@@ -1,7 +1,6 @@
 """Three kinds of cache that differ only in the storage of a layer, and in what it takes."""
 
-from ..units import count, unknown
-from ..units import dtype as as_dtype
+from ..units import count, dtype as as_dtype, unknown
 from .base import Cache
 from .quantise import BITS, QuantisedLayer
 from .storage import ContiguousLayer, RingLayer

@@ -2,8 +2,7 @@
 
 import torch
 
-from ..units import dtype as as_dtype
-from ..units import unknown
+from ..units import dtype as as_dtype, unknown
 
 TORCH_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 

@@ -29,8 +29,7 @@ import anywidget
 import traitlets
 
 from .. import palette
-from ..units import count, unknown
-from ..units import dtype as as_dtype
+from ..units import count, dtype as as_dtype, unknown
 
 STATIC = Path(__file__).parent / "static"
 _ANYWIDGET = frozenset(anywidget.AnyWidget.class_trait_names())

@@ -5,8 +5,7 @@ from traitlets import Dict, Unicode, validate
 from .. import configs
 from ..budget import Budget
 from ..hardware import GPUS
-from ..units import dtype as as_dtype
-from ..units import fmt, fmt_seconds, unknown
+from ..units import dtype as as_dtype, fmt, fmt_seconds, unknown
 from ..weights import parameters
 from .base import Choice, Figure, Table, Whole, dtypes
 from .groups import groups, read_groups
