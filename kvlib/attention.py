@@ -61,10 +61,12 @@ def _decode(rows, k, v):
     """A few rows that see every key, on a CPU.
 
     Two plain products read K and V once each. Keys stand on the left: with so few rows
-    on the right, that is the order in which the CPU's matrix product runs fastest.
+    on the right, that is the order in which the CPU's matrix product runs fastest. Softmax
+    wants each row in one piece, so the scores, far smaller than K, are turned first.
     """
     scores = k @ (rows * rows.shape[-1] ** -0.5).transpose(-1, -2)  # [B, H_kv, S, G·T]
-    return torch.softmax(scores, dim=-2).transpose(-1, -2) @ v
+    scores = scores.transpose(-1, -2).contiguous()  # [B, H_kv, G·T, S]
+    return torch.softmax(scores, dim=-1) @ v
 
 
 def visible(T, S, window=None, sinks=0, pad=None, device=None):

@@ -69,5 +69,5 @@ def show(page, folder, *figures, theme="light", hash=""):
 def violations(page, within="body") -> list[str]:
     """What axe-core finds wrong, best practices too: "rule: element", one a line."""
     page.add_script_tag(path=Path(axe_playwright_python.__file__).with_name("axe.min.js"))
-    found = page.evaluate("within => axe.run(within)", within)["violations"]
+    found = page.evaluate("within => axe.run(within, { preload: false })", within)["violations"]
     return [f"{rule['id']}: {node['html'][:120]}" for rule in found for node in rule["nodes"]]

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from browser import chromium  # noqa: F401
+from browser import chromium, violations  # noqa: F401
 
 ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "_build" / "html"
@@ -84,6 +84,33 @@ def test_a_page_does_not_scroll_sideways(site, visit, name, width):
     page = visit(f"{site}{name}.html", width)
     page.wait_for_load_state("networkidle")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing_in_a_page(site, visit, name, theme):
+    page = visit(f"{site}{name}.html", color_scheme=theme)
+    page.wait_for_load_state("networkidle")
+    assert violations(page, "main") == []
+
+
+def test_a_page_keeps_its_figures_state_once(site):
+    for name in PAGES:
+        html = (HTML / "book" / f"{name}.html").read_text()
+        assert "jupyter.widget-state" not in html and "thebe" not in html.lower()
+
+
+def test_the_budget_on_the_front_page_answers(site, visit):
+    import kvlib
+
+    page = visit(f"{site}index.html")
+    figure = page.locator(".kv-figure")
+    figure.get_by_label("Model").select_option("llama-2-7b")
+    context = figure.get_by_role("spinbutton", name="Context")
+    context.fill("4096")
+    context.press("Enter")
+    cache = kvlib.fmt(kvlib.layout("llama-2-7b").bytes(4096, batch=16))
+    figure.get_by_text(f"Cache {cache}").first.wait_for(timeout=5000)
 
 
 def test_every_page_is_in_the_contents(site, visit):
