@@ -50,6 +50,10 @@ notebooks: .venv/.book
 	$(BIN)/python tools/notebooks.py --run
 	$(BIN)/python tools/exercises.py
 
+# The README's pictures, of the book as it is built.
+pictures: book .venv/.test .venv/.browser
+	$(BIN)/python tools/pictures.py
+
 repo: .venv/.book
 	$(BIN)/python tools/repo.py $(URL)
 
