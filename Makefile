@@ -31,8 +31,8 @@ lab: .venv/.lab
 
 test: book .venv/.test .venv/.browser
 	$(BIN)/ruff check kvlib tools tests
-	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest --nbval -p no:cacheprovider book solutions
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval -p no:cacheprovider book solutions
 
 # How fast: caches beside transformers and beside the memory, and the figures' redraw. Wants a quiet machine.
 bench: .venv/.test .venv/.browser
