@@ -94,6 +94,25 @@ def test_axe_finds_nothing_in_a_page(site, visit, name, theme):
     assert violations(page, "main") == []
 
 
+@pytest.mark.parametrize("name", [*CHAPTERS, "index"])
+def test_every_figure_answers_the_keyboard(site, visit, name):
+    page = visit(f"{site}{name}.html")
+    figures = page.locator(".kv-page .kv-figure:not(.kv-static)")
+    figures.first.wait_for()
+    for figure in figures.all():
+        control = figure.locator("input[type=range]:visible, select:visible").first
+        control.focus()
+        before = figure.inner_text(), control.input_value()
+        for key in ("ArrowRight", "ArrowDown", "ArrowUp"):  # one of them moves it, wherever it stands
+            control.press(key)
+            if control.input_value() != before[1]:
+                break
+        page.wait_for_timeout(50)
+        assert control.input_value() != before[1] and figure.inner_text() != before[0]
+        said = figure.locator("[aria-live]:not(:empty), [role=status]:not(:empty)")
+        said.first.wait_for(state="attached", timeout=5000)
+
+
 def test_a_page_keeps_its_figures_state_once(site):
     for name in PAGES:
         html = (HTML / "book" / f"{name}.html").read_text()
