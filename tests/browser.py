@@ -3,7 +3,11 @@
 `page` fails its test when the page logs an error or asks the network for anything.
 """
 
+import contextlib
+import functools
+import http.server
 import shutil
+import threading
 from pathlib import Path
 
 import axe_playwright_python
@@ -23,6 +27,21 @@ def launch(playwright):
     names = ("chromium", "chromium-browser", "google-chrome")
     system = next((path for path in map(shutil.which, names) if path), None)
     return playwright.chromium.launch(executable_path=system, args=FLAGS)
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@contextlib.contextmanager
+def served(folder):
+    """The address at which `folder` is served on this machine, while the block lasts."""
+    handler = functools.partial(_Quiet, directory=folder)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
 
 
 # One browser a module, not a session: Playwright's event loop would disturb other tests' asyncio.

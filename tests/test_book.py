@@ -1,13 +1,10 @@
 """The built book in a browser: whole, alone, alive. `make book` builds what is tested."""
 
-import functools
-import http.server
 import re
-import threading
 from pathlib import Path
 
 import pytest
-from browser import chromium, violations  # noqa: F401
+from browser import chromium, served, violations  # noqa: F401
 
 ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "_build" / "html"
@@ -15,18 +12,11 @@ PAGES = sorted(p.stem for p in (ROOT / "book").iterdir() if p.suffix in (".ipynb
 CHAPTERS = [p for p in PAGES if re.match(r"\d\d-", p)]
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
-
-
 @pytest.fixture(scope="module")
 def site():
     assert (HTML / "book" / "index.html").exists(), "no book to test: run `make book`"
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=HTML))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/book/"
-    server.shutdown()
+    with served(HTML) as address:
+        yield f"{address}/book/"
 
 
 @pytest.fixture

@@ -1,33 +1,22 @@
 """`make pictures`: the README's pictures, taken of the built book."""
 
-import functools
-import http.server
 import sys
-import threading
 
 from notebooks import ROOT
 from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(ROOT / "tests"))
-from browser import launch  # noqa: E402
+from browser import launch, served  # noqa: E402
 
 PICTURES = {"page": ("index", 1280, 1000, "light"), "paging-dark": ("05-paging", 1280, 1000, "dark")}
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
-
-
 def main() -> int:
-    html = ROOT / "_build" / "html"
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=html))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    with sync_playwright() as playwright:
+    with served(ROOT / "_build" / "html") as address, sync_playwright() as playwright:
         browser = launch(playwright)
         for name, (chapter, width, height, theme) in PICTURES.items():
             page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
-            page.goto(f"http://127.0.0.1:{server.server_port}/book/{chapter}.html")
+            page.goto(f"{address}/book/{chapter}.html")
             page.wait_for_load_state("networkidle")
             if chapter != "index":
                 page.locator(".kv-page").first.scroll_into_view_if_needed()
