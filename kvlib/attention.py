@@ -7,8 +7,11 @@ Keys come oldest first and the new ones last, so who may see whom follows from t
 shapes alone: of S keys, the last T belong to the T new tokens.
 """
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+
+from .memory import Plain
 
 # Queries in one block of a prefill: bounds the mask, and skips keys that none of them sees.
 QUERY_BLOCK = 256
@@ -27,6 +30,11 @@ def attention(q, k, v, window=None, sinks=0, pad=None):
     """
     B, H, T, D = q.shape
     S = check(q, k, v)
+    if in_place(q, k, v) and k.is_contiguous() and v.is_contiguous() and (sinks == 0 or window is None):
+        first = 0 if window is None else max(0, S - window)
+        start = np.full(B, first) if pad is None else pad.numpy().clip(first, S - 1)
+        memory = Plain(k.numpy(), v.numpy())
+        return attention_in_place(q, memory, k.shape[1], start, np.full(B, S))
     sees_all = (window is None or S <= window) and pad is None
     if T > QUERY_BLOCK:
         if sees_all and S == T and q.is_cuda:
@@ -42,6 +50,25 @@ def attention(q, k, v, window=None, sinks=0, pad=None):
     else:
         mask = visible(T, S, window, sinks, pad, device=q.device)
     return grouped(q, k, v, mask)
+
+
+def in_place(q, k, v) -> bool:
+    """Whether `attention_in_place` serves these: one new float32 token on a CPU, without gradients."""
+    return q.shape[2] == 1 and all(
+        x.dtype == torch.float32 and x.device.type == "cpu" and not x.requires_grad for x in (q, k, v)
+    )
+
+
+def attention_in_place(q, memory, n_kv_heads, start, stop):
+    """What one new token of each sequence reads from memory (`kvlib.memory`), wherever its tokens lie there.
+
+    q [B, H, 1, D]; sequence b sees its tokens start[b] … stop[b] - 1. Returns [B, H, 1, D].
+    """
+    from .kernel import attend  # Numba, which a GPU does without
+
+    rows = q.squeeze(2).contiguous().numpy()
+    out = attend(rows, memory, n_kv_heads, start, stop, torch.get_num_threads())
+    return torch.from_numpy(out).unsqueeze(2)
 
 
 def grouped(q, k, v, mask=None):

@@ -5,6 +5,7 @@ reads the same input is one matrix (q, k and v; gate and up).
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,8 @@ from .cache.storage import torch_dtype
 from .fixed import Filled
 from .layout import CacheLayout
 from .units import count
+
+FEW = 8  # rows for which one pass of our own beats PyTorch's six
 
 
 @dataclass
@@ -43,6 +46,11 @@ class Decoder:
         self.n_heads, kv = layout.n_heads, layout.layers[0]
         self.n_kv_heads, self.head_dim = kv.n_kv_heads, kv.head_dim
         self.max_context = layout.max_context or 8192
+        self.kernel = None  # the loops for float32 on a CPU
+        if self.dtype == torch.float32 and self.device.type == "cpu":
+            from . import kernel  # Numba, which a GPU does without
+
+            self.kernel = kernel
         self.cos, self.sin = rotary_tables(self.max_context, self.head_dim, rope_theta, embedding)
 
     @property
@@ -81,10 +89,13 @@ class Decoder:
             rotary = self.cos[positions], self.sin[positions]  # [B, T, 1, D]
         if cache is None:
             windows = [kv.window for kv in self.layout.layers]
-            return self._run(
-                tokens, rotary, lambda i, q, k, v: attention(q, k, v, windows[i], pad=pad), every
-            )
-        return self._run(tokens, rotary, cache.attend, every)
+            mix = self._mix(tokens, rotary, lambda i, q, k, v: attention(q, k, v, windows[i], pad=pad))
+        elif T == 1 and self.kernel and cache.dtype == self.dtype and cache.direct:
+            cos, sin = (table.view(-1, self.head_dim).numpy() for table in rotary)
+            mix = partial(cache.attend_token, cos=cos, sin=sin)
+        else:
+            mix = self._mix(tokens, rotary, cache.attend)
+        return self._run(tokens, mix, every)
 
     __call__ = forward
 
@@ -99,21 +110,29 @@ class Decoder:
         shape = (1, 1) if cache.pad is None else (-1, 1, 1)
         rotary = tuple(t.index_select(0, at).view(*shape, self.head_dim) for t in (self.cos, self.sin))
         filled = Filled(position, cache.pad)
-        return self._run(tokens, rotary, lambda i, q, k, v: cache.attend_at(i, q, k, v, filled))
+        mix = self._mix(tokens, rotary, lambda i, q, k, v: cache.attend_at(i, q, k, v, filled))
+        return self._run(tokens, mix)
 
-    def _run(self, tokens, rotary, attend, every=False):
-        B, T = tokens.shape
-        H, H_kv, D = self.n_heads, self.n_kv_heads, self.head_dim
-        cos, sin = rotary
-        x = self.embedding.index_select(1, tokens.flatten()).t().contiguous()  # [B·T, hidden]
-        for i, layer in enumerate(self.layers):
-            qkv = (self._normed(x, layer.norm) @ layer.qkv).view(B, T, H + 2 * H_kv, D)
-            qk = rotate(qkv[:, :, : H + H_kv], cos, sin)
+    def _mix(self, tokens, rotary, attend):
+        """A function from layer i and its qkv [B·T, (H + 2 H_kv) × D] to what it reads, [B·T, H × D]."""
+        H, H_kv = self.n_heads, self.n_kv_heads
+
+        def mix(i, qkv):
+            qkv = qkv.view(*tokens.shape, H + 2 * H_kv, self.head_dim)
+            qk = rotate(qkv[:, :, : H + H_kv], *rotary)
             q = qk[:, :, :H].transpose(1, 2)  # [B, H, T, D]
             k = qk[:, :, H:].transpose(1, 2)  # [B, H_kv, T, D]
             v = qkv[:, :, H + H_kv :].transpose(1, 2)
-            read = attend(i, q, k, v).transpose(1, 2).reshape(B * T, H * D)
-            x = torch.addmm(x, read, layer.out)
+            return attend(i, q, k, v).transpose(1, 2).reshape(tokens.numel(), H * self.head_dim)
+
+        return mix
+
+    def _run(self, tokens, mix, every=False):
+        B, T = tokens.shape
+        x = self.embedding.index_select(1, tokens.flatten()).t().contiguous()  # [B·T, hidden]
+        for i, layer in enumerate(self.layers):
+            qkv = self._normed(x, layer.norm) @ layer.qkv
+            x = torch.addmm(x, mix(i, qkv), layer.out)
             gate, up = (self._normed(x, layer.mlp_norm) @ layer.gate_up).chunk(2, dim=-1)
             x = torch.addmm(x, F.silu(gate) * up, layer.down)
         if not every:
@@ -122,6 +141,8 @@ class Decoder:
         return logits.view(B, T, -1) if every else logits
 
     def _normed(self, x, weight):
+        if self.kernel and len(x) <= FEW:
+            return torch.from_numpy(self.kernel.rms_norm(x.numpy(), weight.numpy(), self.eps))
         return F.rms_norm(x, weight.shape, weight, self.eps)
 
 

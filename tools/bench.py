@@ -2,9 +2,10 @@
 
     python tools/bench.py [--threads N] [--rounds N] [--only NAME,…] [--json FILE]
 
-The same weights, dtype, threads and prompts; what is compared takes turns; medians. Threads wait
-passively: with two that spin and any other busy process on two cores, each waits for the other and a
-step takes ten times as long.
+The same weights, dtype, threads and prompts; what is compared takes turns; medians. A thread without
+work spins for a moment and then sleeps. If it slept at once, waking it would cost more than a small
+product; if it spun for long, then with any other busy process on two cores each thread would wait for
+the other, and a step would take ten times as long.
 """
 
 import argparse
@@ -16,12 +17,12 @@ from pathlib import Path
 
 # Before torch is imported, which reads them once.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-os.environ.setdefault("KMP_BLOCKTIME", "0")
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # GNU's; some tenths of a millisecond
+os.environ.setdefault("KMP_BLOCKTIME", "1")  # LLVM's and Intel's, in milliseconds
 
 import torch
 from bench_transformers import cuda, decode
 
-from kvlib.blocks import append_all
 from kvlib.cache import make_cache
 from kvlib.layout import CacheLayout
 from kvlib.measure import attention_against_copy, record
@@ -135,28 +136,12 @@ def adding(rounds, contexts=(1000, 30000), repeats=101):
 
 
 def storing(cache):
-    """A function that stores one token in every layer, and does not hand back what is held.
-
-    Handing back is attention's part: a paged cache gathers, a quantised one dequantises.
-    """
+    """A function that stores one token in every layer."""
     k = v = torch.randn(cache.batch, ADDING.layers[0].n_kv_heads, 1, ADDING.layers[0].head_dim)
-    if cache.kind == "paged":
-        new = torch.stack((k, v)).permute(0, 2, 1, 3, 4).flatten(2, 3)
-
-        def store():
-            append_all(cache.tables, [1] * cache.batch)
-            size = cache.pool.block_size
-            slots = [t.blocks[-1] * size + (t.length - 1) % size for t in cache.tables]
-            for layer in cache.layers:
-                layer.index_copy_(2, torch.tensor(slots), new)
-
-        return store
-    for layer in cache.layers:
-        layer.held = lambda: None
 
     def store():
         for i in range(len(cache.layers)):
-            cache.update(i, k, v)
+            cache.store(i, k, v)
 
     return store
 

@@ -1,8 +1,9 @@
 """What every kind of cache shares."""
 
+import numpy as np
 import torch
 
-from ..attention import attention
+from ..attention import attention, attention_in_place, in_place
 from ..fixed import attention_at
 from ..layout import CacheLayout
 from ..units import count
@@ -31,6 +32,12 @@ class Cache:
                 raise ValueError(
                     f"layout: layer {i} is {kv.kind!r}; real caches hold full and sliding attention"
                 )
+        self._slots = self._stop = None
+        self.kernel = None  # the loops that read plain memory in place, where there is any
+        if self.dtype == torch.float32 and self.device.type == "cpu":
+            from .. import kernel  # Numba, which a GPU does without
+
+            self.kernel = kernel
         self.layers = [self.storage(kv) for kv in layout.layers]
 
     def storage(self, kv):
@@ -45,10 +52,64 @@ class Cache:
         return self.layers[layer].update(k, v)
 
     def attend(self, layer: int, q, k, v):
-        """What the new tokens' queries q [B, H, T, D] read: update, then attention."""
+        """What the new tokens' queries q [B, H, T, D] read: update, then attention.
+
+        One float32 token on a CPU reads the memory in place: the same numbers, but nothing is put
+        in order, gathered or unpacked for it.
+        """
+        if self.dtype == q.dtype and in_place(q, k, v) and self.ready(layer):
+            self.store(layer, k, v)
+            return attention_in_place(q, *self.source(layer))
         k, v = self.update(layer, k, v)
         store = self.layers[layer]
         return attention(q, k, v, store.window, store.sinks, self.padding(layer, k.shape[2]))
+
+    @property
+    def direct(self) -> bool:
+        """Whether `attend_token` serves it: every layer in plain memory, and `ready`."""
+        return all(hasattr(store, "claim") and self.ready(i) for i, store in enumerate(self.layers))
+
+    def attend_token(self, layer: int, qkv, cos, sin):
+        """`attend` for one float32 token a sequence on a CPU, whose queries and keys are yet to be rotated.
+
+        qkv       [B, (H + 2 H_kv) × D]: queries, keys and values as one projection gives them
+        cos, sin  [1 or B, D], of each sequence's position, as NumPy's arrays
+        Returns [B, H × D]. Needs `direct`.
+        """
+        slots = self.claim(layer)
+        memory, n_kv_heads, start, stop = self.source(layer)
+        heads = qkv.shape[1] // cos.shape[1] - 2 * n_kv_heads, n_kv_heads
+        threads = torch.get_num_threads()
+        out = self.kernel.attend_token(qkv.numpy(), heads, cos, sin, memory, slots, start, stop, threads)
+        return torch.from_numpy(out)
+
+    def claim(self, layer: int):
+        """The slots [B] of one more token a sequence, now counted as held. Raises CacheFull."""
+        slot = self.layers[layer].claim()
+        if self._slots is None or self._slots[0] != slot:
+            self._slots = np.full(self.batch, slot)
+        return self._slots
+
+    def ready(self, layer: int) -> bool:
+        """Whether the layer's memory can be read in place.
+
+        Not if a subclass has an `update` of its own, nor a ring with padding in it, which needs its order.
+        """
+        store = self.layers[layer]
+        padded_ring = self.pad is not None and store.window is not None
+        return type(self).update is Cache.update and hasattr(store, "source") and not padded_ring
+
+    def store(self, layer: int, k, v) -> None:
+        """Store new keys and values. Raises CacheFull (a ValueError)."""
+        self.layers[layer].store(k, v)
+
+    def source(self, layer: int):
+        """A layer's memory (`kvlib.memory`), its KV heads, and each sequence's first token and end, [B]."""
+        memory, end = self.layers[layer].source()
+        if self._stop is None or self._stop[0] != end or layer == 0:  # most often every layer's is one
+            self._stop = np.full(self.batch, end)
+            self._start = np.zeros(self.batch, np.int64) if self.pad is None else self.pad.numpy()
+        return memory, self.layout.layers[layer].n_kv_heads, self._start, self._stop
 
     def padding(self, layer: int, S: int):
         """[B]: how many of the S keys that `update` returned are padding, or None."""

@@ -4,12 +4,15 @@ Sequences of different length share the pool without gaps; a forked sequence sha
 past until it writes (copy-on-write); a freed one's blocks are used again.
 """
 
+import numpy as np
 import torch
 
-from ..attention import attention
+from ..attention import attention, attention_in_place, in_place
 from ..blocks import BlockPool, BlockTable, append_all
+from ..memory import Paged
 from ..units import count
 from .base import Cache
+from .storage import zeros
 
 
 class PagedCache(Cache):
@@ -32,33 +35,68 @@ class PagedCache(Cache):
     def storage(self, kv):
         """Keys and values [2, H_kv, slots, D]; slot = block × block_size + offset."""
         slots = self.pool.num_blocks * self.pool.block_size
-        return torch.zeros(2, kv.n_kv_heads, slots, kv.head_dim, dtype=self.dtype, device=self.device)
+        return zeros(2, kv.n_kv_heads, slots, kv.head_dim, dtype=self.dtype, device=self.device)
 
-    def update(self, layer, k, v):
+    def store(self, layer, k, v):
         """Layer 0 comes first: it takes the blocks that every layer then writes to.
 
-        Sequences of different length are returned with padding in front, where
-        `padding` says how much. Raises OutOfBlocks, with nothing changed, if the pool is short.
+        Raises OutOfBlocks, with nothing changed, if the pool is short.
         """
         if layer == 0:
             self._grow(k.shape[2])
-        store = self.layers[layer]
-        new = torch.stack((k, v)).permute(0, 2, 1, 3, 4).flatten(2, 3)  # [2, H_kv, B·T, D]
-        store.index_copy_(2, self._write, new if self._real is None else new[:, :, self._real])
+        for memory, new in zip(self.layers[layer], (k, v), strict=True):
+            new = new.transpose(0, 1).flatten(1, 2)  # [H_kv, B·T, D]
+            memory.index_copy_(1, self._write, new if self._real is None else new[:, self._real])
+
+    def update(self, layer, k, v):
+        """`store`, and what is held, gathered from its blocks.
+
+        Sequences of different length are returned with padding in front, where `padding` says how much.
+        """
+        self.store(layer, k, v)
+        if layer == 0:
+            self._read = self._slots_to_read()
         B, S = self._read.shape
-        held = store.index_select(2, self._read.flatten())
+        held = self.layers[layer].index_select(2, self._read.flatten())
         k, v = held.unflatten(2, (B, S)).transpose(1, 2)  # 2 × [B, H_kv, S, D]
         return k, v
 
     def attend(self, layer, q, k, v):
+        if self.dtype == q.dtype and in_place(q, k, v) and self.ready(layer):
+            self.store(layer, k, v)
+            return attention_in_place(q, *self.source(layer))
         k, v = self.update(layer, k, v)
         return attention(q, k, v, self.layout.layers[layer].window, pad=self._padding)
+
+    def source(self, layer):
+        """A layer's memory, its KV heads, and each sequence's first token in the window and its end, [B]."""
+        if layer == 0:
+            table = np.zeros((self.batch, max(len(t.blocks) for t in self.tables)), np.int64)
+            for row, t in zip(table, self.tables, strict=True):
+                row[: len(t.blocks)] = t.blocks
+            self._table, self._stop = table, np.array(self.lengths)
+        k, v = self.layers[layer].numpy()
+        window = self.layout.layers[layer].window
+        start = np.zeros_like(self._stop) if window is None else (self._stop - window).clip(min=0)
+        return Paged(k, v, self._table, self.pool.block_size), len(k), start, self._stop
 
     def padding(self, layer, S):
         return self._padding
 
+    def ready(self, layer):
+        return type(self).update is PagedCache.update
+
+    @property
+    def direct(self):
+        return self.ready(0)
+
+    def claim(self, layer):
+        if layer == 0:
+            self._grow(1)
+        return self._write.numpy()
+
     def _grow(self, T):
-        """Blocks for T more tokens of each sequence, and the slots to write and to read."""
+        """Blocks for T more tokens of each sequence, and the slots to write."""
         fresh = [T] * self.batch
         if self.length == 0 and self._first_pad is not None:  # a batch of prompts, filled up in front
             fresh = [T - int(pad) for pad in self._first_pad]
@@ -68,17 +106,23 @@ class PagedCache(Cache):
                 store[:, :, target * size : (target + 1) * size] = store[
                     :, :, source * size : (source + 1) * size
                 ]
-        S = max(self.lengths)
-        self._read = torch.zeros(self.batch, S, dtype=torch.long, device=self.device)  # padding reads slot 0
-        for row, table in zip(self._read, self.tables, strict=True):
-            row[S - table.length :] = self.slots(table)
         self._padding = self.pad
-        written = self._read[:, S - T :]
         self._real = None  # which of the new tokens are not padding
         if min(fresh) < T:
             real = torch.arange(T, device=self.device) >= T - torch.tensor(fresh, device=self.device)[:, None]
-            self._real, written = real.flatten().nonzero().squeeze(1), written[real]
-        self._write = written.flatten()
+            self._real = real.flatten().nonzero().squeeze(1)
+        written = [
+            t.slot(i) for t, n in zip(self.tables, fresh, strict=True) for i in range(t.length - n, t.length)
+        ]
+        self._write = torch.tensor(written, device=self.device)
+
+    def _slots_to_read(self):
+        """[B, S]: each sequence's slots, oldest first, behind what fills up the shorter ones."""
+        S = self.length
+        read = torch.zeros(self.batch, S, dtype=torch.long, device=self.device)  # padding reads slot 0
+        for row, table in zip(read, self.tables, strict=True):
+            row[S - table.length :] = self.slots(table)
+        return read
 
     def slots(self, table):
         """Where the table's tokens lie, in order."""

@@ -1,7 +1,12 @@
 """Where one layer's keys and values lie: in one piece, or in a ring."""
 
+import math
+import mmap
+from contextlib import suppress
+
 import torch
 
+from ..memory import Plain
 from ..units import dtype as as_dtype, unknown
 
 TORCH_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -13,6 +18,17 @@ def torch_dtype(dtype) -> torch.dtype:
     if name not in TORCH_DTYPES:
         raise unknown("dtype", name, TORCH_DTYPES)
     return TORCH_DTYPES[name]
+
+
+def zeros(*shape, dtype, device):
+    """Zeroed memory for a cache; on Linux in huge pages, for finding small ones slows a CPU's reading."""
+    nbytes = math.prod(shape) * dtype.itemsize
+    if torch.device(device).type != "cpu" or not nbytes or not hasattr(mmap, "MADV_HUGEPAGE"):
+        return torch.zeros(shape, dtype=dtype, device=device)
+    memory = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with suppress(OSError):  # a kernel without them
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    return torch.frombuffer(memory, dtype=dtype).view(shape)
 
 
 class CacheFull(ValueError):
@@ -29,17 +45,31 @@ class ContiguousLayer:
 
     def __init__(self, n_kv_heads, head_dim, *, batch, capacity, dtype, device):
         # Zeros, not empty: what was never written must not turn a masked sum into nan.
-        self.k = torch.zeros(batch, n_kv_heads, capacity, head_dim, dtype=dtype, device=device)
-        self.v = torch.zeros_like(self.k)
+        shape = batch, n_kv_heads, capacity, head_dim
+        self.k, self.v = (zeros(*shape, dtype=dtype, device=device) for _ in "kv")
         self.capacity, self.length = capacity, 0
+        plain = dtype == torch.float32 and self.k.device.type == "cpu"
+        self.memory = Plain(self.k.numpy(), self.v.numpy()) if plain else None
 
-    def update(self, k, v):
+    def store(self, k, v):
+        """Write the new tokens' keys and values [B, H_kv, T, D]; no other memory is touched."""
         end = self.length + k.shape[2]
         if end > self.capacity:
             raise CacheFull(end, self.capacity)
         self.k[:, :, self.length : end] = k
         self.v[:, :, self.length : end] = v
         self.length = end
+
+    def claim(self) -> int:
+        """The slot of one more token, now counted as held; its writer fills it."""
+        if self.window is None and self.length == self.capacity:
+            raise CacheFull(self.length + 1, self.capacity)
+        self.length += 1
+        return self.slot(self.length - 1)
+
+    def update(self, k, v):
+        """`store`, and what is held."""
+        self.store(k, v)
         return self.held()
 
     def update_at(self, position, k, v):
@@ -53,6 +83,10 @@ class ContiguousLayer:
     def held(self):
         """Keys and values held, oldest first: views, nothing is copied."""
         return self.k[:, :, : self.length], self.v[:, :, : self.length]
+
+    def source(self):
+        """The memory as `kvlib.kernel` reads it, and how many of its slots are filled."""
+        return self.memory, min(self.length, self.capacity)
 
     def slot(self, position):
         """Where the token at `position` lies; an int or a tensor of them."""
@@ -79,15 +113,24 @@ class RingLayer(ContiguousLayer):
         self.window, self.sinks = window, sinks
 
     def update(self, k, v):
+        if k.shape[2] == 1:
+            return super().update(k, v)
+        # The first of the new tokens still see what the last of them overwrite.
+        seen = tuple(torch.cat(pair, dim=2) for pair in zip(self.held(), (k, v), strict=True))
+        self.store(k, v)
+        return seen
+
+    def store(self, k, v):
         T = k.shape[2]
-        if T > 1:  # the first of the new tokens still see what the last of them overwrite
-            seen = tuple(torch.cat(pair, dim=2) for pair in zip(self.held(), (k, v), strict=True))
+        if T == 1:
+            slot = self.claim()
+            self.k[:, :, slot : slot + 1], self.v[:, :, slot : slot + 1] = k, v
+            return
         keep = [t for t in range(T) if self.length + t < self.sinks or T - t <= self.window]
         slots = torch.tensor([self.slot(self.length + t) for t in keep], device=k.device)
         self.k.index_copy_(2, slots, k[:, :, keep])
         self.v.index_copy_(2, slots, v[:, :, keep])
         self.length += T
-        return seen if T > 1 else self.held()
 
     def held(self):
         """Keys and values held, oldest first. Once the ring has turned, putting it in order copies it."""

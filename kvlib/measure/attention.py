@@ -10,7 +10,7 @@ from functools import partial
 import torch
 
 from ..attention import attention
-from ..cache import torch_dtype
+from ..cache.storage import torch_dtype, zeros
 from ..units import MiB, count
 from .timing import Copy, median, timed
 
@@ -53,7 +53,7 @@ def attention_against_copy(
     q = torch.randn(batch, n_heads, 1, head_dim).to(device, torch_dtype(dtype))
     per_token = batch * n_kv_heads * head_dim
     size = max(max(contexts) * per_token, APART // 2 // q.element_size())
-    pools = [torch.empty(size, dtype=q.dtype, device=device).normal_() for _ in ("keys", "values")]
+    pools = [zeros(size, dtype=q.dtype, device=device).normal_() for _ in ("keys", "values")]
 
     calls = {"copy": Copy(device)}
     for context in contexts:
