@@ -144,6 +144,32 @@ def test_quantised_caches_stay_within_their_step(codes, group, seed, keys, chunk
         assert ((out[0].double() - reference.batch(q, k, v)).abs() <= limit).all()
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    codes=st.sampled_from(["int8", "int4", "int2"]), group=st.sampled_from([4, 8]), seed=st.integers(0, 3),
+    window=st.integers(1, 12), chunks=chunkings(), heads=st.sampled_from(sorted(HEADS)),
+)  # fmt: skip
+def test_a_sliding_layer_is_a_ring_of_codes(codes, group, seed, window, chunks, heads):
+    """Every key and value is what its codes stand for, in the window and in the full layer beside it."""
+    H, H_kv = HEADS[heads]
+    q, k, v = draw(H, H_kv, sum(chunks), seed=seed)
+    layout = CacheLayout((LayerKV("sliding", H_kv, D, window=window), LayerKV("full", H_kv, D)), n_heads=H)
+    cache = QuantisedCache(layout, codes=codes, group=group, batch=2, capacity=sum(chunks))
+    out = run(cache, q, k, v, chunks)
+    groups = (x.unflatten(3, (-1, group)) for x in (k, v))
+    k, v = (
+        quantise.dequantise(*quantise.quantise(x, quantise.BITS[codes], dim=4)).flatten(3) for x in groups
+    )
+    for layer, W in enumerate((window, None)):
+        assert (out[layer].double() - reference.batch(q, k, v, W)).abs().max() < TOLERANCE["fp32"]
+
+
+def test_a_ring_of_codes_takes_tokens_one_by_one():
+    layout = CacheLayout((LayerKV("sliding", 1, D, window=4),))
+    with pytest.raises(ValueError, match="keys must be .token."):
+        QuantisedCache(layout, group=8, keys="channel")
+
+
 @pytest.mark.parametrize("bits", [8, 4, 2])
 def test_packed_codes_come_back(bits):
     codes = torch.randint(0, 2**bits, (3, 5, 16), dtype=torch.uint8)

@@ -2,7 +2,7 @@
 
 from ..units import count, dtype as as_dtype, unknown
 from .base import Cache
-from .quantise import BITS, QuantisedLayer
+from .quantise import BITS, QuantisedLayer, QuantisedRing
 from .storage import ContiguousLayer, RingLayer
 
 
@@ -43,7 +43,8 @@ class QuantisedCache(Cache):
 
     codes   int8, int4 or int2
     keys    "token": a group lies within one token's keys; "channel": along one channel,
-            over `group` tokens (KIVI). Values always have theirs within a token.
+            over `group` tokens (KIVI). Values always have theirs within a token. A sliding
+            layer is a ring of codes, which takes tokens one by one and so needs "token".
     """
 
     kind = "quantised"
@@ -58,14 +59,19 @@ class QuantisedCache(Cache):
         super().__init__(layout, **rest)
 
     def storage(self, kv):
-        if kv.window is not None:
-            raise ValueError("layout: a quantised cache holds full attention layers, not sliding ones")
+        if kv.window is not None and self.keys == "channel":
+            raise ValueError('keys must be "token" for a layout with sliding layers, not "channel"')
         if kv.head_dim % self.group:
             raise ValueError(f"group must divide head_dim {kv.head_dim}, not be {self.group}")
-        room = dict(bits=BITS[self.codes], group=self.group, channel=self.keys == "channel", **self._room())
-        return QuantisedLayer(kv.n_kv_heads, kv.head_dim, capacity=self.capacity, **room)
+        room = dict(bits=BITS[self.codes], group=self.group, **self._room())
+        if kv.window is not None:
+            return QuantisedRing(kv.n_kv_heads, kv.head_dim, window=kv.window, **room)
+        channel = self.keys == "channel"
+        return QuantisedLayer(kv.n_kv_heads, kv.head_dim, channel=channel, capacity=self.capacity, **room)
 
     def predict(self, context):
-        waiting = context % self.group if self.keys == "channel" else 0
+        if self.keys == "token":
+            return self.layout.bytes(context, self.batch, self.packed_dtype)
+        waiting = context % self.group
         packed = self.layout.bytes_per_token(self.packed_dtype) * (context - waiting)
         return self.batch * (packed + self.layout.bytes_per_token(self._dtype_name()) * waiting)

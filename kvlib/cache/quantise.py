@@ -4,9 +4,11 @@ Codes are packed into real bytes, 8 / bits to a byte; scale and zero are float16
 of n numbers takes n × bits / 8 + 4 bytes, which is what `kvlib.units.dtype("int4-g32")` says.
 """
 
+import numpy as np
 import torch
 
-from .storage import CacheFull
+from ..memory import Packed
+from .storage import CacheFull, zeros
 
 BITS = {"int8": 8, "int4": 4, "int2": 2}
 
@@ -72,9 +74,8 @@ class PackedTensor:
         self.bits, self.group, self.channel, self.dtype = bits, group, channel, dtype
         shape = batch, n_kv_heads, capacity
         scales = (*shape[:2], capacity // group, head_dim) if channel else (*shape, head_dim // group)
-        self.codes = torch.zeros(*shape, head_dim * bits // 8, dtype=torch.uint8, device=device)
-        self.scale = torch.zeros(scales, dtype=torch.float16, device=device)
-        self.zero = torch.zeros_like(self.scale)
+        self.codes = zeros(*shape, head_dim * bits // 8, dtype=torch.uint8, device=device)
+        self.scale, self.zero = (zeros(*scales, dtype=torch.float16, device=device) for _ in range(2))
 
     def write(self, start, x):
         """Pack x [B, H_kv, T, D] as tokens start … start + T; whole groups of tokens if channel."""
@@ -84,12 +85,22 @@ class PackedTensor:
         groups = self._groups(start, end)
         self.scale[:, :, groups], self.zero[:, :, groups] = self._flat(scale), self._flat(zero)
 
+    def rounded(self, x):
+        """x [B, H_kv, T, D] as it would be read after it was written."""
+        codes, scale, zero = quantise(self._grouped(x), self.bits, dim=3 if self.channel else 4)
+        return dequantise(codes, scale, zero, self.dtype).view(x.shape)
+
     def read(self, end):
         """The first `end` tokens, dequantised: [B, H_kv, end, D]."""
         groups = self._groups(0, end)
         codes = unpack(self.codes[:, :, :end], self.bits)
         scale, zero = (self._spread(x[:, :, groups]) for x in (self.scale, self.zero))
         return dequantise(self._grouped(codes), scale, zero, self.dtype).view(codes.shape)
+
+    def arrays(self):
+        """Codes, and the bits of the float16 scales and zeros, which Numba does not know, as NumPy's."""
+        scale, zero = (x.view(torch.int16).numpy().view(np.uint16) for x in (self.scale, self.zero))
+        return self.codes.numpy(), scale, zero
 
     def nbytes(self, end) -> int:
         """Bytes of the first `end` tokens: codes, scales and zeros."""
@@ -135,7 +146,8 @@ class QuantisedLayer:
         self.k_waiting = torch.zeros(batch, n_kv_heads, waiting, head_dim, dtype=dtype, device=device)
         self.v_waiting = torch.zeros_like(self.k_waiting)
 
-    def update(self, k, v):
+    def store(self, k, v):
+        """Pack the new tokens' keys and values [B, H_kv, T, D], or let them wait for their group."""
         end = self.length + k.shape[2]
         if end > self.capacity:
             raise CacheFull(end, self.capacity)
@@ -153,6 +165,10 @@ class QuantisedLayer:
         if self.channel:
             self.k_waiting[:, :, : end - packed] = k[:, :, fresh:]
             self.v_waiting[:, :, : end - packed] = v[:, :, fresh:]
+
+    def update(self, k, v):
+        """`store`, and what is held."""
+        self.store(k, v)
         return self.held()
 
     def held(self):
@@ -164,8 +180,15 @@ class QuantisedLayer:
             v = torch.cat([v, self.v_waiting[:, :, :n]], dim=2)
         return k, v
 
+    def source(self):
+        """The memory as `kvlib.kernel` reads it, and how many tokens are in it."""
+        waiting = self.k_waiting.numpy(), self.v_waiting.numpy()
+        form = self.packed, self.k.bits, self.group, self.channel
+        return Packed(*self.k.arrays(), *self.v.arrays(), *waiting, *form), self.length
+
     @property
     def nbytes(self) -> int:
+        """Bytes of the tokens held: codes, scales and zeros, and those that wait."""
         n = self.length - self.packed
         waiting = self.k_waiting[:, :, :n].nbytes + self.v_waiting[:, :, :n].nbytes
         return self.k.nbytes(self.packed) + self.v.nbytes(self.packed) + waiting
@@ -174,3 +197,46 @@ class QuantisedLayer:
     def reserved_bytes(self) -> int:
         waiting = self.k_waiting.nbytes + self.v_waiting.nbytes
         return self.k.reserved_bytes + self.v.reserved_bytes + waiting
+
+
+class QuantisedRing(QuantisedLayer):
+    """The last `window` tokens as packed codes in a ring, each token's groups within it."""
+
+    def __init__(self, n_kv_heads, head_dim, *, window, **rest):
+        super().__init__(n_kv_heads, head_dim, channel=False, capacity=window, **rest)
+        self.window = window
+
+    def store(self, k, v):
+        T = k.shape[2]
+        t = max(0, T - self.window)  # what came before would be overwritten at once
+        while t < T:  # to the end of the ring, and on from its beginning
+            slot = (self.length + t) % self.window
+            n = min(T - t, self.window - slot)
+            self.k.write(slot, k[:, :, t : t + n])
+            self.v.write(slot, v[:, :, t : t + n])
+            t += n
+        self.length += T
+        self.packed = min(self.length, self.window)
+
+    def update(self, k, v):
+        if k.shape[2] == 1:
+            return super().update(k, v)
+        # The first of the new tokens still see what the last of them overwrite.
+        seen = self.held()
+        self.store(k, v)
+        return tuple(
+            torch.cat([past, packed.rounded(new)], dim=2)
+            for past, packed, new in zip(seen, (self.k, self.v), (k, v), strict=True)
+        )
+
+    def held(self):
+        k, v = self.k.read(self.packed), self.v.read(self.packed)
+        turn = self.length % self.window if self.length > self.window else 0  # the oldest token's place
+        return k.roll(-turn, dims=2), v.roll(-turn, dims=2)
+
+    def source(self):
+        return super().source()[0], self.packed
+
+    @property
+    def nbytes(self) -> int:
+        return self.k.nbytes(self.packed) + self.v.nbytes(self.packed)
