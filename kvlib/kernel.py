@@ -17,13 +17,10 @@ from numba.core import config
 from numba.extending import overload
 
 from .memory import Packed, Paged, Plain
+from .packed import FLAGS, jit, quantise, rescale_channels, rescale_tokens, unpack
 
 TILE = 64  # tokens between two corrections of the running softmax
 ALONE = 2**18  # bytes below which waking a second thread costs more than it saves
-
-# Sums may be reordered, which is what lets them be vectorised; nan and inf stay what they are.
-FLAGS = dict(fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy", cache=True)
-jit = njit(**FLAGS)
 
 
 def attend(q, source, n_kv_heads, start, stop, threads=1):
@@ -46,7 +43,7 @@ def attend_token(qkv, heads, cos, sin, source, slots, start, stop, threads=1):
     qkv       [B, (H + 2 H_kv) × D]: queries, keys and values as one projection gives them
     heads     H, H_kv
     cos, sin  [1 or B, D], as `kvlib.decoder.rotary_tables` makes them
-    source    Plain or Paged memory; the token of sequence b goes to slots[b]
+    source    memory, not Packed by_channel; the token of sequence b goes to slots[b]
     Returns [B, H × D]. For start, stop see `attend`.
     """
     parts = _parts(len(qkv) * heads[1], cos.shape[1], int(stop[0]), threads)
@@ -148,16 +145,15 @@ def place(qkv, heads, cos, sin, source, slots):
     """Store each sequence's keys, turned to its position, and values; return its turned queries [B, H, D]."""
     n_heads, n_kv_heads = heads
     B, D = len(qkv), cos.shape[1]
-    q = np.empty((B, n_heads, D), np.float32)
+    q, k = np.empty((B, n_heads, D), np.float32), np.empty(D, np.float32)
     for b in range(B):
         at = b if len(cos) > 1 else 0
         x = qkv[b].reshape(-1, D)
         for h in range(n_heads):
             rotate(x[h], cos[at], sin[at], q[b, h])
         for h in range(n_kv_heads):
-            k, v = row(source, b, h, slots[b])
             rotate(x[n_heads + h], cos[at], sin[at], k)
-            v[:] = x[n_heads + n_kv_heads + h]
+            put(source, b, h, slots[b], k, x[n_heads + n_kv_heads + h])
     return q
 
 
@@ -170,16 +166,28 @@ def rotate(x, cos, sin, out):
         out[half + i] = x[half + i] * cos[half + i] + x[i] * sin[half + i]
 
 
-def row(source, b, h, slot):
-    """Key and value [D] of sequence b and KV head h in a slot of float32 memory."""
+def put(source, b, h, slot, k, v):
+    """Write key and value [D] of sequence b and KV head h to a slot."""
     raise NotImplementedError  # compiled code takes the one for its source
 
 
-@overload(row)
-def _row(source, b, h, slot):
-    if source.instance_class is Paged:
-        return lambda source, b, h, slot: (source.k[h, slot], source.v[h, slot])
-    return lambda source, b, h, slot: (source.k[b, h, slot], source.v[b, h, slot])
+@overload(put)
+def _put(source, b, h, slot, k, v):
+    return {Plain: _put_plain, Paged: _put_paged, Packed: _put_packed}[source.instance_class]
+
+
+def _put_plain(source, b, h, slot, k, v):
+    source.k[b, h, slot, :], source.v[b, h, slot, :] = k, v
+
+
+def _put_paged(source, b, h, slot, k, v):
+    source.k[h, slot, :], source.v[h, slot, :] = k, v
+
+
+def _put_packed(source, b, h, slot, k, v):
+    bits, group = source.bits, source.group
+    quantise(k, bits, group, source.k[b, h, slot], source.k_scale[b, h, slot], source.k_zero[b, h, slot])
+    quantise(v, bits, group, source.v[b, h, slot], source.v_scale[b, h, slot], source.v_zero[b, h, slot])
 
 
 @jit
@@ -330,50 +338,3 @@ def weigh(s, v, first, n, acc):
                 b[d] += p1 * x[d] + r1 * y[d]
                 c[d] += p2 * x[d] + r2 * y[d]
                 e[d] += p3 * x[d] + r3 * y[d]
-
-
-@jit
-def unpack(codes, first, n, bits, out):
-    """The codes of n tokens as numbers; the first code of a byte is in its lowest bits."""
-    for j in range(n):
-        packed, row = codes[first + j], out[j]
-        if bits == 8:
-            for i in range(len(packed)):
-                row[i] = packed[i]
-        elif bits == 4:
-            for i in range(len(packed)):
-                row[2 * i] = packed[i] & 15
-                row[2 * i + 1] = packed[i] >> 4
-        else:
-            for i in range(len(packed)):
-                row[4 * i] = packed[i] & 3
-                row[4 * i + 1] = packed[i] >> 2 & 3
-                row[4 * i + 2] = packed[i] >> 4 & 3
-                row[4 * i + 3] = packed[i] >> 6
-
-
-@jit
-def half(bits):
-    """The number that a float16's bits stand for: shifted into a float32, whose exponent starts 112 lower."""
-    x = np.uint32(bits)
-    return np.uint32((x & 0x8000) << 16 | (x & 0x7FFF) << 13).view(np.float32) * np.float32(2.0**112)
-
-
-@jit
-def rescale_tokens(scale, zero, first, n, group, out):
-    """Codes × scale + zero, where a group lies within a token."""
-    for j in range(n):
-        for g in range(scale.shape[1]):
-            a, b = half(scale[first + j, g]), half(zero[first + j, g])
-            part = out[j, g * group : (g + 1) * group]
-            for i in range(group):
-                part[i] = part[i] * a + b
-
-
-@jit
-def rescale_channels(scale, zero, first, n, group, out):
-    """Codes × scale + zero, where a group is one channel over `group` tokens."""
-    for j in range(n):
-        a, b, row = scale[(first + j) // group], zero[(first + j) // group], out[j]
-        for d in range(len(row)):
-            row[d] = row[d] * half(a[d]) + half(b[d])

@@ -6,7 +6,7 @@ import reference
 import torch
 from hypothesis import given, settings, strategies as st
 
-from kvlib import kernel
+from kvlib import kernel, packed
 from kvlib.attention import attention
 from kvlib.cache import ContiguousCache, PagedCache, make_cache
 from kvlib.cache.quantise import pack
@@ -103,16 +103,14 @@ def test_packed_memory(threads, span, bits, by_channel, group, seed):
 def test_every_code_is_unpacked(bits):
     codes = torch.randint(0, 2**bits, (5, 32), dtype=torch.uint8)
     out = np.empty((5, 32), np.float32)
-    kernel.unpack(pack(codes, bits).numpy(), 0, 5, bits, out)
+    packed.unpack(pack(codes, bits).numpy(), 0, 5, bits, out)
     assert torch.equal(torch.from_numpy(out), codes.float())
 
 
-def test_every_finite_half_is_read_exactly():
+def test_every_half_is_read_exactly():
     bits = np.arange(2**16, dtype=np.uint16)
-    halves = bits.view(np.float16).astype(np.float32)
-    finite = np.isfinite(halves)
-    read = np.array([kernel.half(b) for b in bits[finite]], np.float32)
-    assert np.array_equal(read, halves[finite])
+    read = np.array([packed.half(b) for b in bits], np.float32)
+    assert np.array_equal(read, bits.view(np.float16).astype(np.float32), equal_nan=True)
 
 
 def test_exp_is_within_its_promise():
@@ -209,3 +207,46 @@ def test_one_token_of_a_contiguous_window():
     full = torch.cat([torch.zeros(2, 4, 29, 8), q], dim=2)
     expected = reference.batch(full, k, v, 7)[:, :, -1:]
     torch.testing.assert_close(attention(q, k, v, window=7).double(), expected, **TIGHT)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e-6, 1e-4, 1.0, 300.0, 1e5])
+def test_the_nearest_half_is_torchs(scale):
+    torch.manual_seed(0)
+    x = torch.tensor([0.0, -0.0, 65519.9, 65520.0, torch.inf, -torch.inf])
+    x = torch.cat([torch.randn(3000) * scale, x])
+    x = torch.cat([x, x.half().float(), (x.half().float() + (x * 1.0009765625).half().float()) / 2])  # ties
+    x = x[~x.isnan()]
+    bits = np.array([packed.to_half(y) for y in x.numpy()], np.uint16)
+    assert np.array_equal(bits, x.half().view(torch.int16).numpy().view(np.uint16))
+    assert np.isnan(packed.half(packed.to_half(np.float32(np.nan))))
+
+
+@pytest.mark.parametrize("bits", [8, 4, 2])
+@pytest.mark.parametrize("scale, offset", [(1.0, 0.0), (1e-5, 0.0), (0.0, 3.0), (100.0, -40.0)])
+def test_a_token_is_packed_to_the_same_bytes(bits, scale, offset):
+    """`attend_token`, whose rotation by nothing changes no bit, against `update`."""
+    layout = CacheLayout.uniform(1, 2, 32, n_heads=4)
+    options = dict(codes=f"int{bits}", group=16, batch=3, capacity=30)
+    ours, theirs = (make_cache("quantised", layout, **options) for _ in range(2))
+    cos, sin = np.ones((1, 32), np.float32), np.zeros((1, 32), np.float32)
+    torch.manual_seed(0)
+    for _ in range(30):
+        heads = torch.randn(3, 8, 1, 32) * scale + offset
+        heads[:, :4] /= 100 + 1e4 * scale  # scores too large for float32 would say nothing
+        out = ours.attend_token(0, heads.flatten(1), cos, sin)
+        held = theirs.update(0, heads[:, 4:6], heads[:, 6:])
+        expected = attention(heads[:, :4].double(), *(x.double() for x in held))
+        torch.testing.assert_close(out.view(3, 4, 1, 32).double(), expected, atol=1e-3, rtol=1e-3)
+    for name in "kv":
+        x, y = getattr(ours.layers[0], name), getattr(theirs.layers[0], name)
+        assert torch.equal(x.codes, y.codes)
+        assert torch.equal(x.scale, y.scale) and torch.equal(x.zero, y.zero)
+    assert ours.nbytes == theirs.nbytes == ours.predicted_bytes
+
+
+def test_a_packed_nan_comes_back():
+    x = np.arange(16, dtype=np.float32)
+    x[5] = np.nan
+    codes, scale, zero = np.zeros(8, np.uint8), np.zeros(2, np.uint16), np.zeros(2, np.uint16)
+    packed.quantise(x, 4, 8, codes, scale, zero)
+    assert np.isnan(packed.half(zero[0])) and np.isfinite(packed.half(zero[1]))

@@ -66,8 +66,8 @@ class Cache:
 
     @property
     def direct(self) -> bool:
-        """Whether `attend_token` serves it: every layer in plain memory, and `ready`."""
-        return all(hasattr(store, "claim") and self.ready(i) for i, store in enumerate(self.layers))
+        """Whether `attend_token` serves it: every layer `ready`, and able to take a token by itself."""
+        return all(self.ready(i) and store.claims for i, store in enumerate(self.layers))
 
     def attend_token(self, layer: int, qkv, cos, sin):
         """`attend` for one float32 token a sequence on a CPU, whose queries and keys are yet to be rotated.

@@ -145,6 +145,8 @@ class QuantisedLayer:
         waiting = group if channel else 0
         self.k_waiting = torch.zeros(batch, n_kv_heads, waiting, head_dim, dtype=dtype, device=device)
         self.v_waiting = torch.zeros_like(self.k_waiting)
+        self.claims = not channel  # a channel's codes are made for a whole group of tokens
+        self._memory = None
 
     def store(self, k, v):
         """Pack the new tokens' keys and values [B, H_kv, T, D], or let them wait for their group."""
@@ -182,9 +184,18 @@ class QuantisedLayer:
 
     def source(self):
         """The memory as `kvlib.kernel` reads it, and how many tokens are in it."""
-        waiting = self.k_waiting.numpy(), self.v_waiting.numpy()
-        form = self.packed, self.k.bits, self.group, self.channel
-        return Packed(*self.k.arrays(), *self.v.arrays(), *waiting, *form), self.length
+        if self._memory is None:
+            waiting = self.k_waiting.numpy(), self.v_waiting.numpy()
+            self._memory = *self.k.arrays(), *self.v.arrays(), *waiting
+        return Packed(*self._memory, self.packed, self.k.bits, self.group, self.channel), self.length
+
+    def claim(self) -> int:
+        """The slot of one more token, now counted as held; its writer fills it."""
+        if self.length == self.capacity:
+            raise CacheFull(self.length + 1, self.capacity)
+        self.length += 1
+        self.packed += 1
+        return self.length - 1
 
     @property
     def nbytes(self) -> int:
@@ -228,6 +239,11 @@ class QuantisedRing(QuantisedLayer):
             torch.cat([past, packed.rounded(new)], dim=2)
             for past, packed, new in zip(seen, (self.k, self.v), (k, v), strict=True)
         )
+
+    def claim(self):
+        self.length += 1
+        self.packed = min(self.length, self.window)
+        return (self.length - 1) % self.window
 
     def held(self):
         k, v = self.k.read(self.packed), self.v.read(self.packed)

@@ -42,6 +42,7 @@ class ContiguousLayer:
     """All keys in one tensor, all values in another, in the order of their tokens."""
 
     window, sinks = None, 0
+    claims = True  # `claim` serves it
 
     def __init__(self, n_kv_heads, head_dim, *, batch, capacity, dtype, device):
         # Zeros, not empty: what was never written must not turn a masked sum into nan.
