@@ -6,7 +6,7 @@ import reference
 import torch
 from hypothesis import given, settings, strategies as st
 
-from kvlib import kernel, packed
+from kvlib import kernel
 from kvlib.attention import attention
 from kvlib.cache import ContiguousCache, PagedCache, make_cache
 from kvlib.cache.quantise import pack
@@ -103,13 +103,13 @@ def test_packed_memory(threads, span, bits, by_channel, group, seed):
 def test_every_code_is_unpacked(bits):
     codes = torch.randint(0, 2**bits, (5, 32), dtype=torch.uint8)
     out = np.empty((5, 32), np.float32)
-    packed.unpack(pack(codes, bits).numpy(), 0, 5, bits, out)
+    kernel.unpack(pack(codes, bits).numpy(), 0, 5, bits, out)
     assert torch.equal(torch.from_numpy(out), codes.float())
 
 
 def test_every_half_is_read_exactly():
     bits = np.arange(2**16, dtype=np.uint16)
-    read = np.array([packed.half(b) for b in bits], np.float32)
+    read = np.array([kernel.half(b) for b in bits], np.float32)
     assert np.array_equal(read, bits.view(np.float16).astype(np.float32), equal_nan=True)
 
 
@@ -216,9 +216,9 @@ def test_the_nearest_half_is_torchs(scale):
     x = torch.cat([torch.randn(3000) * scale, x])
     x = torch.cat([x, x.half().float(), (x.half().float() + (x * 1.0009765625).half().float()) / 2])  # ties
     x = x[~x.isnan()]
-    bits = np.array([packed.to_half(y) for y in x.numpy()], np.uint16)
+    bits = np.array([kernel.to_half(y) for y in x.numpy()], np.uint16)
     assert np.array_equal(bits, x.half().view(torch.int16).numpy().view(np.uint16))
-    assert np.isnan(packed.half(packed.to_half(np.float32(np.nan))))
+    assert np.isnan(kernel.half(kernel.to_half(np.float32(np.nan))))
 
 
 @pytest.mark.parametrize("bits", [8, 4, 2])
@@ -248,5 +248,5 @@ def test_a_packed_nan_comes_back():
     x = np.arange(16, dtype=np.float32)
     x[5] = np.nan
     codes, scale, zero = np.zeros(8, np.uint8), np.zeros(2, np.uint16), np.zeros(2, np.uint16)
-    packed.quantise(x, 4, 8, codes, scale, zero)
-    assert np.isnan(packed.half(zero[0])) and np.isfinite(packed.half(zero[1]))
+    kernel.quantise(x, 4, 8, codes, scale, zero)
+    assert np.isnan(kernel.half(zero[0])) and np.isfinite(kernel.half(zero[1]))
