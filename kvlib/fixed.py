@@ -117,6 +117,8 @@ def stepper(decoder, cache, pad=None):
     """
     if cache is None:
         return lambda tokens: decoder(tokens, pad=pad)
+    if cache.kernel and cache.ready(0):
+        cache.kernel.prepare(cache.source(0)[0], cache.direct, torch.get_num_threads())
     if decoder.device.type != "cuda" or not cache.fixed:
         return lambda tokens: decoder(tokens, cache)
     graph = None

@@ -14,7 +14,7 @@ import math
 from functools import cache
 
 import numpy as np
-from numba import njit, prange, set_num_threads
+from numba import njit, prange, set_num_threads, typeof
 from numba.core import config
 from numba.extending import overload
 
@@ -26,6 +26,8 @@ ALONE = 2**18  # bytes below which waking a second thread costs more than it sav
 # Sums may be reordered, which is what lets them be vectorised; nan and inf stay what they are.
 FLAGS = dict(fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy", cache=True)
 jit = njit(**FLAGS)
+# Said, not left out: a function compiled for the sake of another would take over the other's.
+exact = njit(**FLAGS | dict(fastmath=False))
 
 
 def attend(q, source, n_kv_heads, start, stop, threads=1):
@@ -56,6 +58,22 @@ def attend_token(qkv, heads, cos, sin, source, slots, start, stop, threads=1):
         return _attend_token(qkv, heads, cos, sin, source, slots, start, stop)
     q = place(qkv, heads, cos, sin, source, slots)
     return _attend_parallel(q, source, heads[1], start, stop, parts).reshape(len(q), -1)
+
+
+def prepare(source, direct, threads=1):
+    """Compile now what a token read from such memory will need, so that no step waits for it.
+
+    direct  whether `attend_token` will be called, and not `attend`
+    """
+    row, index = np.zeros((1, 1), np.float32), np.zeros(1, np.int64)
+    q = np.zeros((1, 1, 1), np.float32)
+    token, read = (row, (1, 1), row, row, source, index), (q, source, 1, index, index, 1)
+    needed = [(_attend_token, (*token, index, index))] if direct else [(_attend, read)]
+    if threads > 1 and _wakes_quickly():
+        needed.append((_attend_parallel, read))
+        needed += [(place, token)] if direct else []
+    for function, arguments in needed:
+        function.compile(tuple(map(typeof, arguments)))
 
 
 def _parts(pairs, D, tokens, threads):
@@ -398,9 +416,12 @@ def rescale_channels(scale, zero, first, n, group, out):
             row[d] = row[d] * half(a[d]) + half(b[d])
 
 
-@njit(cache=True, error_model="numpy")  # exact: to the last bit what `kvlib.cache.quantise.quantise` makes
+@exact
 def quantise(x, bits, group, packed, scale, zero):
-    """Codes, and the float16 bits of scale and zero, of x [D] in groups of neighbours."""
+    """Codes, and the float16 bits of scale and zero, of x [D] in groups of neighbours.
+
+    To the last bit what `kvlib.cache.quantise.quantise` makes.
+    """
     most, per_byte = np.float32(2**bits - 1), 8 // bits
     for g in range(len(scale)):
         part, total = x[g * group : (g + 1) * group], np.float32(0)
@@ -422,13 +443,13 @@ def quantise(x, bits, group, packed, scale, zero):
             packed[g * (group // per_byte) + i] = byte
 
 
-@njit(cache=True)
+@exact
 def round_even(x):
     """The nearest whole number, of two the even one, for |x| < 2**22: float32 holds no fractions at 2**23."""
     return (x + np.float32(1.5 * 2**23)) - np.float32(1.5 * 2**23)
 
 
-@njit(cache=True)
+@exact
 def to_half(x):
     """The bits of the float16 nearest to a float32."""
     bits = np.float32(x).view(np.uint32)

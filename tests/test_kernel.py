@@ -10,7 +10,8 @@ from kvlib import kernel
 from kvlib.attention import attention
 from kvlib.cache import ContiguousCache, PagedCache, make_cache
 from kvlib.cache.quantise import pack
-from kvlib.decoder import rotary_tables, rotate
+from kvlib.decoder import random_decoder, rotary_tables, rotate
+from kvlib.fixed import stepper
 from kvlib.layout import CacheLayout
 from kvlib.memory import Packed, Paged, Plain
 
@@ -193,6 +194,25 @@ def test_an_update_of_ones_own_is_never_passed_by(kind):
     q, k, v = (x.unsqueeze(2) for x in (torch.ones(1, 2, 8), torch.ones(1, 1, 8), torch.ones(1, 1, 8)))
     cache = Forgetful(CacheLayout.uniform(1, 1, 8, n_heads=2), capacity=4)
     assert not cache.direct and cache.attend(0, q, k, v).abs().max() == 0
+
+
+@pytest.mark.parametrize("count", [1, 2], ids="{} threads".format)
+@pytest.mark.parametrize(
+    "kind, options",
+    [("contiguous", {}), ("paged", {}), ("quantised", {}), ("quantised", dict(keys="channel"))],
+)
+def test_no_step_waits_for_a_compiler(kind, options, count, monkeypatch):
+    monkeypatch.setattr(kernel, "ALONE", 0)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: count)
+    layout = CacheLayout.uniform(2, 2, 32, n_heads=4, max_context=64)
+    decoder = random_decoder(layout, hidden=32, ffn=32, vocab=16)
+    cache = make_cache(kind, layout, capacity=64, **options)
+    step = stepper(decoder, cache)
+    compiled = kernel._attend, kernel._attend_token, kernel._attend_parallel, kernel.place
+    step(torch.zeros(1, 20, dtype=torch.long))
+    before = [len(function.signatures) for function in compiled]
+    step(torch.zeros(1, 1, dtype=torch.long))
+    assert [len(function.signatures) for function in compiled] == before
 
 
 def test_gradients_are_never_lost():

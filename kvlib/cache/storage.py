@@ -53,7 +53,7 @@ class ContiguousLayer:
         self.memory = Plain(self.k.numpy(), self.v.numpy()) if plain else None
 
     def store(self, k, v):
-        """Write the new tokens' keys and values [B, H_kv, T, D]; no other memory is touched."""
+        """Write the new tokens' keys and values [B, H_kv, T, D], and nothing else."""
         end = self.length + k.shape[2]
         if end > self.capacity:
             raise CacheFull(end, self.capacity)
