@@ -3,6 +3,9 @@
 Keys and values are never expanded for grouped-query attention. The G = H / H_kv query
 heads that share a KV head become G × T rows of one matrix, so each key is read once.
 
+One new float32 token on a CPU, the step that a reply is made of, has loops of its own in
+`kvlib.kernel`; PyTorch's products serve the rest.
+
 Keys come oldest first and the new ones last, so who may see whom follows from the
 shapes alone: of S keys, the last T belong to the T new tokens.
 """
