@@ -66,7 +66,10 @@ def attention_in_place(q, memory, n_kv_heads, start, stop):
     """What one new token of each sequence reads from memory (`kvlib.memory`), wherever its tokens lie there.
 
     q [B, H, 1, D]; sequence b sees its tokens start[b] … stop[b] - 1. Returns [B, H, 1, D].
+    Raises ValueError for another number of sequences.
     """
+    if len(q) != len(stop):
+        raise ValueError(f"q must have {len(stop)} sequences, as the memory has, not {len(q)}")
     from .kernel import attend  # Numba, which a GPU does without
 
     rows = q.squeeze(2).contiguous().numpy()

@@ -174,6 +174,52 @@ def test_a_token_is_turned_stored_and_read(kind, options, pad, threads):
     assert ours.length == theirs.length == T and ours.nbytes == theirs.nbytes == ours.predicted_bytes
 
 
+@pytest.mark.parametrize("kind, first", [("contiguous", 1), ("contiguous", 12), ("paged", 6)])
+def test_padding_fed_token_by_token(kind, first):
+    """Also before a sequence's own first token, when it sees nothing but padding."""
+    layout = CacheLayout.uniform(2, 2, 16, n_heads=4, max_context=64)
+    decoder = random_decoder(layout, hidden=32, ffn=32, vocab=16)
+    tokens, pad = torch.randint(0, 16, (2, 12)), torch.tensor([0, 5])
+    expected = decoder(tokens, pad=pad, every=True)
+    cache = make_cache(kind, layout, batch=2, capacity=12)
+    cache.pad = pad
+    steps = [decoder(tokens[:, :first], cache, every=True)]
+    steps += [decoder(tokens[:, i : i + 1], cache, every=True) for i in range(first, 12)]
+    out = torch.cat(steps, dim=1)
+    assert out.isfinite().all()
+    torch.testing.assert_close(out[:, 5:], expected[:, 5:], atol=1e-4, rtol=1e-4)
+
+
+def test_one_token_of_some_sequences_only():
+    """A first token that is padding for one of two sequences: nothing of it is stored."""
+    layout = CacheLayout.uniform(2, 1, 8, n_heads=2)
+    cache = PagedCache(layout, batch=2, capacity=8)
+    cache.pad = torch.tensor([1, 0])
+    assert not cache.direct
+    q, k, v = torch.randn(2, 2, 1, 8), torch.randn(2, 1, 1, 8), torch.randn(2, 1, 1, 8)
+    for layer in range(2):
+        out = cache.attend(layer, q, k, v)
+        torch.testing.assert_close(out[1], v[1].expand(2, 1, 8))
+    assert cache.lengths == [0, 1]
+
+
+@pytest.mark.parametrize("kind", ["contiguous", "paged", "sliding", "quantised"])
+def test_what_does_not_fit_is_refused_before_it_is_read(kind):
+    """Compiled loops check no bounds: shapes are checked before them."""
+    layout = CacheLayout.uniform(1, 2, 32, n_heads=4, max_context=64)
+    options = dict(window=8) if kind == "sliding" else {}
+    cache = make_cache(kind, layout, batch=2, capacity=8, **options)
+    q, k = torch.zeros(2, 4, 1, 32), torch.zeros(2, 2, 1, 32)
+    for bad in (q[:, :3], q[:1], q[..., :8]):
+        with pytest.raises(ValueError):
+            cache.attend(0, bad, k, k)
+    with pytest.raises(ValueError, match="2 sequences"):
+        cache.attend(0, q[:1], k[:1], k[:1])
+    decoder = random_decoder(layout, hidden=32, ffn=32, vocab=16)
+    with pytest.raises(ValueError, match="2 sequences"):
+        decoder(torch.zeros(1, 1, dtype=torch.long), make_cache(kind, layout, batch=2, capacity=8, **options))
+
+
 def test_a_full_cache_claims_no_slot():
     layout = CacheLayout.uniform(1, 1, 8, n_heads=1)
     cache = make_cache("contiguous", layout, capacity=1)

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from ..attention import attention, attention_in_place, in_place
+from ..attention import attention, attention_in_place, check, in_place
 from ..fixed import attention_at
 from ..layout import CacheLayout
 from ..units import count
@@ -57,12 +57,18 @@ class Cache:
         One float32 token on a CPU reads the memory in place: the same numbers, but nothing is put
         in order, gathered or unpacked for it.
         """
+        self._check_batch(len(q))
         if self.dtype == q.dtype and in_place(q, k, v) and self.ready(layer):
+            check(q, k, v)
             self.store(layer, k, v)
             return attention_in_place(q, *self.source(layer))
         k, v = self.update(layer, k, v)
         store = self.layers[layer]
         return attention(q, k, v, store.window, store.sinks, self.padding(layer, k.shape[2]))
+
+    def _check_batch(self, sequences):
+        if sequences != self.batch:
+            raise ValueError(f"tokens must be of {self.batch} sequences, as the cache's are, not {sequences}")
 
     @property
     def direct(self) -> bool:
@@ -74,8 +80,9 @@ class Cache:
 
         qkv       [B, (H + 2 H_kv) × D]: queries, keys and values as one projection gives them
         cos, sin  [1 or B, D], of each sequence's position, as NumPy's arrays
-        Returns [B, H × D]. Needs `direct`.
+        Returns [B, H × D]. Needs `direct`. Raises ValueError for another number of sequences.
         """
+        self._check_batch(len(qkv))
         slots = self.claim(layer)
         memory, n_kv_heads, start, stop = self.source(layer)
         heads = qkv.shape[1] // cos.shape[1] - 2 * n_kv_heads, n_kv_heads
@@ -108,7 +115,9 @@ class Cache:
         memory, end = self.layers[layer].source()
         if self._stop is None or self._stop[0] != end or layer == 0:  # most often every layer's is one
             self._stop = np.full(self.batch, end)
-            self._start = np.zeros(self.batch, np.int64) if self.pad is None else self.pad.numpy()
+            # A padding token sees itself, or it would see nothing.
+            pad = np.zeros(self.batch, np.int64) if self.pad is None else self.pad.numpy()
+            self._start = pad.clip(max=end - 1)
         return memory, self.layout.layers[layer].n_kv_heads, self._start, self._stop
 
     def padding(self, layer: int, S: int):

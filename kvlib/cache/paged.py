@@ -7,7 +7,7 @@ past until it writes (copy-on-write); a freed one's blocks are used again.
 import numpy as np
 import torch
 
-from ..attention import attention, attention_in_place, in_place
+from ..attention import attention, attention_in_place, check, in_place
 from ..blocks import BlockPool, BlockTable, append_all
 from ..memory import Paged
 from ..units import count
@@ -62,7 +62,9 @@ class PagedCache(Cache):
         return k, v
 
     def attend(self, layer, q, k, v):
+        self._check_batch(len(q))
         if self.dtype == q.dtype and in_place(q, k, v) and self.ready(layer):
+            check(q, k, v)
             self.store(layer, k, v)
             return attention_in_place(q, *self.source(layer))
         k, v = self.update(layer, k, v)
@@ -84,7 +86,11 @@ class PagedCache(Cache):
         return self._padding
 
     def ready(self, layer):
-        return type(self).update is PagedCache.update
+        if layer == 0:  # prompts filled up in front may bring no token of their own
+            whole = self.length > 0 or self._first_pad is None
+        else:
+            whole = self._real is None
+        return type(self).update is PagedCache.update and whole
 
     @property
     def direct(self):
