@@ -55,6 +55,15 @@ def attention(q, k, v, window=None, sinks=0, pad=None):
     return grouped(q, k, v, mask)
 
 
+def loops(dtype, device):
+    """`kvlib.kernel` where it serves, for float32 on a CPU; else None. A GPU does without Numba."""
+    if dtype != torch.float32 or device.type != "cpu":
+        return None
+    from . import kernel
+
+    return kernel
+
+
 def in_place(q, k, v) -> bool:
     """Whether `attention_in_place` serves these: one new float32 token on a CPU, without gradients."""
     return q.shape[2] == 1 and all(
@@ -70,7 +79,7 @@ def attention_in_place(q, memory, n_kv_heads, start, stop):
     """
     if len(q) != len(stop):
         raise ValueError(f"q must have {len(stop)} sequences, as the memory has, not {len(q)}")
-    from .kernel import attend  # Numba, which a GPU does without
+    from .kernel import attend
 
     rows = q.squeeze(2).contiguous().numpy()
     out = attend(rows, memory, n_kv_heads, start, stop, torch.get_num_threads())

@@ -10,7 +10,7 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 
-from .attention import attention
+from .attention import attention, loops
 from .cache.storage import torch_dtype
 from .fixed import Filled
 from .layout import CacheLayout
@@ -46,11 +46,7 @@ class Decoder:
         self.n_heads, kv = layout.n_heads, layout.layers[0]
         self.n_kv_heads, self.head_dim = kv.n_kv_heads, kv.head_dim
         self.max_context = layout.max_context or 8192
-        self.kernel = None  # the loops for float32 on a CPU
-        if self.dtype == torch.float32 and self.device.type == "cpu":
-            from . import kernel  # Numba, which a GPU does without
-
-            self.kernel = kernel
+        self.kernel = loops(self.dtype, self.device)
         self.cos, self.sin = rotary_tables(self.max_context, self.head_dim, rope_theta, embedding)
 
     @property

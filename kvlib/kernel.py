@@ -38,7 +38,7 @@ def attend(q, source, n_kv_heads, start, stop, threads=1):
     start, stop  [B], int64: sequence b sees its tokens start[b] … stop[b] - 1, at least one
     Returns [B, H, D].
     """
-    parts = _parts(len(q) * n_kv_heads, q.shape[2], int((stop - start).max()), threads)
+    parts = _parts(len(q) * n_kv_heads, q.shape[2], start, stop, threads)
     if parts == 0:
         return _attend(q, source, n_kv_heads, start, stop, 1)
     return _attend_parallel(q, source, n_kv_heads, start, stop, parts)
@@ -53,7 +53,7 @@ def attend_token(qkv, heads, cos, sin, source, slots, start, stop, threads=1):
     source    memory, not Packed by_channel; the token of sequence b goes to slots[b]
     Returns [B, H × D]. For start, stop see `attend`.
     """
-    parts = _parts(len(qkv) * heads[1], cos.shape[1], int(stop[0]), threads)
+    parts = _parts(len(qkv) * heads[1], cos.shape[1], start, stop, threads)
     if parts == 0:
         return _attend_token(qkv, heads, cos, sin, source, slots, start, stop)
     q = place(qkv, heads, cos, sin, source, slots)
@@ -76,9 +76,12 @@ def prepare(source, direct, threads=1):
         function.compile(tuple(map(typeof, arguments)))
 
 
-def _parts(pairs, D, tokens, threads):
+def _parts(pairs, D, start, stop, threads):
     """Into how many parts each sequence and KV head is split for these threads; 0 means to use just one."""
-    if threads == 1 or 8 * pairs * tokens * D < ALONE or not _wakes_quickly():
+    if threads == 1:
+        return 0
+    tokens = max((stop - start).tolist())
+    if 8 * pairs * tokens * D < ALONE or not _wakes_quickly():
         return 0
     set_num_threads(min(threads, config.NUMBA_NUM_THREADS))
     # Enough pieces that no thread waits for another's.
@@ -93,6 +96,9 @@ def _wakes_quickly():
     except ImportError:
         return False
     return True
+
+
+# The same twice, for Numba's cache tells functions apart by their names and not by how they are compiled.
 
 
 @jit

@@ -159,11 +159,11 @@ def profile(rounds):
             lm.decoder(token, cache)
     step = median(timed({"step": lambda: lm.decoder(token, cache)}, 5 * rounds)["step"])
     events = sorted(profiler.key_averages(), key=lambda e: -e.self_cpu_time_total)
-    took = {(e.key, e.count // (5 * rounds)): e.self_cpu_time_total / 1e6 / (5 * rounds) for e in events}
-    outside = {("outside: Numba's loops, Python", ""): step - sum(took.values())}
+    took = [(e.key, e.count // (5 * rounds), e.self_cpu_time_total / 1e6 / (5 * rounds)) for e in events]
+    outside = "outside: Numba's loops, Python", "", step - sum(seconds for *_, seconds in took)
     return [
         {"operator": key, "calls": calls, "share": f"{seconds / step:.0%}", "a step": fmt_seconds(seconds)}
-        for (key, calls), seconds in (outside | dict(list(took.items())[:8])).items()
+        for key, calls, seconds in (outside, *took[:8])
     ]
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from ..attention import attention, attention_in_place, check, in_place
+from ..attention import attention, attention_in_place, check, in_place, loops
 from ..fixed import attention_at
 from ..layout import CacheLayout
 from ..units import count
@@ -32,12 +32,7 @@ class Cache:
                 raise ValueError(
                     f"layout: layer {i} is {kv.kind!r}; real caches hold full and sliding attention"
                 )
-        self._slots = self._stop = None
-        self.kernel = None  # the loops that read plain memory in place, where there is any
-        if self.dtype == torch.float32 and self.device.type == "cpu":
-            from .. import kernel  # Numba, which a GPU does without
-
-            self.kernel = kernel
+        self.kernel = loops(self.dtype, self.device)
         self.layers = [self.storage(kv) for kv in layout.layers]
 
     def storage(self, kv):
@@ -63,8 +58,11 @@ class Cache:
             self.store(layer, k, v)
             return attention_in_place(q, *self.source(layer))
         k, v = self.update(layer, k, v)
-        store = self.layers[layer]
-        return attention(q, k, v, store.window, store.sinks, self.padding(layer, k.shape[2]))
+        return attention(q, k, v, *self.sees(layer), self.padding(layer, k.shape[2]))
+
+    def sees(self, layer: int):
+        """What a layer's tokens see: the last `window` tokens (None: all), and the first `sinks`."""
+        return self.layers[layer].window, self.layers[layer].sinks
 
     def _check_batch(self, sequences):
         if sequences != self.batch:
@@ -92,10 +90,7 @@ class Cache:
 
     def claim(self, layer: int):
         """The slots [B] of one more token a sequence, now counted as held. Raises CacheFull."""
-        slot = self.layers[layer].claim()
-        if self._slots is None or self._slots[0] != slot:
-            self._slots = np.full(self.batch, slot)
-        return self._slots
+        return np.full(self.batch, self.layers[layer].claim())
 
     def ready(self, layer: int) -> bool:
         """Whether the layer's memory can be read in place.
@@ -113,12 +108,9 @@ class Cache:
     def source(self, layer: int):
         """A layer's memory (`kvlib.memory`), its KV heads, and each sequence's first token and end, [B]."""
         memory, end = self.layers[layer].source()
-        if self._stop is None or self._stop[0] != end or layer == 0:  # most often every layer's is one
-            self._stop = np.full(self.batch, end)
-            # A padding token sees itself, or it would see nothing.
-            pad = np.zeros(self.batch, np.int64) if self.pad is None else self.pad.numpy()
-            self._start = pad.clip(max=end - 1)
-        return memory, self.layout.layers[layer].n_kv_heads, self._start, self._stop
+        # A padding token sees itself, or it would see nothing.
+        start = np.zeros(self.batch, np.int64) if self.pad is None else self.pad.numpy().clip(max=end - 1)
+        return memory, self.layout.layers[layer].n_kv_heads, start, np.full(self.batch, end)
 
     def padding(self, layer: int, S: int):
         """[B]: how many of the S keys that `update` returned are padding, or None."""

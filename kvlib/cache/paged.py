@@ -7,7 +7,6 @@ past until it writes (copy-on-write); a freed one's blocks are used again.
 import numpy as np
 import torch
 
-from ..attention import attention, attention_in_place, check, in_place
 from ..blocks import BlockPool, BlockTable, append_all
 from ..memory import Paged
 from ..units import count
@@ -61,14 +60,8 @@ class PagedCache(Cache):
         k, v = held.unflatten(2, (B, S)).transpose(1, 2)  # 2 × [B, H_kv, S, D]
         return k, v
 
-    def attend(self, layer, q, k, v):
-        self._check_batch(len(q))
-        if self.dtype == q.dtype and in_place(q, k, v) and self.ready(layer):
-            check(q, k, v)
-            self.store(layer, k, v)
-            return attention_in_place(q, *self.source(layer))
-        k, v = self.update(layer, k, v)
-        return attention(q, k, v, self.layout.layers[layer].window, pad=self._padding)
+    def sees(self, layer):
+        return self.layout.layers[layer].window, 0
 
     def source(self, layer):
         """A layer's memory, its KV heads, and each sequence's first token in the window and its end, [B]."""
@@ -78,7 +71,7 @@ class PagedCache(Cache):
                 row[: len(t.blocks)] = t.blocks
             self._table, self._stop = table, np.array(self.lengths)
         k, v = self.layers[layer].numpy()
-        window = self.layout.layers[layer].window
+        window, _ = self.sees(layer)
         start = np.zeros_like(self._stop) if window is None else (self._stop - window).clip(min=0)
         return Paged(k, v, self._table, self.pool.block_size), len(k), start, self._stop
 
