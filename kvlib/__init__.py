@@ -6,8 +6,9 @@ and never brings torch.
 
 from importlib import import_module
 
-from .layout import CacheLayout, ContextWarning, LayerKV, kv_bytes  # isort: skip
-# After its module, whose name `kvlib.layout` would otherwise be.
+from .layouts import CacheLayout, ContextWarning, LayerKV, kv_bytes  # isort: skip
+
+# After its module, whose name `kvlib.layouts` would otherwise be.
 from .configs import UnsupportedConfig, config, layout, models  # isort: skip
 from .units import GB, MB, TB, GiB, KiB, MiB, TiB, dtype, fmt, fmt_seconds, kB
 

@@ -4,7 +4,7 @@ Keys and values are never expanded for grouped-query attention. The G = H / H_kv
 heads that share a KV head become G × T rows of one matrix, so each key is read once.
 
 One new float32 token on a CPU, the step that a reply is made of, has loops of its own in
-`kvlib.kernel`; PyTorch's products serve the rest.
+`kvlib.kernels.cpu`; PyTorch's products serve the rest.
 
 Keys come oldest first and the new ones last, so who may see whom follows from the
 shapes alone: of S keys, the last T belong to the T new tokens.
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .memory import Plain
+from .kernels.memory import Plain
 
 # Queries in one block of a prefill: bounds the mask, and skips keys that none of them sees.
 QUERY_BLOCK = 256
@@ -56,10 +56,10 @@ def attention(q, k, v, window=None, sinks=0, pad=None):
 
 
 def loops(dtype, device):
-    """`kvlib.kernel` where it serves, for float32 on a CPU; else None. A GPU does without Numba."""
+    """`kvlib.kernels.cpu` where it serves, for float32 on a CPU; else None. A GPU does without Numba."""
     if dtype != torch.float32 or device.type != "cpu":
         return None
-    from . import kernel
+    from .kernels import cpu as kernel
 
     return kernel
 
@@ -72,14 +72,14 @@ def in_place(q, k, v) -> bool:
 
 
 def attention_in_place(q, memory, n_kv_heads, start, stop):
-    """What one new token of each sequence reads from memory (`kvlib.memory`), wherever its tokens lie there.
+    """What one new token of each sequence reads from memory (`kvlib.kernels`), wherever its tokens lie there.
 
     q [B, H, 1, D]; sequence b sees its tokens start[b] … stop[b] - 1. Returns [B, H, 1, D].
     Raises ValueError for another number of sequences.
     """
     if len(q) != len(stop):
         raise ValueError(f"q must have {len(stop)} sequences, as the memory has, not {len(q)}")
-    from .kernel import attend
+    from .kernels.cpu import attend
 
     rows = q.squeeze(2).contiguous().numpy()
     out = attend(rows, memory, n_kv_heads, start, stop, torch.get_num_threads())

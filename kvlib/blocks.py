@@ -1,13 +1,13 @@
 """Paging's book-keeping: a pool of equal blocks and a block table for each sequence.
 
 Nothing here holds keys or values, only who owns which block, so it runs without torch.
-`kvlib.cache.PagedCache` keeps real tensors by these tables; `kvlib.trace` plays a
+`kvlib.cache.PagedCache` keeps real tensors by these tables; `kvlib.serving` plays a
 stream of requests on them.
 """
 
 from collections import Counter
 
-from .units import count
+from .units import whole_number
 
 
 class OutOfBlocks(RuntimeError):
@@ -22,8 +22,8 @@ class BlockPool:
     """`num_blocks` blocks of `block_size` tokens: a free list and a count of owners a block."""
 
     def __init__(self, num_blocks: int, block_size: int = 16):
-        self.num_blocks = count("num_blocks", num_blocks)
-        self.block_size = count("block_size", block_size)
+        self.num_blocks = whole_number("num_blocks", num_blocks)
+        self.block_size = whole_number("block_size", block_size)
         self._free = list(range(self.num_blocks - 1, -1, -1))  # a stack, block 0 on top
         self._refs = [0] * self.num_blocks
 
@@ -41,7 +41,7 @@ class BlockPool:
 
     def allocate(self, n: int) -> list[int]:
         """`n` free blocks, each now with one owner. All or none: raises OutOfBlocks."""
-        n = count("n", n, least=0)
+        n = whole_number("n", n, least=0)
         if n > len(self._free):
             raise OutOfBlocks(n, len(self._free))
         blocks = [self._free.pop() for _ in range(n)]
@@ -86,7 +86,7 @@ class BlockTable:
 
     def needs(self, n_tokens: int) -> int:
         """Blocks that `append(n_tokens)` would take from the pool."""
-        n_tokens = count("n_tokens", n_tokens, least=0)
+        n_tokens = whole_number("n_tokens", n_tokens, least=0)
         more = -(-(self.length + n_tokens) // self.pool.block_size) - len(self.blocks)
         return more + (n_tokens > 0 and self._writes_shared())
 

@@ -11,8 +11,8 @@ from fractions import Fraction
 
 from .engines import Engine, engine as as_engine
 from .hardware import GPU, gpu as as_gpu
-from .layout import CacheLayout
-from .units import DType, count, dtype as as_dtype
+from .layouts import CacheLayout
+from .units import DType, dtype as as_dtype, whole_number
 
 # Beyond this many tokens or sequences a limit is not one.
 _ENDLESS = 2**50
@@ -46,11 +46,11 @@ class Budget:
     def __post_init__(self):
         object.__setattr__(self, "gpu", as_gpu(self.gpu))
         as_dtype(self.dtype), as_engine(self.engine)
-        count("gpus", self.gpus)
+        whole_number("gpus", self.gpus)
         for argument in ("weights_bytes", "overhead_bytes", "source_len"):
-            count(argument, getattr(self, argument), least=0)
+            whole_number(argument, getattr(self, argument), least=0)
         if self.weights_read_bytes is not None:
-            count("weights_read_bytes", self.weights_read_bytes, least=0)
+            whole_number("weights_read_bytes", self.weights_read_bytes, least=0)
         if not isinstance(self.utilization, (int, float)) or not 0 < self.utilization <= 1:
             raise ValueError(f"utilization must be above 0 and at most 1, not {self.utilization!r}")
 

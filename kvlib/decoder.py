@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from .attention import attention, loops
 from .cache.storage import torch_dtype
 from .fixed import Filled
-from .layout import CacheLayout
-from .units import count
+from .layouts import CacheLayout
+from .units import whole_number
 
 FEW = 8  # rows for which one pass of our own beats PyTorch's six
 
@@ -164,8 +164,12 @@ def random_decoder(layout, hidden, ffn, vocab, *, dtype="fp32", device="cpu", se
 
     hidden, ffn, vocab: widths. Raises ValueError for a count below 1 or a layout without n_heads.
     """
-    hidden, ffn, vocab = count("hidden", hidden), count("ffn", ffn), count("vocab", vocab)
-    H, kv = count("n_heads", layout.n_heads), layout.layers[0]
+    hidden, ffn, vocab = (
+        whole_number("hidden", hidden),
+        whole_number("ffn", ffn),
+        whole_number("vocab", vocab),
+    )
+    H, kv = whole_number("n_heads", layout.n_heads), layout.layers[0]
     generator = torch.Generator(device).manual_seed(seed)
 
     def weight(rows, columns):

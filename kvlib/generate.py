@@ -7,7 +7,7 @@ import torch
 
 from .cache import Cache, make_cache
 from .fixed import stepper
-from .units import count
+from .units import whole_number
 
 
 @dataclass
@@ -57,7 +57,7 @@ class LanguageModel:
 
         Raises ValueError for an empty prompt, a bad count or a negative temperature.
         """
-        count("max_new_tokens", max_new_tokens)
+        whole_number("max_new_tokens", max_new_tokens)
         if not temperature >= 0:
             raise ValueError(f"temperature must be at least 0, not {temperature!r}")
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)

@@ -6,7 +6,7 @@ allocate from; bandwidth is the vendor's datasheet figure, an upper bound that n
 
 from dataclasses import dataclass
 
-from .units import GB, TB, MiB, count, unknown
+from .units import GB, TB, MiB, unknown, whole_number
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class GPU:
     source: str
 
     def __post_init__(self):
-        count("memory", self.memory)
+        whole_number("memory", self.memory)
         if not self.bandwidth > 0:
             raise ValueError(f"bandwidth must be more than 0 bytes per second, not {self.bandwidth!r}")
 

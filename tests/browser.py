@@ -14,7 +14,7 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import sync_playwright
 
-from kvlib import palette
+from kvlib.widgets import palette
 
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking",

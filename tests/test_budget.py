@@ -6,7 +6,7 @@ import pytest
 
 from kvlib.budget import Budget
 from kvlib.hardware import GPU
-from kvlib.layout import CacheLayout, ContextWarning, LayerKV
+from kvlib.layouts import CacheLayout, ContextWarning, LayerKV
 from kvlib.units import GB, GiB, KiB, MiB
 
 LLAMA_3_8B = CacheLayout.uniform(32, 8, 128, n_heads=32, name="llama", max_context=8192)

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings, strategies as st
 
 from kvlib.blocks import OutOfBlocks
-from kvlib.cache import ContiguousCache, PagedCache, QuantisedCache, SlidingCache, make_cache, quantise
-from kvlib.layout import CacheLayout, LayerKV
+from kvlib.cache import ContiguousCache, PagedCache, QuantizedCache, SlidingCache, make_cache, quantized
+from kvlib.layouts import CacheLayout, LayerKV
 
 HEADS = {"MHA": (4, 4), "GQA": (6, 2), "MQA": (4, 1)}
 # How far an output may be from float64's: the new tokens' own rounding, and the kernels'.
@@ -115,13 +115,13 @@ def bounds(x, bits, dim, group):
     keys=st.sampled_from(["token", "channel"]), chunks=chunkings(), heads=st.sampled_from(sorted(HEADS)),
     scale=st.sampled_from([1e-3, 1.0, 100.0]), offset=st.sampled_from([0.0, 5.0]),
 )  # fmt: skip
-def test_quantised_caches_stay_within_their_step(codes, group, seed, keys, chunks, heads, scale, offset):
+def test_quantized_caches_stay_within_their_step(codes, group, seed, keys, chunks, heads, scale, offset):
     H, H_kv = HEADS[heads]
-    T, bits = sum(chunks), quantise.BITS[codes]
+    T, bits = sum(chunks), quantized.BITS[codes]
     q, k, v = draw(H, H_kv, T, seed=seed)
     k, v = k * scale + offset, v * scale + offset
     layout = CacheLayout.uniform(2, H_kv, D, n_heads=H)
-    cache = QuantisedCache(layout, codes=codes, group=group, keys=keys, batch=2, capacity=T)
+    cache = QuantizedCache(layout, codes=codes, group=group, keys=keys, batch=2, capacity=T)
     out = run(cache, q, k, v, chunks)
     packed = T // group * group if keys == "channel" else T
     assert cache.nbytes == 2 * (
@@ -154,11 +154,11 @@ def test_a_sliding_layer_is_a_ring_of_codes(codes, group, seed, window, chunks, 
     H, H_kv = HEADS[heads]
     q, k, v = draw(H, H_kv, sum(chunks), seed=seed)
     layout = CacheLayout((LayerKV("sliding", H_kv, D, window=window), LayerKV("full", H_kv, D)), n_heads=H)
-    cache = QuantisedCache(layout, codes=codes, group=group, batch=2, capacity=sum(chunks))
+    cache = QuantizedCache(layout, codes=codes, group=group, batch=2, capacity=sum(chunks))
     out = run(cache, q, k, v, chunks)
     groups = (x.unflatten(3, (-1, group)) for x in (k, v))
     k, v = (
-        quantise.dequantise(*quantise.quantise(x, quantise.BITS[codes], dim=4)).flatten(3) for x in groups
+        quantized.dequantize(*quantized.quantize(x, quantized.BITS[codes], dim=4)).flatten(3) for x in groups
     )
     for layer, W in enumerate((window, None)):
         assert (out[layer].double() - reference.batch(q, k, v, W)).abs().max() < TOLERANCE["fp32"]
@@ -167,20 +167,20 @@ def test_a_sliding_layer_is_a_ring_of_codes(codes, group, seed, window, chunks, 
 def test_a_ring_of_codes_takes_tokens_one_by_one():
     layout = CacheLayout((LayerKV("sliding", 1, D, window=4),))
     with pytest.raises(ValueError, match="keys must be .token."):
-        QuantisedCache(layout, group=8, keys="channel")
+        QuantizedCache(layout, group=8, keys="channel")
 
 
 @pytest.mark.parametrize("bits", [8, 4, 2])
 def test_packed_codes_come_back(bits):
     codes = torch.randint(0, 2**bits, (3, 5, 16), dtype=torch.uint8)
-    packed = quantise.pack(codes, bits)
+    packed = quantized.pack(codes, bits)
     assert packed.nbytes == codes.numel() * bits // 8
-    assert torch.equal(quantise.unpack(packed, bits), codes)
+    assert torch.equal(quantized.unpack(packed, bits), codes)
 
 
-def test_quantised_memory_is_really_small():
+def test_quantized_memory_is_really_small():
     layout = CacheLayout.uniform(2, 2, 64)
-    cache = QuantisedCache(layout, codes="int4", group=32, capacity=96)
+    cache = QuantizedCache(layout, codes="int4", group=32, capacity=96)
     real = [t for layer in cache.layers for x in (layer.k, layer.v) for t in (x.codes, x.scale, x.zero)]
     assert (
         sum(t.untyped_storage().nbytes() for t in real)
@@ -275,7 +275,7 @@ def test_an_exhausted_pool_is_left_as_it_was():
 @pytest.mark.parametrize(
     "kind, options",
     [("contiguous", {}), ("sliding", dict(window=16, sinks=2)), ("paged", {}),
-     ("quantised", dict(group=8)), ("quantised", dict(group=8, keys="channel"))],
+     ("quantized", dict(group=8)), ("quantized", dict(group=8, keys="channel"))],
 )  # fmt: skip
 def test_adding_a_token_moves_no_memory_and_writes_no_other(kind, options):
     cache = make_cache(kind, CacheLayout.uniform(1, 1, D), capacity=64, **options)
@@ -300,7 +300,7 @@ def test_adding_a_token_moves_no_memory_and_writes_no_other(kind, options):
     assert 0 < changed <= 2 * D * 4 + group
 
 
-@pytest.mark.parametrize("kind, options", [("contiguous", {}), ("quantised", dict(group=8))])
+@pytest.mark.parametrize("kind, options", [("contiguous", {}), ("quantized", dict(group=8))])
 def test_a_full_cache_refuses_and_stays_as_it_was(kind, options):
     cache = make_cache(kind, CacheLayout.uniform(1, 1, D), capacity=4, **options)
     _, k, v = draw(1, 1, 3, B=1)
@@ -315,8 +315,8 @@ def test_a_full_cache_refuses_and_stays_as_it_was(kind, options):
     [("continuous", {}, "did you mean contiguous"), ("contiguous", dict(capacity=0), "capacity"),
      ("contiguous", dict(dtype="int8"), "dtype"), ("contiguous", dict(batch=1.5), "batch"),
      ("sliding", dict(window=0), "window"), ("sliding", dict(window=4, sinks=-1), "sinks"),
-     ("quantised", dict(codes="int3"), "codes"), ("quantised", dict(group=3, codes="int8"), "group"),
-     ("quantised", dict(keys="head"), "keys"), ("paged", dict(block_size=0), "block_size"),
+     ("quantized", dict(codes="int3"), "codes"), ("quantized", dict(group=3, codes="int8"), "group"),
+     ("quantized", dict(keys="head"), "keys"), ("paged", dict(block_size=0), "block_size"),
      ("paged", dict(num_blocks=-1), "num_blocks")],
 )  # fmt: skip
 def test_bad_options_are_refused_by_name(kind, options, named):

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import kvlib
-from kvlib import checks
-from kvlib.checks import Choice, Each, Function, Number, check, mark
-from kvlib.questions import QUESTIONS, scaling_limits, sharing_heads, the_formula, worked_7b
+from kvlib.checks import Choice, Each, Function, Number, answers as checks, check, mark
+from kvlib.checks.questions import QUESTIONS, scaling_limits, sharing_heads, the_formula, worked_7b
 
 
 def leaves(question, path=()):

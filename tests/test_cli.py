@@ -190,7 +190,7 @@ def test_fit_falls_back_and_says_why(capsys):
     assert "counted as ideal" in out and "not vllm: engine vllm keeps no cache in dtype 'q8_0'" in out
 
 
-def test_fit_names_a_quantised_checkpoint(capsys):
+def test_fit_names_a_quantized_checkpoint(capsys):
     _, out, _ = answer(capsys, "fit", LLAMA, "--gpu", "T4", "--context", 4096, "--weights-dtype", "int4")
     assert "(with a checkpoint whose weights are in int4)" in out
 

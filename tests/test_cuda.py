@@ -6,7 +6,7 @@ import torch
 from kvlib.cache import make_cache
 from kvlib.decoder import random_decoder
 from kvlib.fixed import Filled, FixedStep, attention_at, flex_at, masked_at
-from kvlib.layout import CacheLayout
+from kvlib.layouts import CacheLayout
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 

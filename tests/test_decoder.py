@@ -6,7 +6,7 @@ import torch
 from kvlib.cache import make_cache
 from kvlib.decoder import random_decoder, rotary_tables, rotate
 from kvlib.fixed import FixedStep
-from kvlib.layout import CacheLayout, LayerKV
+from kvlib.layouts import CacheLayout, LayerKV
 
 LAYOUT = CacheLayout.uniform(2, 2, 8, n_heads=6, max_context=64)
 GEMMA = CacheLayout((LayerKV("sliding", 2, 8, window=5), LayerKV("full", 2, 8)), n_heads=6, max_context=64)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from kvlib.engines import ENGINES, VLLM, Ideal, engine
-from kvlib.layout import CacheLayout, LayerKV
+from kvlib.layouts import CacheLayout, LayerKV
 from kvlib.units import DTYPES, MiB
 
 BF16 = DTYPES["bf16"]
@@ -149,7 +149,7 @@ def test_vllm_tensor_parallel():
     assert kept(DEEPSEEK, 4096, "vllm", tp=8) == 8 * 4096 * 70272
 
 
-def test_vllm_quantised():
+def test_vllm_quantized():
     assert kept(LLAMA, 4096, "vllm", dtype="fp8") == 4096 * 65536
     assert kept(LLAMA, 4096, "vllm", kv_cache_dtype="fp8") == 4096 * 65536
     # 8 heads × (256 values and 2 scales of 4 bytes) × 32 layers = 67,584 bytes a token.

@@ -14,7 +14,7 @@ import pytest
 
 import kvlib
 from kvlib.checks import Each, Function, Number
-from kvlib.questions import CHAPTERS, QUESTIONS
+from kvlib.checks.questions import CHAPTERS, QUESTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))

@@ -13,8 +13,8 @@ import torch
 from kvlib import cli
 from kvlib.cache import make_cache
 from kvlib.decoder import random_decoder
-from kvlib.layout import CacheLayout
-from kvlib.measure import attention as measured_attention, command, decode, record, timing
+from kvlib.layouts import CacheLayout
+from kvlib.measure import attention_speed as measured_attention, command, decode, record, timing
 from kvlib.measure.progress import Progress, table
 
 ROOT = Path(__file__).parents[1]
@@ -168,9 +168,9 @@ def test_the_shape_of_a_7b_model(tiny):
     assert all(row["cache_bytes"] == row["predicted_bytes"] for row in rows)
 
 
-@pytest.mark.parametrize("kind", ["contiguous", "paged", "quantised"])
+@pytest.mark.parametrize("kind", ["contiguous", "paged", "quantized"])
 def test_a_filled_cache_holds_its_context(kind):
-    options = dict(group=8) if kind == "quantised" else {}
+    options = dict(group=8) if kind == "quantized" else {}
     layout = CacheLayout.uniform(2, 2, 32)
     cache = make_cache(kind, layout, batch=2, capacity=2100, **options)
     decode.fill(cache, 2077)
@@ -300,7 +300,7 @@ def test_cuda_is_refused_where_there_is_none(model, capsys):
 # make bench
 
 
-@pytest.mark.parametrize("kind", ["contiguous", "sliding", "quantised", "paged"])
+@pytest.mark.parametrize("kind", ["contiguous", "sliding", "quantized", "paged"])
 def test_bench_stores_one_token_and_reads_none(kind):
     bench = tool("bench")
     options = bench.KINDS[kind] | (dict(window=16) if kind == "sliding" else {})

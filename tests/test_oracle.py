@@ -17,7 +17,7 @@ import pytest
 from mutants import bases
 
 from kvlib.configs import layout
-from kvlib.layout import ContextWarning
+from kvlib.layouts import ContextWarning
 
 FULL = os.environ.get("KVLIB_ORACLE") == "full"
 CASES = oracle.published() if FULL else bases()

@@ -9,7 +9,7 @@ import torch
 
 from kvlib.cache import CacheFull, make_cache
 from kvlib.decoder import random_decoder, rotate
-from kvlib.layout import CacheLayout, LayerKV
+from kvlib.layouts import CacheLayout, LayerKV
 from kvlib.measure import lowrank, quality
 from kvlib.units import dtype as as_dtype
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kvlib.units import GB, DType, GiB, KiB, MiB, count, dtype, fmt, fmt_seconds, unknown
+from kvlib.units import GB, DType, GiB, KiB, MiB, dtype, fmt, fmt_seconds, unknown, whole_number
 
 
 @pytest.mark.parametrize(
@@ -63,14 +63,14 @@ def test_errors_suggest_what_is_near():
 @pytest.mark.parametrize("value", [0, -1, 1.5, 1.0, "2", None, True, float("nan"), [1], np.float64(2)])
 def test_counts_refused(value):
     with pytest.raises(ValueError, match="n_layers must be a whole number of at least 1"):
-        count("n_layers", value)
+        whole_number("n_layers", value)
 
 
 def test_counts():
-    assert count("n", 3) == 3 and count("n", 0, least=0) == 0
-    assert type(count("n", np.int64(7))) is int
+    assert whole_number("n", 3) == 3 and whole_number("n", 0, least=0) == 0
+    assert type(whole_number("n", np.int64(7))) is int
     with pytest.raises(ValueError, match="at least 0"):
-        count("n", -1, least=0)
+        whole_number("n", -1, least=0)
 
 
 @pytest.mark.parametrize(

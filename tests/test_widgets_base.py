@@ -9,9 +9,9 @@ import traitlets
 from browser import chromium, document, page, show, violations  # noqa: F401
 from IPython.core.formatters import DisplayFormatter
 
-from kvlib import CacheLayout, palette
-from kvlib.layout import LayerKV
-from kvlib.widgets import BudgetWidget, Formula, Recompute, WorkedExample
+from kvlib import CacheLayout
+from kvlib.layouts import LayerKV
+from kvlib.widgets import BudgetWidget, Formula, Recompute, WorkedExample, palette
 from kvlib.widgets.base import STATIC, Figure
 
 TOYS = {

@@ -9,7 +9,7 @@ from drive import drive
 
 from kvlib import CacheLayout, fmt
 from kvlib.configs import config, layout
-from kvlib.layout import KINDS, LayerKV
+from kvlib.layouts import KINDS, LayerKV
 from kvlib.widgets import LayerStrip
 from kvlib.widgets.base import code
 from kvlib.widgets.layer_strip import PRECISIONS, WORDS

@@ -7,7 +7,7 @@ import pytest
 from browser import chromium, page, show  # noqa: F401
 from drive import drive
 
-from kvlib.trace import POLICIES, Request, requests, simulate
+from kvlib.serving import POLICIES, Request, requests, simulate
 from kvlib.widgets import Paging
 from kvlib.widgets.base import code
 from kvlib.widgets.paging import BLOCK_SIZES, key, packed

@@ -8,7 +8,7 @@ from drive import drive
 
 from kvlib import CacheLayout, fmt
 from kvlib.configs import layout
-from kvlib.layout import LayerKV
+from kvlib.layouts import LayerKV
 from kvlib.widgets import SharingHeads
 from kvlib.widgets.sharing_heads import COLUMNS, PRECISIONS
 

@@ -24,13 +24,13 @@ import torch
 from bench_transformers import cuda, decode
 
 from kvlib.cache import make_cache
-from kvlib.layout import CacheLayout
+from kvlib.layouts import CacheLayout
 from kvlib.measure import attention_against_copy, record
 from kvlib.measure.decode import fill
 from kvlib.measure.progress import table
 from kvlib.measure.timing import Copy, median, spread, timed
 from kvlib.smollm2 import load_smollm2
-from kvlib.units import GB, count, fmt_seconds, unknown
+from kvlib.units import GB, fmt_seconds, unknown, whole_number
 
 WIDGETS = Path(__file__).parent / "bench_widgets.py"
 
@@ -47,7 +47,7 @@ def main(argv=None) -> int:
         if name not in BENCHES:
             parser.error(str(unknown("bench", name, BENCHES)))
     if args.threads:
-        torch.set_num_threads(count("threads", args.threads))
+        torch.set_num_threads(whole_number("threads", args.threads))
     about = record.provenance("bench", " ".join(["python", "tools/bench.py", *(argv or sys.argv[1:])]))
     print(f"{about['device']}, {about['threads']} threads, torch {about['versions']['torch']}")
     kept = about | quiet()
@@ -115,7 +115,7 @@ ADDING = CacheLayout.uniform(n_layers=2, n_kv_heads=8, head_dim=128, n_heads=32)
 KINDS = {
     "contiguous": {},
     "sliding": dict(window=512, sinks=4),
-    "quantised": dict(codes="int4"),
+    "quantized": dict(codes="int4"),
     "paged": {},
 }
 

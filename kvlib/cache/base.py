@@ -5,8 +5,8 @@ import torch
 
 from ..attention import attention, attention_in_place, check, in_place, loops
 from ..fixed import attention_at
-from ..layout import CacheLayout
-from ..units import count
+from ..layouts import CacheLayout
+from ..units import whole_number
 from .storage import CacheFull, ContiguousLayer, RingLayer, torch_dtype
 
 
@@ -25,7 +25,7 @@ class Cache:
 
     def __init__(self, layout: CacheLayout, *, batch=1, capacity=2048, dtype="fp32", device="cpu"):
         self.layout, self.pad = layout, None
-        self.batch, self.capacity = count("batch", batch), count("capacity", capacity)
+        self.batch, self.capacity = whole_number("batch", batch), whole_number("capacity", capacity)
         self.dtype, self.device = torch_dtype(dtype), torch.device(device)
         for i, kv in enumerate(layout.layers):
             if kv.kind not in ("full", "sliding") or kv.v_elements != kv.k_elements:
@@ -106,7 +106,7 @@ class Cache:
         self.layers[layer].store(k, v)
 
     def source(self, layer: int):
-        """A layer's memory (`kvlib.memory`), its KV heads, and each sequence's first token and end, [B]."""
+        """A layer's memory (`kvlib.kernels`), its KV heads, and each sequence's first token and end, [B]."""
         memory, end = self.layers[layer].source()
         # A padding token sees itself, or it would see nothing.
         start = np.zeros(self.batch, np.int64) if self.pad is None else self.pad.numpy().clip(max=end - 1)

@@ -1,8 +1,8 @@
 """Three kinds of cache that differ only in the storage of a layer, and in what it takes."""
 
-from ..units import count, dtype as as_dtype, unknown
+from ..units import dtype as as_dtype, unknown, whole_number
 from .base import Cache
-from .quantise import BITS, QuantisedLayer, QuantisedRing
+from .quantized import BITS, QuantizedLayer, QuantizedRing
 from .storage import ContiguousLayer, RingLayer
 
 
@@ -23,7 +23,7 @@ class SlidingCache(Cache):
     kind = "sliding"
 
     def __init__(self, layout, *, window, sinks=0, **rest):
-        self.window, self.sinks = count("window", window), count("sinks", sinks, least=0)
+        self.window, self.sinks = whole_number("window", window), whole_number("sinks", sinks, least=0)
         super().__init__(layout, **rest)
 
     def storage(self, kv):
@@ -38,7 +38,7 @@ class SlidingCache(Cache):
         )
 
 
-class QuantisedCache(Cache):
+class QuantizedCache(Cache):
     """Codes of 8, 4 or 2 bits in groups of `group`, each with its scale and zero point.
 
     codes   int8, int4 or int2
@@ -47,14 +47,14 @@ class QuantisedCache(Cache):
             layer is a ring of codes, which takes tokens one by one and so needs "token".
     """
 
-    kind = "quantised"
+    kind = "quantized"
 
     def __init__(self, layout, *, codes="int8", group=32, keys="token", **rest):
         if codes not in BITS:
             raise unknown("codes", codes, BITS)
         if keys not in ("token", "channel"):
             raise unknown("keys", keys, ("token", "channel"))
-        self.codes, self.group, self.keys = codes, count("group", group), keys
+        self.codes, self.group, self.keys = codes, whole_number("group", group), keys
         self.packed_dtype = as_dtype(f"{codes}-g{self.group}")
         super().__init__(layout, **rest)
 
@@ -65,9 +65,9 @@ class QuantisedCache(Cache):
             raise ValueError(f"group must divide head_dim {kv.head_dim}, not be {self.group}")
         room = dict(bits=BITS[self.codes], group=self.group, **self._room())
         if kv.window is not None:
-            return QuantisedRing(kv.n_kv_heads, kv.head_dim, window=kv.window, **room)
+            return QuantizedRing(kv.n_kv_heads, kv.head_dim, window=kv.window, **room)
         channel = self.keys == "channel"
-        return QuantisedLayer(kv.n_kv_heads, kv.head_dim, channel=channel, capacity=self.capacity, **room)
+        return QuantizedLayer(kv.n_kv_heads, kv.head_dim, channel=channel, capacity=self.capacity, **room)
 
     def predict(self, context):
         if self.keys == "token":

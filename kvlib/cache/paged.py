@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from ..blocks import BlockPool, BlockTable, append_all
-from ..memory import Paged
-from ..units import count
+from ..kernels.memory import Paged
+from ..units import whole_number
 from .base import Cache
 from .storage import zeros
 
@@ -25,8 +25,8 @@ class PagedCache(Cache):
 
     def __init__(self, layout, *, block_size=16, num_blocks=None, batch=1, capacity=2048, **rest):
         if num_blocks is None:
-            per_sequence = -(-count("capacity", capacity) // count("block_size", block_size))
-            num_blocks = count("batch", batch) * per_sequence
+            per_sequence = -(-whole_number("capacity", capacity) // whole_number("block_size", block_size))
+            num_blocks = whole_number("batch", batch) * per_sequence
         self.pool = BlockPool(num_blocks, block_size)
         self.tables = [BlockTable(self.pool) for _ in range(batch)]
         super().__init__(layout, batch=batch, capacity=capacity, **rest)

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import torch
 
-from ..memory import Plain
+from ..kernels.memory import Plain
 from ..units import dtype as as_dtype, unknown
 
 TORCH_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -86,7 +86,7 @@ class ContiguousLayer:
         return self.k[:, :, : self.length], self.v[:, :, : self.length]
 
     def source(self):
-        """The memory as `kvlib.kernel` reads it, and how many of its slots are filled."""
+        """The memory as `kvlib.kernels.cpu` reads it, and how many of its slots are filled."""
         return self.memory, min(self.length, self.capacity)
 
     def slot(self, position):

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from ..layout import CacheLayout
+from ..layouts import CacheLayout
 from ..units import unknown
 from .families import FAMILIES, NESTED, SAME_CLASS
 from .fields import Fields, UnsupportedConfig, needs
@@ -88,7 +88,7 @@ def read_config(given) -> tuple[dict, str]:
 def text_fields(given: dict) -> Fields:
     """The `Fields` of the language part of a config, its own or a nested text_config's."""
     top = dict(given)
-    refuse_quantised_cache(top)
+    refuse_quantized_cache(top)
     model_type = top.get("model_type")
     if not isinstance(model_type, str):
         raise needs("model_type", model_type, "it must name an architecture")
@@ -101,7 +101,7 @@ def text_fields(given: dict) -> Fields:
             raise needs(
                 "text_config", inner, f"a {model_type} config keeps its language model's fields there"
             )
-        refuse_quantised_cache(inner)
+        refuse_quantized_cache(inner)
         own = inner.get("model_type")
         if nested.fixed and own in (None, nested.text, model_type, nested.text.removesuffix("_text")):
             own = nested.text
@@ -134,13 +134,13 @@ def unsupported_architecture(model_type: str) -> UnsupportedConfig:
     return UnsupportedConfig(f"{hint}; {need}")
 
 
-def refuse_quantised_cache(given: Mapping) -> None:
-    """A checkpoint that quantises its own cache: the dtype is yours to say, not the config's."""
+def refuse_quantized_cache(given: Mapping) -> None:
+    """A checkpoint that quantizes its own cache: the dtype is yours to say, not the config's."""
     for key in ("quantization_config", "compression_config", "quantization"):
         inner = given.get(key)
         for name, value in inner.items() if isinstance(inner, Mapping) else ():
             if value and ("kv_cache" in name or "cache_scheme" in name):
-                need = 'this checkpoint quantises its cache: drop it and pass a dtype, say dtype="fp8"'
+                need = 'this checkpoint quantizes its cache: drop it and pass a dtype, say dtype="fp8"'
                 raise needs(f"{key}.{name}", value, need)
     if given.get("cache_implementation") not in (None, "hybrid", "dynamic", "static"):
         raise needs(

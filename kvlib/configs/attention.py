@@ -3,7 +3,7 @@
 A family's reader is a short function from `Fields` to a list of `LayerKV`, one a layer.
 """
 
-from ..layout import LayerKV
+from ..layouts import LayerKV
 
 FULL, SLIDING, CHUNKED = "full", "sliding", "chunked"
 LAYER_TYPES = {

@@ -1,6 +1,6 @@
 """Layers that also, or only, keep the keys and values of another sequence."""
 
-from ..layout import LayerKV
+from ..layouts import LayerKV
 from .attention import full, heads, hidden_over_heads
 
 

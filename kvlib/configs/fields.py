@@ -10,7 +10,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from ..units import count
+from ..units import whole_number
 
 
 class UnsupportedConfig(ValueError):
@@ -152,7 +152,7 @@ class Fields:
                 f"{shown} is missing, and {self.model_type} has no default for it: name it"
             )
         try:
-            return count(self.spelling(name), value, least)
+            return whole_number(self.spelling(name), value, least)
         except ValueError:
             raise self.refuse(name, f"a whole number of at least {least} is needed") from None
 

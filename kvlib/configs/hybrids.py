@@ -5,7 +5,7 @@ model's dtype (conv_kernel columns of them), the recurrent state in float32. Min
 Griffin differ, and say so. Each follows the family's modeling file.
 """
 
-from ..layout import LayerKV
+from ..layouts import LayerKV
 from .attention import FULL, LAYER_TYPES, heads, hidden_over_heads, only
 from .fields import UnsupportedConfig
 

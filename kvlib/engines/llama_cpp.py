@@ -3,7 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 
-from ..units import count
+from ..units import whole_number
 from .policy import Policy, flag
 
 
@@ -45,7 +45,7 @@ class LlamaCpp(Policy):
     )
 
     def __post_init__(self):
-        count("n_ubatch", self.n_ubatch)
+        whole_number("n_ubatch", self.n_ubatch)
         flag("unified", self.unified)
         flag("swa_full", self.swa_full)
 

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..layout import CacheLayout, LayerKV
+from ..layouts import CacheLayout, LayerKV
 from ..units import DType
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 
-from ..units import count, unknown
+from ..units import unknown, whole_number
 from .policy import Policy, Row, counted, flag
 
 
@@ -49,7 +49,7 @@ class VLLM(Policy):
 
     def __post_init__(self):
         for argument in ("block_size", "tp", "max_num_batched_tokens"):
-            count(argument, getattr(self, argument))
+            whole_number(argument, getattr(self, argument))
         known = ["auto", "fp8_ds_mla", *self._STORED]
         flag("async_scheduling", self.async_scheduling)
         if self.hybrid is not None:

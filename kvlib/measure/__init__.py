@@ -7,7 +7,7 @@ torch before it is called.
 from importlib import import_module
 
 _LAZY = {
-    "attention_against_copy": "attention",
+    "attention_against_copy": "attention_speed",
     "copy_bandwidth": "timing",
     "timed": "timing",
     "decode_times": "decode",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from ..units import count, fmt, fmt_seconds, unknown
+from ..units import fmt, fmt_seconds, unknown, whole_number
 from . import decode, lowrank, quality, record
 from .progress import Progress, table
 
@@ -24,7 +24,7 @@ def run(args) -> int:
         raise ValueError("device: this machine has no CUDA GPU that torch can use")
     threads = torch.get_num_threads()
     if args.threads is not None:
-        torch.set_num_threads(count("threads", args.threads))
+        torch.set_num_threads(whole_number("threads", args.threads))
     try:
         measure = _quality if args.quality else _singular_values if args.singular_values else _decode
         kept = measure(args, device)

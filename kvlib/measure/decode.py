@@ -15,8 +15,8 @@ import torch
 from ..cache import make_cache
 from ..decoder import random_decoder
 from ..fixed import stepper
-from ..layout import CacheLayout
-from ..units import KiB, count, unknown
+from ..layouts import CacheLayout
+from ..units import KiB, unknown, whole_number
 from .timing import copy_bandwidth, median, once, spread, wait
 
 # What the command line calls a cache: its kind and its options.
@@ -24,9 +24,9 @@ CACHES = {
     "none": None,
     "contiguous": ("contiguous", {}),
     "sliding": ("sliding", dict(window=256, sinks=4)),
-    "int8": ("quantised", dict(codes="int8")),
-    "int4": ("quantised", dict(codes="int4")),
-    "int2": ("quantised", dict(codes="int2")),
+    "int8": ("quantized", dict(codes="int8")),
+    "int4": ("quantized", dict(codes="int4")),
+    "int2": ("quantized", dict(codes="int2")),
     "paged": ("paged", dict(block_size=16)),
 }
 # Llama 2 7B's widths, with its own KV heads and with the eight of its successors.
@@ -53,9 +53,9 @@ def decode_times(
     CUDA, of its tensors). Where the cache does not fit, `short_by` bytes stand in place of times.
     Raises ValueError for a count below 1, an unknown cache, or a context the decoder cannot reach.
     """
-    steps = count("steps", steps)
-    contexts = [count("contexts", context) for context in contexts]
-    batches = [count("batches", batch) for batch in batches]
+    steps = whole_number("steps", steps)
+    contexts = [whole_number("contexts", context) for context in contexts]
+    batches = [whole_number("batches", batch) for batch in batches]
     for name in caches:
         if name not in CACHES:
             raise unknown("cache", name, CACHES)

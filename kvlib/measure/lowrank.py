@@ -13,7 +13,7 @@ import torch
 
 from ..cache import Cache, CacheFull, make_cache
 from ..decoder import rotate
-from ..units import count
+from ..units import whole_number
 from .quality import perplexity
 
 RANKS = (8, 16, 32, 48, 64, 96, 128, 160, 192)
@@ -93,7 +93,7 @@ class LowRankCache(Cache):
     kind = "low-rank"
 
     def __init__(self, layout, *, basis, rank, cos=None, sin=None, sinks=SINKS, **rest):
-        self.rank, self.sinks = count("rank", rank), count("sinks", sinks, least=0)
+        self.rank, self.sinks = whole_number("rank", rank), whole_number("sinks", sinks, least=0)
         kv = layout.layers[0]
         if any(other != kv or other.kind != "full" for other in layout.layers):
             raise ValueError("layout: a low-rank cache holds full attention layers, all alike")

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from ..cache import ContiguousCache, make_cache
 
-# Tokens fed at once. A whole number of the quantised caches' groups: so every token that is
+# Tokens fed at once. A whole number of the quantized caches' groups: so every token that is
 # read comes from codes, and none is still waiting for its group in full precision.
 CHUNK = 256
 GROUP = 32
@@ -67,7 +67,7 @@ def precision_cache(decoder, dtype, k_groups, capacity):
     options = dict(layout=decoder.layout, capacity=capacity, device=decoder.device)
     if k_groups is not None:
         return make_cache(
-            "quantised", codes=dtype, keys=k_groups, group=GROUP, dtype=decoder.dtype, **options
+            "quantized", codes=dtype, keys=k_groups, group=GROUP, dtype=decoder.dtype, **options
         )
     return HalfCache(dtype=dtype, **options)
 

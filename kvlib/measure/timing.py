@@ -9,7 +9,7 @@ import time
 
 import torch
 
-from ..units import MiB, count
+from ..units import MiB, whole_number
 
 # Beyond the last cache of any CPU or GPU here, so that a copy goes to memory.
 COPY_BYTES = 256 * MiB
@@ -36,7 +36,7 @@ def timed(calls, repeats=5, device="cpu", warm=1) -> dict:
     calls  {name: function without arguments}
     warm   turns that are run first and not kept
     """
-    count("repeats", repeats)
+    whole_number("repeats", repeats)
     seconds = {name: [] for name in calls}
     for turn in range(-warm, repeats):
         for name, call in calls.items():
@@ -63,7 +63,7 @@ class Copy:
     """One large copy. `moved` counts the bytes read and the bytes written, as memory sees them."""
 
     def __init__(self, device="cpu", nbytes=COPY_BYTES):
-        self.source = torch.ones(count("nbytes", nbytes), dtype=torch.uint8, device=device)
+        self.source = torch.ones(whole_number("nbytes", nbytes), dtype=torch.uint8, device=device)
         self.target = torch.zeros_like(self.source)
         self.moved = 2 * nbytes
 

@@ -28,8 +28,8 @@ from pathlib import Path
 import anywidget
 import traitlets
 
-from .. import palette
-from ..units import count, dtype as as_dtype, unknown
+from ..units import dtype as as_dtype, unknown, whole_number
+from . import palette
 
 STATIC = Path(__file__).parent / "static"
 _ANYWIDGET = frozenset(anywidget.AnyWidget.class_trait_names())
@@ -44,7 +44,7 @@ class Whole(traitlets.TraitType):
         self.tag(sync=True)
 
     def validate(self, owner, value):
-        value = count(self.name, value, self.limits[0])
+        value = whole_number(self.name, value, self.limits[0])
         if value > self.limits[1]:
             raise ValueError(f"{self.name} must be at most {self.limits[1]:,}, not {value:,}")
         return value

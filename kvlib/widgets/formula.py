@@ -2,7 +2,7 @@
 
 from traitlets import Dict
 
-from ..layout import CacheLayout, LayerKV
+from ..layouts import CacheLayout, LayerKV
 from ..units import fmt
 from .base import Choice, Figure, Table, Whole, dtypes
 

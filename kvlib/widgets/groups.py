@@ -4,7 +4,7 @@ A group is {"layers", "k", "v", "window", "state"}: how many layers, the numbers
 and in its values, the window or None, the fixed bytes a sequence.
 """
 
-from ..layout import CacheLayout
+from ..layouts import CacheLayout
 
 
 def _grouped(layers) -> list[dict]:

@@ -5,7 +5,7 @@ import json
 import traitlets
 
 from .. import configs
-from ..layout import CacheLayout
+from ..layouts import CacheLayout
 from ..units import fmt, unknown
 from .base import Choice, Figure, Table, Whole, dtypes
 from .models import layouts

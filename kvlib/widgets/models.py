@@ -1,6 +1,6 @@
 """The models that a figure offers: shipped ones by name, or layouts of the caller's own."""
 
-from ..layout import CacheLayout
+from ..layouts import CacheLayout
 
 
 def layouts(models=None) -> dict[str, CacheLayout]:

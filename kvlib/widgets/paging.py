@@ -1,25 +1,25 @@
 """One stream of requests, one memory: contiguous reservation beside paged blocks, step by step.
 
-Every step shown was played by `kvlib.trace` on the same `BlockPool` as the paged cache; the page
+Every step shown was played by `kvlib.serving` on the same `BlockPool` as the paged cache; the page
 only draws it.
 """
 
 import traitlets
 
-from .. import trace
-from ..units import count
+from .. import serving
+from ..units import whole_number
 from .base import Figure, Table, Whole
 
 BLOCK_SIZES = (4, 8, 16, 32)
 MAX_TOKENS = 128  # what a server would reserve for one request
 
 
-def stream(seed=51) -> tuple[trace.Request, ...]:
+def stream(seed=51) -> tuple[serving.Request, ...]:
     """The stream of requests drawn where none is given: 16, all with one system prompt."""
-    return trace.requests(16, seed=seed, prompt=(8, 40), new=(8, 56), prefix_tokens=24)
+    return serving.requests(16, seed=seed, prompt=(8, 40), new=(8, 56), prefix_tokens=24)
 
 
-def packed(run: trace.Run) -> dict:
+def packed(run: serving.Run) -> dict:
     """A run as paging.js unfolds it: each unbroken stay of a request once, with its last place.
 
     A stay is [request, first step, last step, tokens at the first, place]; a place is a block
@@ -55,7 +55,7 @@ class Paging(Figure):
     Paging(step=40, block_size=16, share_prefix=True, request=3): the step shown, the paged side's
     block size (4, 8, 16 or 32), whether the system prompt is stored once, the request whose block
     table is shown. Not said, the step is one in the thick of it and the request one that both run.
-    `seed` draws another stream; `requests` (kvlib.trace.Request, ids 0, 1, 2…, at most one system
+    `seed` draws another stream; `requests` (kvlib.serving.Request, ids 0, 1, 2…, at most one system
     prompt), `memory` and `max_tokens` in token slots replace the book's own.
     Raises ValueError for what cannot be.
     """
@@ -75,12 +75,12 @@ class Paging(Figure):
             raise ValueError("requests must have the ids 0, 1, 2… in this order")
         if len({r.prefix for r in requests} - {None}) > 1:
             raise ValueError("requests must share at most one prefix")
-        if count("memory", memory) % max(BLOCK_SIZES):
+        if whole_number("memory", memory) % max(BLOCK_SIZES):
             raise ValueError(f"memory must be a multiple of {max(BLOCK_SIZES)} slots, not {memory}")
-        self.runs = {"reserved": trace.simulate(requests, memory, "reserved", max_tokens=max_tokens)}
+        self.runs = {"reserved": serving.simulate(requests, memory, "reserved", max_tokens=max_tokens)}
         for size in BLOCK_SIZES:
             for share in (False, True):
-                run = trace.simulate(requests, memory, "paged", block_size=size, share_prefix=share)
+                run = serving.simulate(requests, memory, "paged", block_size=size, share_prefix=share)
                 self.runs[key(size, share)] = run
         self._last = max(len(run.frames) for run in self.runs.values()) - 1
         super().__init__(**{"step": self._last // 3, **rest})
@@ -124,7 +124,7 @@ class Paging(Figure):
             s = run.summary()
             return [
                 name, s["steps"], s["peak_running"], f"{s['tokens_per_step']:.2f}",
-                f"{100 * s['utilisation']:.0f} %", s["preempted"],
+                f"{100 * s['utilization']:.0f} %", s["preempted"],
             ]  # fmt: skip
 
         rows = [row("contiguous reservation", self.runs["reserved"])]

@@ -1,6 +1,6 @@
 """What each new token makes a model compute, with a cache and without."""
 
-from ..units import count
+from ..units import whole_number
 from .base import Figure, Table, Whole
 
 
@@ -12,7 +12,7 @@ def counts(prompt: int, step: int) -> dict:
     step projects one token and scores it against T. Returns, for "without" and "with", the counts
     of this step and of all steps so far. Raises ValueError for a count below 1.
     """
-    prompt, step = count("prompt", prompt), count("step", step)
+    prompt, step = whole_number("prompt", prompt), whole_number("step", step)
     lengths = [prompt + s for s in range(step)]
     projected = {"without": lengths, "with": [prompt] + [1] * (step - 1)}
     scored = {"without": [t * t for t in lengths], "with": [prompt**2] + lengths[1:]}

@@ -2,7 +2,7 @@
 
 import traitlets
 
-from ..layout import CacheLayout
+from ..layouts import CacheLayout
 from ..units import DTYPES, fmt, unknown
 from .base import Choice, Figure, Table, Whole, dtypes
 from .models import layouts

@@ -2,7 +2,7 @@
 
 from traitlets import Dict
 
-from ..layout import kv_bytes
+from ..layouts import kv_bytes
 from ..units import fmt
 from .base import Choice, Figure, Table, Whole, dtypes
 

@@ -6,8 +6,9 @@ import matplotlib
 import pytest
 from matplotlib.figure import Figure
 
-from kvlib import CacheLayout, palette, plots, trace
+from kvlib import CacheLayout, serving as trace
 from kvlib.units import GiB
+from kvlib.widgets import drawings as plots, palette
 
 LLAMA = CacheLayout.uniform(32, 32, 128)
 STREAM = trace.requests(12, seed=1)
@@ -18,7 +19,7 @@ FIGURES = {
     "context_chart": lambda: plots.context_chart(LLAMA),
     "heads": lambda: plots.heads(),
     "bytes_per_token": lambda: plots.bytes_per_token({"a": LLAMA, "b": CacheLayout.uniform(32, 8, 128)}),
-    "utilisation": lambda: plots.utilisation({p: trace.simulate(STREAM, 384, p) for p in trace.POLICIES}),
+    "utilization": lambda: plots.utilization({p: trace.simulate(STREAM, 384, p) for p in trace.POLICIES}),
     "vram": lambda: plots.vram(14 * GiB, 6 * GiB, 2 * GiB, 24 * GiB),
     "perplexity": lambda: plots.perplexity({"precision": [("bf16", 46080, 12.0), ("int8", 23040, 12.5)]}),
     "singular_values": lambda: plots.singular_values({"keys": [[3, 2, 1]] * 4, "values": [[2, 1]] * 4}),

@@ -7,7 +7,7 @@ of n numbers takes n × bits / 8 + 4 bytes, which is what `kvlib.units.dtype("in
 import numpy as np
 import torch
 
-from ..memory import Packed
+from ..kernels.memory import Packed
 from .storage import CacheFull, zeros
 
 BITS = {"int8": 8, "int4": 4, "int2": 2}
@@ -16,7 +16,7 @@ BITS = {"int8": 8, "int4": 4, "int2": 2}
 LEAST_STEP = 2.0**-14
 
 
-def quantise(x, bits, dim):
+def quantize(x, bits, dim):
     """Codes (uint8, one a number), scale and zero (float16) of groups that lie along `dim`.
 
     x ≈ codes × scale + zero, off by at most `error_bound(scale, zero, bits)`.
@@ -28,7 +28,7 @@ def quantise(x, bits, dim):
     return codes.to(torch.uint8), scale, zero
 
 
-def dequantise(codes, scale, zero, dtype=torch.float32):
+def dequantize(codes, scale, zero, dtype=torch.float32):
     """The numbers that codes, scale and zero stand for, in `dtype`."""
     return torch.addcmul(zero.to(dtype), codes.to(dtype), scale.to(dtype))
 
@@ -80,22 +80,22 @@ class PackedTensor:
     def write(self, start, x):
         """Pack x [B, H_kv, T, D] as tokens start … start + T; whole groups of tokens if channel."""
         end = start + x.shape[2]
-        codes, scale, zero = quantise(self._grouped(x), self.bits, dim=3 if self.channel else 4)
+        codes, scale, zero = quantize(self._grouped(x), self.bits, dim=3 if self.channel else 4)
         self.codes[:, :, start:end] = pack(codes.view(x.shape), self.bits)
         groups = self._groups(start, end)
         self.scale[:, :, groups], self.zero[:, :, groups] = self._flat(scale), self._flat(zero)
 
     def rounded(self, x):
         """x [B, H_kv, T, D] as it would be read after it was written."""
-        codes, scale, zero = quantise(self._grouped(x), self.bits, dim=3 if self.channel else 4)
-        return dequantise(codes, scale, zero, self.dtype).view(x.shape)
+        codes, scale, zero = quantize(self._grouped(x), self.bits, dim=3 if self.channel else 4)
+        return dequantize(codes, scale, zero, self.dtype).view(x.shape)
 
     def read(self, end):
-        """The first `end` tokens, dequantised: [B, H_kv, end, D]."""
+        """The first `end` tokens, dequantized: [B, H_kv, end, D]."""
         groups = self._groups(0, end)
         codes = unpack(self.codes[:, :, :end], self.bits)
         scale, zero = (self._spread(x[:, :, groups]) for x in (self.scale, self.zero))
-        return dequantise(self._grouped(codes), scale, zero, self.dtype).view(codes.shape)
+        return dequantize(self._grouped(codes), scale, zero, self.dtype).view(codes.shape)
 
     def arrays(self):
         """Codes, and the bits of the float16 scales and zeros, which Numba does not know, as NumPy's."""
@@ -124,7 +124,7 @@ class PackedTensor:
         return scale.unsqueeze(3) if self.channel else scale.unsqueeze(4)
 
 
-class QuantisedLayer:
+class QuantizedLayer:
     """A layer's keys and values as packed codes.
 
     Values always have their groups within a token. Keys too, or along each channel
@@ -174,7 +174,7 @@ class QuantisedLayer:
         return self.held()
 
     def held(self):
-        """Keys and values held, dequantised, oldest first."""
+        """Keys and values held, dequantized, oldest first."""
         k, v = self.k.read(self.packed), self.v.read(self.packed)
         n = self.length - self.packed
         if n:
@@ -183,7 +183,7 @@ class QuantisedLayer:
         return k, v
 
     def source(self):
-        """The memory as `kvlib.kernel` reads it, and how many tokens are in it."""
+        """The memory as `kvlib.kernels.cpu` reads it, and how many tokens are in it."""
         if self._memory is None:
             waiting = self.k_waiting.numpy(), self.v_waiting.numpy()
             self._memory = *self.k.arrays(), *self.v.arrays(), *waiting
@@ -210,7 +210,7 @@ class QuantisedLayer:
         return self.k.reserved_bytes + self.v.reserved_bytes + waiting
 
 
-class QuantisedRing(QuantisedLayer):
+class QuantizedRing(QuantizedLayer):
     """The last `window` tokens as packed codes in a ring, each token's groups within it."""
 
     def __init__(self, n_kv_heads, head_dim, *, window, **rest):

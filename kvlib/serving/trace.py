@@ -15,8 +15,8 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 
-from .blocks import BlockPool, BlockTable, OutOfBlocks
-from .units import count, unknown
+from ..blocks import BlockPool, BlockTable, OutOfBlocks
+from ..units import unknown, whole_number
 
 POLICIES = ("reserved", "exact", "paged")
 
@@ -37,13 +37,13 @@ class Request:
     prefix_tokens: int = 0
 
     def __post_init__(self):
-        count("id", self.id, 0)
-        count("arrival", self.arrival, 0)
-        count("prompt_tokens", self.prompt_tokens)
-        count("new_tokens", self.new_tokens)
+        whole_number("id", self.id, 0)
+        whole_number("arrival", self.arrival, 0)
+        whole_number("prompt_tokens", self.prompt_tokens)
+        whole_number("new_tokens", self.new_tokens)
         if self.prefix is None and self.prefix_tokens:
             raise ValueError("prefix_tokens needs the prefix's name in prefix")
-        if self.prefix is not None and count("prefix_tokens", self.prefix_tokens) > self.prompt_tokens:
+        if self.prefix is not None and whole_number("prefix_tokens", self.prefix_tokens) > self.prompt_tokens:
             raise ValueError(
                 f"prefix_tokens must be at most prompt_tokens ({self.prompt_tokens}), "
                 f"not {self.prefix_tokens}"
@@ -93,7 +93,7 @@ class Frame:
         return self.used + self.to_come + self.internal
 
     @property
-    def utilisation(self) -> float:
+    def utilization(self) -> float:
         """Tokens held / slots taken (1.0 while nothing is taken)."""
         return self.used / self.taken if self.taken else 1.0
 
@@ -114,7 +114,7 @@ class Run:
         steps            until the last request is done
         tokens_per_step  new tokens / steps
         peak_running     most requests served in one step
-        utilisation      tokens held / slots taken, summed over all steps
+        utilization      tokens held / slots taken, summed over all steps
         wait             mean steps between arrival and the first token
         preempted        times a request was thrown out, to be computed again
         """
@@ -128,7 +128,7 @@ class Run:
             "steps": len(self.frames),
             "tokens_per_step": made / len(self.frames),
             "peak_running": max(len(f.running) for f in self.frames),
-            "utilisation": sum(f.used for f in self.frames) / taken,
+            "utilization": sum(f.used for f in self.frames) / taken,
             "wait": sum(first[r.id] - r.arrival for r in self.requests) / len(self.requests),
             "preempted": sum(len(f.preempted) for f in self.frames),
         }
@@ -141,10 +141,10 @@ def requests(n, seed=0, *, gap=2, prompt=(8, 40), new=(4, 56), prefix_tokens=0) 
     `prompt` and `new`, each the smaller of two draws: most are short and a few are long, as real
     ones are. With `prefix_tokens`, every prompt begins with the same system prompt of that length.
     """
-    n, gap = count("n", n), count("gap", gap, 0)
-    prefix_tokens = count("prefix_tokens", prefix_tokens, 0)
+    n, gap = whole_number("n", n), whole_number("gap", gap, 0)
+    prefix_tokens = whole_number("prefix_tokens", prefix_tokens, 0)
     for argument, (low, high) in (("prompt", prompt), ("new", new)):
-        if count(argument, low) > count(argument, high):
+        if whole_number(argument, low) > whole_number(argument, high):
             raise ValueError(f"{argument} must be (least, most), not {(low, high)!r}")
     draw = random.Random(seed).randint
     arrival, stream = 0, []
@@ -176,9 +176,9 @@ def simulate(requests, memory, policy="paged", *, block_size=16, share_prefix=Fa
         raise ValueError("requests must hold at least one Request")
     if len({r.id for r in stream}) < len(stream):
         raise ValueError("requests must each have an id of their own")
-    memory, block_size = count("memory", memory), count("block_size", block_size)
+    memory, block_size = whole_number("memory", memory), whole_number("block_size", block_size)
     longest = max(r.tokens for r in stream)
-    max_tokens = longest if max_tokens is None else count("max_tokens", max_tokens, longest)
+    max_tokens = longest if max_tokens is None else whole_number("max_tokens", max_tokens, longest)
     if policy == "paged":
         store = _Paged(stream, memory, block_size, share_prefix)
     elif policy in POLICIES:

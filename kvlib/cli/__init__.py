@@ -13,7 +13,7 @@ import warnings
 from dataclasses import asdict
 from importlib import import_module
 
-from .units import UNITS, dtype, fmt, unknown
+from ..units import UNITS, dtype, fmt, unknown
 
 COMMANDS = {
     "size": "the bytes of a model's cache, step by step",
@@ -65,7 +65,7 @@ def _parser(argv) -> argparse.ArgumentParser:
     size.set_defaults(run=_size)
     add["models"].set_defaults(run=_models)
     if argv and argv[0] in ("fit", "measure"):
-        module = import_module(f".{argv[0]}", __package__)
+        module = import_module({"fit": ".fit", "measure": "..measure"}[argv[0]], __package__)
         module.add_arguments(add[argv[0]])
         # Asked for only when it runs: to look up measure.run is to import torch.
         add[argv[0]].set_defaults(run=lambda args: module.run(args))
@@ -91,14 +91,14 @@ def whole(text: str) -> int:
 
 def policy(args, name, **more):
     """The engine called `name`, with `more` and the options that were given."""
-    from .engines import engine
+    from ..engines import engine
 
     given = {option: getattr(args, option, None) for option in ("tp", "block_size", "kv_cache_dtype")}
     return engine(name, **more, **{option: value for option, value in given.items() if value is not None})
 
 
 def _size(args) -> int:
-    from .configs import layout as layout_of
+    from ..configs import layout as layout_of
 
     layout, engine, kept_in = layout_of(args.model), policy(args, args.engine or "ideal"), dtype(args.dtype)
     args.batch = 1 if args.batch is None else args.batch
@@ -165,7 +165,7 @@ def _print_row(row, batch, kept_in, engine):
 
 
 def _models(args) -> int:
-    from .configs import layout, models, source
+    from ..configs import layout, models, source
 
     names = models()
     width = max(map(len, names))

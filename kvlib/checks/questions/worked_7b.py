@@ -1,8 +1,8 @@
 """Questions of chapter 03, the 7B example."""
 
-from ..checks import Choice, Each, Function, Number
-from ..layout import CacheLayout, LayerKV, kv_bytes
-from ..units import GiB
+from ...layouts import CacheLayout, LayerKV, kv_bytes
+from ...units import GiB
+from ..answers import Choice, Each, Function, Number
 from .common import FACTOR_2, FOUR_BYTES, question, slips_of
 
 LLAMA_7B = dict(n_layers=32, n_kv_heads=32, head_dim=128)

@@ -1,7 +1,7 @@
 """Questions of chapter 02, the formula."""
 
-from ..checks import Choice, Each, Function, Number
-from ..layout import CacheLayout, kv_bytes
+from ...layouts import CacheLayout, kv_bytes
+from ..answers import Choice, Each, Function, Number
 from .common import BITS, FACTOR_2, FOUR_BYTES, NO_BATCH, NUMBERS, ONE_LAYER, ONE_TOKEN, question, slips_of
 
 

@@ -14,8 +14,8 @@ import re
 import matplotlib
 from matplotlib.figure import Figure
 
+from ..units import GiB, KiB, fmt, unknown
 from . import palette
-from .units import GiB, KiB, fmt, unknown
 
 STYLE = {
     "font.family": "sans-serif",
@@ -173,13 +173,13 @@ def bytes_per_token(layouts, dtype="bf16"):
 
 
 @styled
-def utilisation(runs, title="Of the slots taken, how many hold a token"):
+def utilization(runs, title="Of the slots taken, how many hold a token"):
     """`runs`: name -> trace.Run. Tokens held / slots taken after each step, in percent."""
     figure, axes = _axes()
     curves = {}
     for name, run in _some("runs", runs).items():
         frames = [f for f in run.frames if f.taken]
-        curves[name] = ([f.step for f in frames], [100 * f.utilisation for f in frames])
+        curves[name] = ([f.step for f in frames], [100 * f.utilization for f in frames])
     _lines(axes, curves, markers=False)
     axes.set(ylim=(0, 103), xlabel="step", ylabel="%", title=title)
     return figure

@@ -5,8 +5,7 @@ import doctest
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from kvlib import trace
-from kvlib.trace import POLICIES, Request, requests, simulate
+from kvlib.serving import POLICIES, Request, requests, simulate, trace
 
 
 @st.composite
@@ -42,7 +41,7 @@ def test_no_token_and_no_slot_is_lost(case):
         assert frame.used + frame.to_come + frame.internal + frame.free == run.memory
         assert min(frame.used, frame.to_come, frame.internal, frame.free, frame.external) >= 0
         assert frame.external <= frame.free
-        assert 0 < frame.utilisation <= 1
+        assert 0 < frame.utilization <= 1
         for held in frame.running:
             made[held.request] += 1
             assert held.tokens == final[held.request].prompt_tokens + made[held.request]
@@ -171,7 +170,7 @@ def test_a_stream_is_the_same_for_the_same_seed():
 def test_paging_serves_more_at_once_from_the_same_memory():
     stream = requests(40, seed=0, gap=1)
     reserved, exact, paged = (simulate(stream, 512, p).summary() for p in POLICIES)
-    assert reserved["utilisation"] < exact["utilisation"] < paged["utilisation"]
+    assert reserved["utilization"] < exact["utilization"] < paged["utilization"]
     assert reserved["peak_running"] < paged["peak_running"]
     assert reserved["steps"] > paged["steps"]
 

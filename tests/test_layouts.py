@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from kvlib.layout import CacheLayout, ContextWarning, LayerKV, kv_bytes
+from kvlib.layouts import CacheLayout, ContextWarning, LayerKV, kv_bytes
 from kvlib.units import KiB
 
 LLAMA_2_7B = CacheLayout.uniform(32, 32, 128, n_heads=32)

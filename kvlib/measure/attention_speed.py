@@ -11,7 +11,7 @@ import torch
 
 from ..attention import attention
 from ..cache.storage import torch_dtype, zeros
-from ..units import MiB, count
+from ..units import MiB, whole_number
 from .timing import Copy, median, timed
 
 # Keys and values lie apart in at least this much, so that no turn finds them in a CPU's cache.
@@ -47,9 +47,9 @@ def attention_against_copy(
     Every call reads keys and values that no call shortly before has read, as a model's layers do.
     Raises ValueError for a count below 1 or n_heads not divisible by n_kv_heads.
     """
-    contexts = [count("contexts", context) for context in contexts]
-    batch, head_dim = count("batch", batch), count("head_dim", head_dim)
-    n_heads, n_kv_heads = count("n_heads", n_heads), count("n_kv_heads", n_kv_heads)
+    contexts = [whole_number("contexts", context) for context in contexts]
+    batch, head_dim = whole_number("batch", batch), whole_number("head_dim", head_dim)
+    n_heads, n_kv_heads = whole_number("n_heads", n_heads), whole_number("n_kv_heads", n_kv_heads)
     q = torch.randn(batch, n_heads, 1, head_dim).to(device, torch_dtype(dtype))
     per_token = batch * n_kv_heads * head_dim
     size = max(max(contexts) * per_token, APART // 2 // q.element_size())

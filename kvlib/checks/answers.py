@@ -18,7 +18,7 @@ import sys
 import warnings
 from dataclasses import dataclass, field
 
-from .units import UNITS, unknown
+from ..units import UNITS, unknown
 
 STEPS = 200_000  # lines that a function under test may run before it counts as endless
 

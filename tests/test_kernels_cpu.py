@@ -6,14 +6,14 @@ import reference
 import torch
 from hypothesis import given, settings, strategies as st
 
-from kvlib import kernel
 from kvlib.attention import attention
 from kvlib.cache import ContiguousCache, PagedCache, make_cache
-from kvlib.cache.quantise import pack
+from kvlib.cache.quantized import pack
 from kvlib.decoder import random_decoder, rotary_tables, rotate
 from kvlib.fixed import stepper
-from kvlib.layout import CacheLayout
-from kvlib.memory import Packed, Paged, Plain
+from kvlib.kernels import cpu as kernel
+from kvlib.kernels.memory import Packed, Paged, Plain
+from kvlib.layouts import CacheLayout
 
 TIGHT = dict(atol=1e-5, rtol=1e-5)
 
@@ -90,7 +90,7 @@ def test_packed_memory(threads, span, bits, by_channel, group, seed):
     S, start, stop = span
     q, k, v = draw(len(stop), 6, 2, S, 16, seed)
     cache = make_cache(
-        "quantised", CacheLayout.uniform(1, 2, 16, n_heads=6), codes=f"int{bits}", group=group,
+        "quantized", CacheLayout.uniform(1, 2, 16, n_heads=6), codes=f"int{bits}", group=group,
         keys="channel" if by_channel else "token", batch=len(stop), capacity=S,
     )  # fmt: skip
     held = cache.update(0, k, v)
@@ -203,7 +203,7 @@ def test_one_token_of_some_sequences_only():
     assert cache.lengths == [0, 1]
 
 
-@pytest.mark.parametrize("kind", ["contiguous", "paged", "sliding", "quantised"])
+@pytest.mark.parametrize("kind", ["contiguous", "paged", "sliding", "quantized"])
 def test_what_does_not_fit_is_refused_before_it_is_read(kind):
     """Compiled loops check no bounds: shapes are checked before them."""
     layout = CacheLayout.uniform(1, 2, 32, n_heads=4, max_context=64)
@@ -245,7 +245,7 @@ def test_an_update_of_ones_own_is_never_passed_by(kind):
 @pytest.mark.parametrize("count", [1, 2], ids="{} threads".format)
 @pytest.mark.parametrize(
     "kind, options",
-    [("contiguous", {}), ("paged", {}), ("quantised", {}), ("quantised", dict(keys="channel"))],
+    [("contiguous", {}), ("paged", {}), ("quantized", {}), ("quantized", dict(keys="channel"))],
 )
 def test_no_step_waits_for_a_compiler(kind, options, count, monkeypatch):
     monkeypatch.setattr(kernel, "ALONE", 0)
@@ -293,7 +293,7 @@ def test_a_token_is_packed_to_the_same_bytes(bits, scale, offset):
     """`attend_token`, whose rotation by nothing changes no bit, against `update`."""
     layout = CacheLayout.uniform(1, 2, 32, n_heads=4)
     options = dict(codes=f"int{bits}", group=16, batch=3, capacity=30)
-    ours, theirs = (make_cache("quantised", layout, **options) for _ in range(2))
+    ours, theirs = (make_cache("quantized", layout, **options) for _ in range(2))
     cos, sin = np.ones((1, 32), np.float32), np.zeros((1, 32), np.float32)
     torch.manual_seed(0)
     for _ in range(30):
@@ -314,5 +314,5 @@ def test_a_packed_nan_comes_back():
     x = np.arange(16, dtype=np.float32)
     x[5] = np.nan
     codes, scale, zero = np.zeros(8, np.uint8), np.zeros(2, np.uint16), np.zeros(2, np.uint16)
-    kernel.quantise(x, 4, 8, codes, scale, zero)
+    kernel.quantize(x, 4, 8, codes, scale, zero)
     assert np.isnan(kernel.half(zero[0])) and np.isfinite(kernel.half(zero[1]))

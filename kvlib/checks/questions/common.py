@@ -3,7 +3,7 @@
 import functools
 from dataclasses import dataclass
 
-from ..layout import kv_bytes
+from ...layouts import kv_bytes
 
 FACTOR_2 = "You count the keys or the values, not both: the formula begins with a 2."
 NO_BATCH = "You forget the batch: every sequence keeps keys and values of its own."

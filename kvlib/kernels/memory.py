@@ -1,4 +1,4 @@
-"""Where a layer's keys and values lie, as `kvlib.kernel` reads them in place. Arrays of NumPy."""
+"""Where a layer's keys and values lie, as `kvlib.kernels.cpu` reads them in place. Arrays of NumPy."""
 
 from typing import NamedTuple
 

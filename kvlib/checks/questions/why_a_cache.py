@@ -1,6 +1,6 @@
 """Questions of chapter 01, why a cache."""
 
-from ..checks import Choice, Each, Function, Number
+from ..answers import Choice, Each, Function, Number
 from .common import question
 
 

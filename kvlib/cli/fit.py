@@ -4,13 +4,13 @@ import os
 import re
 import shlex
 
-from .budget import Budget
-from .cli import both, plural, policy as as_given, print_json, sequences
-from .configs import layout as layout_of, models, read_config, source
-from .engines import VLLM, engine
-from .hardware import gpu as gpu_of
-from .units import TB, GiB, count, dtype, fmt, fmt_seconds
-from .weights import parameters
+from ..budget import Budget
+from ..configs import layout as layout_of, models, read_config, source
+from ..engines import VLLM, engine
+from ..hardware import gpu as gpu_of
+from ..units import TB, GiB, dtype, fmt, fmt_seconds, whole_number
+from ..weights import parameters
+from . import both, plural, policy as as_given, print_json, sequences
 
 
 def add_arguments(parser):
@@ -28,7 +28,7 @@ def run(args) -> int:
     weights_in = dtype(args.weights_dtype)
     numbers = parameters(read_config(args.model)[0])
     name, colon, gpus = args.gpu.partition(":")
-    gpus = count("COUNT in --gpu NAME:COUNT", _number(gpus) if colon else 1)
+    gpus = whole_number("COUNT in --gpu NAME:COUNT", _number(gpus) if colon else 1)
     gpu = gpu_of(name)
     batch = 1 if args.batch is None else args.batch
     if not 0 <= args.overhead < 1e6:

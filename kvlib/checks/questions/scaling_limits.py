@@ -1,10 +1,10 @@
 """Questions of chapter 06, scaling limits."""
 
-from ..budget import Budget
-from ..checks import Choice, Each, Function, Number
-from ..hardware import GPU
-from ..layout import CacheLayout, kv_bytes
-from ..units import GB, TB, GiB, MiB
+from ...budget import Budget
+from ...hardware import GPU
+from ...layouts import CacheLayout, kv_bytes
+from ...units import GB, TB, GiB, MiB
+from ..answers import Choice, Each, Function, Number
 from .common import FACTOR_2, QUERY_HEADS, question
 
 LLAMA_8B = dict(n_layers=32, n_kv_heads=8, head_dim=128)

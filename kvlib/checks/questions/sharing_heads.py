@@ -1,8 +1,8 @@
 """Questions of chapter 04, sharing heads."""
 
-from ..checks import Choice, Each, Function, Number
-from ..layout import kv_bytes
-from ..units import KiB, MiB
+from ...layouts import kv_bytes
+from ...units import KiB, MiB
+from ..answers import Choice, Each, Function, Number
 from .common import question, slips_of
 
 GEMMA_9B = dict(n_layers=42, n_kv_heads=8, head_dim=256)

@@ -11,7 +11,7 @@ bytes (configs, engines, budgets, real caches, widgets) asks a layout.
 import warnings
 from dataclasses import dataclass, field
 
-from .units import DType, count, dtype as as_dtype, unknown
+from .units import DType, dtype as as_dtype, unknown, whole_number
 
 KINDS = ("full", "sliding", "chunked", "latent", "shared", "state", "cross", "none")
 
@@ -50,10 +50,10 @@ class LayerKV:
         if self.kind not in KINDS:
             raise unknown("kind", self.kind, KINDS)
         if self.kind in ("full", "sliding", "chunked", "latent"):
-            count("n_kv_heads", self.n_kv_heads)
-            count("head_dim", self.head_dim)
+            whole_number("n_kv_heads", self.n_kv_heads)
+            whole_number("head_dim", self.head_dim)
         if self.kind in ("sliding", "chunked"):
-            count("window", self.window)
+            whole_number("window", self.window)
         elif self.window is not None:
             raise ValueError(f"window belongs to a sliding or chunked layer, not to {self.kind!r}")
         if (self.kind == "shared") != (self.shares_with is not None):
@@ -109,10 +109,10 @@ class CacheLayout:
 
         Raises ValueError for a count below 1, or n_heads not divisible by n_kv_heads.
         """
-        n_layers = count("n_layers", n_layers)
-        n_kv_heads = count("n_kv_heads", n_kv_heads)
-        head_dim = count("head_dim", head_dim)
-        if n_heads is not None and count("n_heads", n_heads) % n_kv_heads:
+        n_layers = whole_number("n_layers", n_layers)
+        n_kv_heads = whole_number("n_kv_heads", n_kv_heads)
+        head_dim = whole_number("head_dim", head_dim)
+        if n_heads is not None and whole_number("n_heads", n_heads) % n_kv_heads:
             raise ValueError(
                 f"n_heads must be divisible by n_kv_heads: {n_heads} query heads cannot be "
                 f"shared out evenly over {n_kv_heads} KV heads"
@@ -132,7 +132,7 @@ class CacheLayout:
         allocated, a name or an `engines.Engine`; "ideal" wastes nothing.
         Warns (ContextWarning) beyond max_context.
         """
-        context, batch = count("context", context), count("batch", batch)
+        context, batch = whole_number("context", context), whole_number("batch", batch)
         self._warn_beyond(context)
         if engine != "ideal":
             from .engines import engine as as_engine
@@ -156,7 +156,7 @@ class CacheLayout:
         A shared layer keeps nothing but reads the layer it shares with, so this can be
         more than `bytes`.
         """
-        context, batch = count("context", context), count("batch", batch)
+        context, batch = whole_number("context", context), whole_number("batch", batch)
         total = 0
         for layer in self.layers:
             source = layer if layer.shares_with is None else self.layers[layer.shares_with]
@@ -165,11 +165,15 @@ class CacheLayout:
 
     def state_bytes(self, batch=1) -> int:
         """Bytes of recurrent and convolution state: fixed, however long the sequence."""
-        return count("batch", batch) * sum(layer.state_bytes for layer in self.layers)
+        return whole_number("batch", batch) * sum(layer.state_bytes for layer in self.layers)
 
     def cross_bytes(self, source_len, batch=1, dtype="bf16") -> int:
         """Bytes of the keys and values of a source sequence of `source_len` tokens."""
-        source_len, batch, dtype = count("source_len", source_len), count("batch", batch), as_dtype(dtype)
+        source_len, batch, dtype = (
+            whole_number("source_len", source_len),
+            whole_number("batch", batch),
+            as_dtype(dtype),
+        )
         # Keys and values are two rows of equal width.
         row = sum(2 * dtype.nbytes(layer.cross_elements // 2) for layer in self.layers)
         return batch * source_len * row

@@ -1,7 +1,7 @@
 """Questions of chapter 05, paging."""
 
-from ..blocks import BlockPool, BlockTable, OutOfBlocks
-from ..checks import Choice, Each, Function, Number
+from ...blocks import BlockPool, BlockTable, OutOfBlocks
+from ..answers import Choice, Each, Function, Number
 from .common import question
 
 

@@ -215,8 +215,8 @@ def _put_paged(source, b, h, slot, k, v):
 
 def _put_packed(source, b, h, slot, k, v):
     bits, group = source.bits, source.group
-    quantise(k, bits, group, source.k[b, h, slot], source.k_scale[b, h, slot], source.k_zero[b, h, slot])
-    quantise(v, bits, group, source.v[b, h, slot], source.v_scale[b, h, slot], source.v_zero[b, h, slot])
+    quantize(k, bits, group, source.k[b, h, slot], source.k_scale[b, h, slot], source.k_zero[b, h, slot])
+    quantize(v, bits, group, source.v[b, h, slot], source.v_scale[b, h, slot], source.v_zero[b, h, slot])
 
 
 @jit
@@ -423,10 +423,10 @@ def rescale_channels(scale, zero, first, n, group, out):
 
 
 @exact
-def quantise(x, bits, group, packed, scale, zero):
+def quantize(x, bits, group, packed, scale, zero):
     """Codes, and the float16 bits of scale and zero, of x [D] in groups of neighbours.
 
-    To the last bit what `kvlib.cache.quantise.quantise` makes.
+    To the last bit what `kvlib.cache.quantized.quantize` makes.
     """
     most, per_byte = np.float32(2**bits - 1), 8 // bits
     for g in range(len(scale)):

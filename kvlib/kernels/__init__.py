@@ -1,0 +1,1 @@
+"""Faster ways to read a cache, which give the numbers that `kvlib.attention` gives."""
