@@ -1,13 +1,14 @@
 """Attention against its definition, and that it never expands keys and values."""
 
 import pytest
-import reference
 import torch
 from hypothesis import given, settings, strategies as st
 
 from kvlib import attention as module
 from kvlib.attention import attention
 from kvlib.fixed import Filled, flex_at, masked_at
+
+from . import reference
 
 
 def draw(B, H, H_kv, T, S, D, seed=0):

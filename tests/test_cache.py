@@ -1,13 +1,14 @@
 """One matrix: every cache × chunking × heads × windows × dtypes against attention without a cache."""
 
 import pytest
-import reference
 import torch
 from hypothesis import given, settings, strategies as st
 
 from kvlib.blocks import OutOfBlocks
 from kvlib.cache import ContiguousCache, PagedCache, QuantizedCache, SlidingCache, make_cache, quantized
 from kvlib.layouts import CacheLayout, LayerKV
+
+from . import reference
 
 HEADS = {"MHA": (4, 4), "GQA": (6, 2), "MQA": (4, 1)}
 # How far an output may be from float64's: the new tokens' own rounding, and the kernels'.

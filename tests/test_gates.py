@@ -8,12 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tools import notebooks, prose
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
-
-import notebooks  # noqa: E402
-import prose  # noqa: E402
-
 CHAPTERS = sorted((ROOT / "book").glob("[0-9]*.ipynb"))
 SKELETON = [
     "The question", "The idea", "The formula", "The code", "The measurement",
@@ -156,6 +153,6 @@ def test_importing_kvlib_brings_no_torch():
 def test_repository_url_is_refused_when_it_is_none(tmp_path):
     for arguments in ([], ["http://github.com/a/b"], ["https://github.com/a"]):
         done = subprocess.run(
-            [sys.executable, ROOT / "tools" / "repo.py", *arguments], capture_output=True, text=True
+            [sys.executable, "-m", "tools.repo", *arguments], cwd=ROOT, capture_output=True, text=True
         )
         assert done.returncode == 2 and "URL=https://github.com/NAME/REPOSITORY" in done.stderr

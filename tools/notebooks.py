@@ -1,8 +1,8 @@
 """Keep the notebooks canonical: one form, whoever wrote them last.
 
-    python tools/notebooks.py            check every notebook, exit 1 and say what is wrong
-    python tools/notebooks.py --write    mend what can be mended without running
-    python tools/notebooks.py --run [FILE …]   run, keep the outputs, write canonically
+    python -m tools.notebooks            check every notebook, exit 1 and say what is wrong
+    python -m tools.notebooks --write    mend what can be mended without running
+    python -m tools.notebooks --run [FILE …]   run, keep the outputs, write canonically
 
 nbval compares only cells that have an execution count. So a deterministic cell keeps its count
 and its text; a cell that draws or times (tag `nbval-ignore-output`) keeps neither.

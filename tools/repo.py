@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 
-from notebooks import ROOT
+from .notebooks import ROOT
 
 
 def main(argv) -> int:
