@@ -144,12 +144,6 @@ def test_chapters_keep_the_skeleton(path):
     assert len(re.findall(r"^\d\. ", stays, re.MULTILINE)) == 3, "three sentences stay"
 
 
-def test_importing_kvlib_brings_no_torch():
-    program = "import sys, kvlib; kvlib.layout('llama-3-8b').bytes(1); print('torch' in sys.modules)"
-    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert out.stdout == "False\n"
-
-
 def test_repository_url_is_refused_when_it_is_none(tmp_path):
     for arguments in ([], ["http://github.com/a/b"], ["https://github.com/a"]):
         done = subprocess.run(

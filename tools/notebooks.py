@@ -208,7 +208,8 @@ def main(argv=None) -> int:
                 path.write_text(dump(nb))
             else:
                 wrong.append(f"{path.relative_to(ROOT)}: not canonical; run `make canonical`")
-    print("\n".join(wrong), file=sys.stderr)
+    if wrong:
+        print("\n".join(wrong), file=sys.stderr)
     return 1 if wrong else 0
 
 

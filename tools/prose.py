@@ -82,7 +82,8 @@ def texts():
 def main() -> int:
     names = namespace()
     wrong = [fault for where, text in texts() for fault in check(text, where, names)]
-    print("\n".join(wrong), file=sys.stderr)
+    if wrong:
+        print("\n".join(wrong), file=sys.stderr)
     return 1 if wrong else 0
 
 
