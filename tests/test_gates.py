@@ -91,6 +91,25 @@ def test_canonical_form_prunes_drawings_and_widgets():
     assert plain["execution_count"] == 3, "a kept count is the cell's place"
 
 
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+def test_canonical_mends_what_jupyterlab_saves(path):
+    text = path.read_text()
+    saved = json.loads(text)
+    saved["metadata"]["kernelspec"]["display_name"] = "Python 3 (ipykernel)"
+    saved["metadata"]["language_info"]["version"] = "3.13.0"
+    saved["metadata"]["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": {}}}
+    for place, cell in enumerate(saved["cells"]):
+        cell["metadata"] |= {"editable": True, "slideshow": {"slide_type": ""}, "collapsed": False}
+        if cell["cell_type"] == "code":
+            drawn = notebooks.IGNORE in cell["metadata"].get("tags", [])
+            if drawn:
+                cell["outputs"] = [DRAWING]
+            if drawn or cell["execution_count"] is not None:
+                cell["execution_count"] = 40 + place
+        cell["source"] = source(cell)
+    assert notebooks.dump(notebooks.canonical(saved, path, notebooks.repository())) == text
+
+
 @pytest.mark.parametrize("path", notebooks.notebooks(), ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_setup_and_links_follow_the_config(path):
     cells = {c["id"]: source(c) for c in json.loads(path.read_text())["cells"]}
