@@ -1,7 +1,6 @@
 """Attention against its definition, and that it never expands keys and values."""
 
 import pytest
-import reference
 import torch
 from hypothesis import given, settings, strategies as st
 
@@ -12,6 +11,8 @@ from kvlib.attention import ContiguousView
 def attention(q, k, v, *seen, **more):
     """Over keys and values in the order of their tokens."""
     return module.attention(q, ContiguousView.of(k, v, *seen, **more))
+
+from . import reference
 
 
 def draw(B, H, H_kv, T, S, D, seed=0):

@@ -1,7 +1,6 @@
 """One matrix: every cache × chunking × heads × windows × dtypes against attention without a cache."""
 
 import pytest
-import reference
 import torch
 from hypothesis import given, settings, strategies as st
 
@@ -9,6 +8,8 @@ from kvlib.attention import attention
 from kvlib.blocks import OutOfBlocks
 from kvlib.cache import ContiguousCache, PagedCache, QuantizedCache, SlidingCache, codes as coding, make_cache
 from kvlib.layouts import CacheLayout, LayerKV
+
+from . import reference
 
 HEADS = {"MHA": (4, 4), "GQA": (6, 2), "MQA": (4, 1)}
 # How far an output may be from float64's: the new tokens' own rounding, and the kernels'.

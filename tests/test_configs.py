@@ -6,7 +6,6 @@ import sys
 import warnings
 from pathlib import Path
 
-import oracle
 import pytest
 
 from kvlib.configs import (
@@ -19,6 +18,8 @@ from kvlib.configs import (
 )
 from kvlib.configs.families import FAMILIES, SAME_CLASS
 from kvlib.configs.fields import Fields, class_defaults
+
+from . import oracle
 
 ROOT = Path(__file__).parents[1]
 LLAMA = {

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import reference
 import torch
 from hypothesis import given, settings, strategies as st
 
@@ -14,6 +13,8 @@ from kvlib.fixed import stepper
 from kvlib.kernels import cpu as kernel
 from kvlib.kernels.memory import Packed, Paged, Plain
 from kvlib.layouts import CacheLayout
+
+from . import reference
 
 TIGHT = dict(atol=1e-5, rtol=1e-5)
 

@@ -34,14 +34,7 @@ def small_copies(monkeypatch):
 
 
 def tool(name):
-    sys.path.insert(0, str(ROOT / "tools"))
-    try:
-        spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-    finally:
-        sys.path.remove(str(ROOT / "tools"))
+    return importlib.import_module(f"tools.{name}")
 
 
 # timing

@@ -1,10 +1,11 @@
 """Weights counted from a config, held to transformers' own count."""
 
-import oracle
 import pytest
 
 from kvlib.configs import UnsupportedConfig
 from kvlib.weights import parameters
+
+from . import oracle
 
 # One of each architecture; the smallest that is published here.
 SEEN = {}

@@ -4,8 +4,6 @@ import json
 import random
 
 import pytest
-from browser import chromium, page, show  # noqa: F401
-from drive import drive
 
 from kvlib import CacheLayout, fmt
 from kvlib.configs import config, layout
@@ -13,6 +11,9 @@ from kvlib.layouts import KINDS, LayerKV
 from kvlib.widgets import LayerStrip
 from kvlib.widgets.base import code
 from kvlib.widgets.layer_strip import PRECISIONS, WORDS
+
+from .browser import chromium, page, show  # noqa: F401
+from .drive import drive
 
 
 def test_every_layer_s_bytes_are_kvlib_s(page):  # noqa: F811

@@ -3,10 +3,11 @@
 import gzip
 
 import pytest
-from browser import chromium, document, page, show, violations  # noqa: F401
-from quality_record import record
 
 from kvlib.widgets import CheaperCaches, LayerStrip, Paging, SharingHeads
+
+from .browser import chromium, document, page, show, violations  # noqa: F401
+from .quality_record import record
 
 FIGURES = {
     "SharingHeads": SharingHeads,
