@@ -7,14 +7,14 @@ import pytest
 from browser import chromium, page, show  # noqa: F401
 from drive import drive
 
-from kvlib.serving import POLICIES, Request, requests, simulate
+from kvlib.serving import ALLOCATIONS, Request, requests, simulate
 from kvlib.widgets import Paging
 from kvlib.widgets.base import code
 from kvlib.widgets.paging import BLOCK_SIZES, key, packed
 
 
-def as_the_page_has_it(frame, policy):
-    place = (lambda h: list(h.blocks)) if policy == "paged" else (lambda h: [h.start, h.size])
+def as_the_page_has_it(frame, allocation):
+    place = (lambda h: list(h.blocks)) if allocation == "paged" else (lambda h: [h.start, h.size])
     prefix = frame.prefixes[0][1] if frame.prefixes else None
     return {
         "running": [{"request": h.request, "tokens": h.tokens, "place": place(h)} for h in frame.running],
@@ -34,7 +34,7 @@ def test_ten_thousand_frames_unfold_as_they_were_played(page):  # noqa: F811
         )
         runs.append(
             simulate(
-                stream, rng.randrange(160, 500), rng.choice(POLICIES),
+                stream, rng.randrange(160, 500), rng.choice(ALLOCATIONS),
                 block_size=rng.choice([4, 8, 16]), share_prefix=rng.random() < 0.5,
             )
         )  # fmt: skip
@@ -52,7 +52,7 @@ def test_ten_thousand_frames_unfold_as_they_were_played(page):  # noqa: F811
         json.dumps(sent),
     )
     for run, frames in zip(runs, said, strict=True):
-        assert frames == [as_the_page_has_it(frame, run.policy) for frame in run.frames]
+        assert frames == [as_the_page_has_it(frame, run.allocation) for frame in run.frames]
 
 
 def test_the_page_says_what_the_frames_hold(page):  # noqa: F811

@@ -34,7 +34,7 @@ def packed(run: serving.Run) -> dict:
                 stay = [held.request, frame.step, None, held.tokens, None]
                 stays.append(stay)
             stay[2] = frame.step
-            stay[4] = list(held.blocks) if run.policy == "paged" else [held.start, held.size]
+            stay[4] = list(held.blocks) if run.allocation == "paged" else [held.start, held.size]
             still[held.request] = stay
         open_stays = still
         for _, held in frame.prefixes:
