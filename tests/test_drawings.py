@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from kvlib import CacheLayout, serving
 from kvlib.units import GiB
-from kvlib.widgets import drawings as plots, palette
+from kvlib.widgets import drawings as plots, look, palette
 
 LLAMA = CacheLayout.uniform(32, 32, 128)
 STREAM = serving.requests(12, seed=1)
@@ -62,7 +62,7 @@ def test_text_and_lines_can_be_read_in_both_themes(theme):
         svg = plots.show(FIGURES[name](), ALT).svg()
         for hue in set(re.findall(r"<text[^>]*fill: var\(--kv-([a-z]+)\)", svg)):
             assert palette.contrast(palette.colour(hue, theme), paper) >= 4.5, (name, hue)
-    for hue in plots.HUES:
+    for hue in look.HUES:
         assert palette.contrast(palette.colour(hue, theme), paper) >= 3
 
 

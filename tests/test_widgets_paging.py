@@ -85,6 +85,17 @@ def test_the_page_says_what_the_frames_hold(page):  # noqa: F811
         ]
 
 
+def test_the_page_says_the_utilization_over_the_whole_run(page):  # noqa: F811
+    w = Paging(block_size=8)
+    runs = [w.runs["reserved"], w.runs[key(8, False)]]
+    read = """el => [...el.querySelectorAll(".kv-time p, .kv-time svg")].map(
+        e => e.getAttribute("aria-label") ?? e.textContent).join(" ")"""
+    [said] = drive(page, w, [{"step": 1}], read)
+    reserved, paged = (f"{100 * run.summary()['utilization']:,.0f} %" for run in runs)
+    assert f"reserved, {reserved} over the whole run" in said and f"paged, {paged}. Dotted" in said
+    assert f"Over the whole run {reserved} of the slots taken hold a token" in said
+
+
 def test_the_drawing_fills_the_slots_that_hold_a_token(page):  # noqa: F811
     w = Paging(block_size=8)
     read = r"""el => [...el.querySelectorAll(".kv-side svg")].map(s => {
