@@ -57,13 +57,13 @@ def test_a_figure_is_drawn_the_same_twice(name):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_text_and_lines_can_be_read_in_both_themes(theme):
-    paper = palette.colour("paper", theme)
+    paper = palette.color("paper", theme)
     for name in FIGURES:
         svg = plots.show(FIGURES[name](), ALT).svg()
         for hue in set(re.findall(r"<text[^>]*fill: var\(--kv-([a-z]+)\)", svg)):
-            assert palette.contrast(palette.colour(hue, theme), paper) >= 4.5, (name, hue)
+            assert palette.contrast(palette.color(hue, theme), paper) >= 4.5, (name, hue)
     for hue in look.HUES:
-        assert palette.contrast(palette.colour(hue, theme), paper) >= 3
+        assert palette.contrast(palette.color(hue, theme), paper) >= 3
 
 
 def test_the_context_chart_is_linear_and_names_its_sizes():

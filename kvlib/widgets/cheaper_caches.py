@@ -90,7 +90,7 @@ class CheaperCaches(Figure):
             record = json.loads(Path(record).read_text(encoding="utf-8"))
         self._points = points(record)
         for way, found in self._points.items():
-            # The middle one: something is saved and something is seen.
+            # The middle point of each way, so that both a saving and its cost show.
             rest.setdefault(way, found[len(found) // 2]["name"])
         super().__init__(**rest)
         about = f"{record['model']}: perplexity of a text of {record['tokens']:,} tokens"

@@ -43,7 +43,7 @@ def context_chart(layout, contexts=(512, 1024, 2048, 4096, 8192), batch=1, dtype
     figure, axes = new_figure(height=2.9)
     sizes = [layout.bytes(context, batch, dtype) for context in some("contexts", contexts)]
     names = [f"{context:,}" for context in contexts]
-    bars = axes.barh(names, [size / GiB for size in sizes], color=palette.colour("cache"), height=0.62)
+    bars = axes.barh(names, [size / GiB for size in sizes], color=palette.color("cache"), height=0.62)
     axes.bar_label(bars, [fmt(size) for size in sizes], padding=5)
     axes.invert_yaxis()
     axes.margins(x=0.14)
@@ -71,20 +71,20 @@ def heads(n_heads=8, n_kv_heads=(8, 2, 1)):
             raise ValueError(f"n_kv_heads must divide n_heads ({n_heads}), not {kv}")
         group = n_heads // kv
         for i in range(n_heads):
-            box(axes, i, 1.6, 0.66, palette.colour("queries"))
-            centre = (i // group) * group + (group - 1) / 2
-            axes.plot([i, centre], [1.6, 0.5], color=palette.colour("quiet"), lw=1)
+            box(axes, i, 1.6, 0.66, palette.color("queries"))
+            center = (i // group) * group + (group - 1) / 2
+            axes.plot([i, center], [1.6, 0.5], color=palette.color("quiet"), lw=1)
         for j in range(kv):
-            box(axes, j * group + (group - 1) / 2, 0, 0.66, palette.colour("keys"))
+            box(axes, j * group + (group - 1) / 2, 0, 0.66, palette.color("keys"))
         kind = "MHA" if kv == n_heads else "MQA" if kv == 1 else "GQA"
         share = "as many as query heads" if kv == n_heads else f"1/{group} of the cache"
         axes.set_title(f"{kind}: {kv} KV head{'s' if kv > 1 else ''}", loc="center")
-        axes.text((n_heads - 1) / 2, -0.35, share, ha="center", va="top", color=palette.colour("quiet"))
+        axes.text((n_heads - 1) / 2, -0.35, share, ha="center", va="top", color=palette.color("quiet"))
         axes.set(xlim=(-0.6, n_heads - 0.4), ylim=(-0.85, 2.25))
         axes.axis("off")
     left = all_axes[0][0]
-    left.text(-0.7, 1.85, "queries", ha="right", va="center", color=palette.colour("queries"))
-    left.text(-0.7, 0.25, "K and V", ha="right", va="center", color=palette.colour("keys"))
+    left.text(-0.7, 1.85, "queries", ha="right", va="center", color=palette.color("queries"))
+    left.text(-0.7, 0.25, "K and V", ha="right", va="center", color=palette.color("keys"))
     return figure
 
 
@@ -94,7 +94,7 @@ def bytes_per_token(layouts, dtype="bf16"):
     sizes = {name: layout.bytes_per_token(dtype) for name, layout in some("layouts", layouts).items()}
     names = sorted(sizes, key=sizes.get)
     figure, axes = new_figure(height=0.9 + 0.34 * len(names))
-    bars = axes.barh(names, [sizes[n] / KiB for n in names], color=palette.colour("cache"), height=0.66)
+    bars = axes.barh(names, [sizes[n] / KiB for n in names], color=palette.color("cache"), height=0.66)
     axes.bar_label(bars, [fmt(sizes[n]) for n in names], padding=5)
     axes.margins(x=0.16, y=0.02)
     axes.grid(axis="x")
@@ -126,12 +126,12 @@ def vram(weights, cache, overhead, memory, title=None):
     if free > 0:
         parts.append(("free", free, None))
     for name, size, hatch in parts:
-        look = {"facecolor": palette.colour(name), "edgecolor": palette.colour("paper"), "hatch": hatch}
+        look = {"facecolor": palette.color(name), "edgecolor": palette.color("paper"), "hatch": hatch}
         if name == "free":
-            look |= {"facecolor": "none", "edgecolor": palette.colour("quiet")}
+            look |= {"facecolor": "none", "edgecolor": palette.color("quiet")}
         axes.barh([0], [size / GiB], left=at / GiB, height=0.6, label=f"{name} {fmt(size, digits=1)}", **look)
         at += size
-    axes.axvline(memory / GiB, color=palette.colour("ink"), lw=2)
+    axes.axvline(memory / GiB, color=palette.color("ink"), lw=2)
     end = f"the GPU ends here: {fmt(memory, digits=1)}"
     if free < 0:
         end = f"{fmt(-free, digits=1)} too much; {end}"
@@ -146,12 +146,12 @@ def vram(weights, cache, overhead, memory, title=None):
 
 @styled
 def perplexity(groups, title="What a smaller cache costs in quality"):
-    """`groups`: name -> [(label, bytes per token, perplexity)], each one a kind of saving."""
+    """`groups`: name -> [(label, bytes per token, perplexity)], each name a kind of saving."""
     figure, axes = new_figure(height=3.8)
     for i, (name, points) in enumerate(some("groups", groups).items()):
         x, y = [size / KiB for _, size, _ in points], [ppl for *_, ppl in points]
         axes.scatter(
-            x, y, s=48, marker=MARKERS[i % 6], color=palette.colour(HUES[i % 6]), label=name, zorder=3
+            x, y, s=48, marker=MARKERS[i % 6], color=palette.color(HUES[i % 6]), label=name, zorder=3
         )
         for label, size, value in points:
             beside = (6, 5) if i % 2 == 0 else (6, -13)
@@ -166,10 +166,10 @@ def perplexity(groups, title="What a smaller cache costs in quality"):
 
 @styled
 def singular_values(spectra, title="How fast the singular values fall"):
-    """`spectra`: name ("keys", "values") -> one list a layer, largest first; drawn as shares of the first."""
+    """`spectra`: name ("keys", "values") -> one list per layer, largest first; drawn as shares of it."""
     figure, all_axes = new_figure(7.4, 3.2, columns=len(some("spectra", spectra)), squeeze=False, sharey=True)
     for axes, (name, layers) in zip(all_axes[0], spectra.items(), strict=True):
-        hue = palette.colour(name) if name in palette.ROLES else palette.colour("cache")
+        hue = palette.color(name) if name in palette.ROLES else palette.color("cache")
         for i, values in enumerate(layers):
             alpha = 0.4 + 0.6 * i / max(1, len(layers) - 1)
             axes.semilogy(

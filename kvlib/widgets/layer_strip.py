@@ -17,9 +17,9 @@ WORDS = {
     "sliding": "sliding window",
     "chunked": "chunked attention",
     "latent": "latent",
-    "shared": "reads an earlier layer's",
+    "shared": "reads an earlier layer's cache",
     "state": "fixed state",
-    "cross": "another sequence's only",
+    "cross": "cross attention only",
     "none": "keeps nothing",
 }
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -28,8 +28,8 @@ DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 def strip(layout: CacheLayout) -> dict:
     """A layout as layer_strip.js reads it: its different layers, and which of them each layer is.
 
-    `of` has one digit (to base 36) a layer, its place in `kinds`; `shares` has the layer that each
-    shared one reads.
+    `of` has a digit in base 36 for each layer, its place in `kinds`; `shares` has the layer that each
+    shared layer reads.
     """
     kinds, of = [], ""
     for layer in layout.layers:
@@ -87,7 +87,7 @@ class LayerStrip(Figure):
         return proposal["value"]
 
     def _read_pasted(self, _=None):
-        """The pasted config becomes a model to choose, and is chosen; or it is refused, in words."""
+        """Offer the pasted config as a model and choose it, or say in `refusal` why it can't be read."""
         if not self.pasted.strip():
             return self.set_trait("refusal", "")
         try:

@@ -30,7 +30,7 @@ STYLE = {
     "svg.hashsalt": "kvlib",
 }
 
-# A line is told by its hue, its dash and its marker; the order is the legend's.
+# Lines differ by hue, dash and marker, taken in this order.
 HUES = ("red", "blue", "ochre", "teal", "plum", "grey")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "x")
@@ -67,11 +67,14 @@ def some(argument, values):
 
 
 def lines(axes, curves, markers=True):
-    """One line a name, named at its end where there is room for that, else in a legend."""
+    """Draw `curves`, name -> (x, y), a line each; a legend names them where there are several.
+
+    Raises ValueError where there are none, or where an x and its y differ in length.
+    """
     for i, (name, (x, y)) in enumerate(some("curves", curves).items()):
         if len(x) != len(y):
             raise ValueError(f"curves[{name!r}] must be two lists of one length, not {len(x)} and {len(y)}")
-        look = {"color": palette.colour(HUES[i % 6]), "linestyle": DASHES[i % 6]}
+        look = {"color": palette.color(HUES[i % 6]), "linestyle": DASHES[i % 6]}
         if markers:
             look["marker"] = MARKERS[i % 6]
         axes.plot(x, y, label=name, markevery=max(1, len(x) // 12), **look)

@@ -49,8 +49,8 @@ class Shown:
         return {"text/html": page, "image/png": self.png(), "text/plain": self.alt}
 
 
-# A narrow page scrolls a figure sooner than it makes its text too small. The theme gives every HTML
-# output a light card in the dark; a figure needs none.
+# On a narrow page a drawing scrolls rather than shrink its text too far. In the dark, the book's theme
+# puts every HTML output on a light card, which a drawing does not need.
 PAGE = """
 .kv-figure.kv-plot { margin: 0.5em 0; padding: 0; border: 0; overflow-x: auto; max-width: none; }
 .kv-plot svg { min-width: 30em; }

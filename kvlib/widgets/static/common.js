@@ -176,7 +176,7 @@ function checkbox(f, key, { label, at = f.controls }) {
 
 const button = (label, onclick, attributes = {}) => h("button", { type: "button", onclick, ...attributes }, label);
 
-// A number stepped through: back, on, and play unless the reader wants less motion.
+// Buttons that step through a number: back, next, and play unless the reader asked for less motion.
 function stepper(f, key, { label, unit = "", pace = 700, at = f.controls }) {
   const [least, most] = f.get("limits")[key];
   const go = (by) => f.set(key, Math.min(most, Math.max(least, f.get(key) + by)));
@@ -196,7 +196,7 @@ function stepper(f, key, { label, unit = "", pace = 700, at = f.controls }) {
 
 // ---- a chart: lines over two axes, each linear or log
 
-// x, y: { min, max, log, label, ticks: [[value, text]…] }; series: { points: [[x, y]…], colour, dash, name, dot }
+// x, y: { min, max, log, label, ticks: [[value, text]…] }; series: { points: [[x, y]…], color, dash, name, dot }
 // `alt` says in a sentence what the chart shows; its numbers belong in f.table.
 function chart(width, height, { x, y, series, alt, marks = [] }) {
   const left = 62, right = 20, top = 12, bottom = 40;
@@ -215,18 +215,19 @@ function chart(width, height, { x, y, series, alt, marks = [] }) {
     svg("text", { class: "kv-axis-label", x: width - right, y: height - 4, "text-anchor": "end" }, x.label),
     svg("text", { class: "kv-axis-label", x: 0, y: 10 }, y.label),
     series.map((s) => svg("path", {
-      d: path(s.points), style: `stroke: var(--kv-${s.colour})`, "stroke-dasharray": s.dash, class: "kv-line" })),
+      d: path(s.points), style: `stroke: var(--kv-${s.color})`, "stroke-dasharray": s.dash, class: "kv-line" })),
     series.filter((s) => s.name).map((s) => {
       const [a, b] = s.points.at(-1);
-      return svg("text", { class: "kv-name", x: px(a) - 4, y: py(b) - 7, "text-anchor": "end", style: `fill: var(--kv-${s.colour})` }, s.name);
+      return svg("text", { class: "kv-name", x: px(a) - 4, y: py(b) - 7, "text-anchor": "end", style: `fill: var(--kv-${s.color})` }, s.name);
     }),
-    marks.map(([a, b, colour]) => svg("circle", { cx: px(a), cy: py(b), r: 5, style: `fill: var(--kv-${colour})` })));
+    marks.map(([a, b, color]) => svg("circle", { cx: px(a), cy: py(b), r: 5, style: `fill: var(--kv-${color})` })));
 }
 
 // ---- state in the address, so that a setting can be shared
 
 // Reads `keys` from the address under `name`, and writes them there when the reader changes one.
-// What can't be read is left at its default, and said. Only in a page: a notebook's address is its own.
+// What can't be read keeps its default, and a notice says so. Only in a page without a kernel: the
+// address of a notebook is not the figure's.
 function share(f, name, keys) {
   if (f.live) return;
   const used = (globalThis.kvShared ??= {});
@@ -255,9 +256,9 @@ function share(f, name, keys) {
     for (const key of keys) params.set(prefix + key, f.get(key));
     history.replaceState(null, "", `#${params}`);
   };
-  // Browsers ration changes of the address: one when the reader's hand rests.
-  let rest;
-  const soon = () => { clearTimeout(rest); rest = setTimeout(write, 300); };
+  // Browsers limit how often the address may change: it is written once the reader rests.
+  let timer;
+  const soon = () => { clearTimeout(timer); timer = setTimeout(write, REST); };
   for (const key of keys) f.model.on(`change:${key}`, soon);
   f.share = write;
 }

@@ -1,14 +1,14 @@
 // The formula: seven factors, their product, and what doubling one does.
 // A factor's bar is its share of the product's doublings: log2 of it out of log2 of all.
 function render({ model, el }) {
-  const f = figure(el, model, { lead: "Turn any factor. The cache is their product, so doubling one, any one, doubles it all." });
+  const f = figure(el, model, { lead: "Change any factor. The cache is their product, so doubling any one of them doubles the whole." });
   const dtype = () => f.get("dtypes")[f.get("dtype")];
   const wide = () => dtype().bytes / dtype().values;
   const counts = f.get("vector_counts");
   const vectors = () => counts[f.get("vectors")];
   const powers = (to) => Array.from({ length: to + 1 }, (_, i) => 2 ** i);
 
-  // name, how to read the factor, what twice it is (undefined: not to be had)
+  // name, how to read the factor, its value doubled (undefined: not offered here)
   const next = (key) => () => (f.get(key) * 2 <= f.get("limits")[key][1] ? f.get(key) * 2 : undefined);
   const wider = () => Object.keys(f.get("dtypes")).find((name) => {
     const d = f.get("dtypes")[name];
@@ -53,7 +53,7 @@ function render({ model, el }) {
   const units = h("p", { class: "kv-quiet" });
   const shapes = h("p", { class: "kv-shapes" });
   f.body.append(product, big, units, shapes);
-  f.controls.before(f.body); // the product stays in sight while its factors turn
+  f.controls.before(f.body); // the product stays in sight while its factors are changed
 
   f.draw(() => {
     const { n_layers, batch, n_kv_heads, context, head_dim } = Object.fromEntries(factors.map(({ key }) => [key, f.get(key)]));

@@ -69,7 +69,7 @@ const hueOf = (kind) => `--hue: var(--kv-${kind === "none" ? "quiet" : kind})`;
 const name = (p, words) => words[p.kind] + (p.window === null ? "" : ` of ${group(p.window)}`);
 const shape = (p) => (p.v ? `${p.heads} × ${p.dim}${p.v === p.k ? "" : ` and ${p.v / p.heads}`}` : `one vector of ${p.k}`);
 
-// A kind's fill: solid, hatched or hollow, so that it can be told without its hue.
+// A kind's fill: solid, hatched or hollow, so that kinds differ without their hues.
 function pattern(at, kind) {
   const lines = { sliding: "M0 6L6 0", chunked: "M0 6L6 0M0 0L6 6", latent: "M3 1v3", state: "M0 3H6", cross: "M3 0V6" }[kind];
   if (!lines) return kind === "shared" || kind === "none" ? "var(--kv-paper)" : "var(--hue)";
@@ -84,7 +84,7 @@ function drawStrips(layers, parts, heights, width, fillOf, alt) {
   const rows = Math.ceil(layers.length / Math.max(1, Math.floor(width / 11))), across = Math.ceil(layers.length / rows);
   const step = Math.min(30, width / across), tall = 64, high = tall + 34;
   const most = Number(heights.reduce((a, b) => (a > b ? a : b), 1n));
-  // One path a kind and one for the base: fewer nodes redraw quicker.
+  // One path per kind and one for the base: fewer nodes redraw faster.
   const bars = parts.map(() => ""), marks = [];
   let base = "";
   layers.forEach((k, i) => {
@@ -103,7 +103,7 @@ function drawStrips(layers, parts, heights, width, fillOf, alt) {
 // With a kernel, any config.json can be pasted: kvlib reads it, or says why it will not.
 function paste(f) {
   if (!f.live) {
-    return h("p", { class: "kv-small kv-quiet" }, "Where this page runs with a kernel, any model's config.json can be pasted here.");
+    return h("p", { class: "kv-small kv-quiet" }, "In a notebook that runs (JupyterLab, Colab), any model's config.json can be pasted here.");
   }
   const area = h("textarea", { id: newId(), spellcheck: "false" });
   const refusal = h("p", { class: "kv-notice", role: "status" });

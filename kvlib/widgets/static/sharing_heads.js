@@ -1,6 +1,6 @@
 // Sharing heads: query heads stand over the KV head they read; fewer KV heads, fewer bytes.
 function render({ model, el }) {
-  const f = figure(el, model, { lead: "Every query head reads one KV head, and only KV heads are kept. Give a model fewer of them, or more." });
+  const f = figure(el, model, { lead: "Every query head reads one KV head, and only the KV heads' keys and values are kept. Give a model fewer KV heads, or more." });
   const rows = f.get("rows");
   const drawn = rows.filter((row) => row.n_kv_heads !== null);
   const chosen = () => rows.find((row) => row.model === f.get("model"));

@@ -14,7 +14,7 @@ function render({ model, el }) {
   const bars = h("div", { class: "kv-bars" });
   f.body.append(steps, h("p", { class: "kv-heading" }, "The cache against the context"), settings, bars);
 
-  // Each step: the factor, what it is, what the product so far counts. Bytes once precision is in.
+  // Each step: the factor, what it is, what the product so far counts: numbers, then bytes.
   function product() {
     const { n_layers, n_kv_heads, head_dim, context, batch } = shape();
     const { numbers, layer, token, sequence, all } = formula(shape());
