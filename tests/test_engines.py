@@ -22,7 +22,7 @@ DEEPSEEK = CacheLayout((LATENT,) * 61, n_heads=128)
 
 
 def kept(layout, context, name, batch=1, dtype="bf16", **options):
-    return layout.bytes(context, batch, dtype, engine(name, **options))
+    return engine(name, **options).bytes(layout, context, batch, dtype)
 
 
 # Ideal and transformers

@@ -58,12 +58,12 @@ class LlamaCpp(Policy):
             return cells
         return _pad(min(cells, layer.window * sequences + self.n_ubatch), 256)
 
-    def rows(self, layout, context, batch, dtype):
-        rows = super().rows(layout, context, batch, dtype)
+    def token_rows(self, layout, context, batch, dtype):
+        rows = super().token_rows(layout, context, batch, dtype)
         if not self.unified:
             return rows
         note = "one pool for all sequences"
-        return tuple(dataclasses.replace(row, bytes=row.bytes // batch, note=note) for row in rows)
+        return [dataclasses.replace(row, bytes=row.bytes // batch, note=note) for row in rows]
 
     def token_bytes(self, layer, layout, dtype):
         for argument, width in (("head_dim", layer.head_dim), ("v_head_dim", layer.v_head_dim)):
