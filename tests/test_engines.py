@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from kvlib.engines import ENGINES, VLLM, Ideal, engine
-from kvlib.layouts import CacheLayout, LayerKV
+from kvlib.layouts import CacheLayout, LayerKV, StateTensor
 from kvlib.units import DTYPES, MiB
 
 BF16 = DTYPES["bf16"]
@@ -171,10 +171,10 @@ def test_vllm_gives_up_windows_beside_a_latent_that_fits_no_page():
 
 
 def test_vllm_refuses_what_it_cannot_count():
-    jamba = CacheLayout((FULL, LayerKV("state", state_bytes=1000)))
+    jamba = CacheLayout((FULL, LayerKV("state", state=(StateTensor(500),))))
     with pytest.raises(ValueError, match="recurrent state"):
         kept(jamba, 10, "vllm")
-    assert kept(CacheLayout((LayerKV("state", state_bytes=1000),)), 10, "vllm") == 0
+    assert kept(CacheLayout((LayerKV("state", state=(StateTensor(500),)),)), 10, "vllm") == 0
     with pytest.raises(ValueError, match="fp8_ds_mla"):
         kept(LLAMA, 10, "vllm", kv_cache_dtype="fp8_ds_mla")
     wide = replace(SLIDING, window=99)

@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from kvlib.layouts import CacheLayout, ContextWarning, LayerKV, kv_bytes
+from kvlib.layouts import CacheLayout, ContextWarning, LayerKV, StateTensor, kv_bytes
 from kvlib.units import KiB
 
 LLAMA_2_7B = CacheLayout.uniform(32, 32, 128, n_heads=32)
@@ -68,9 +68,9 @@ def test_batch_and_dtypes():
 def test_what_keeps_no_tokens():
     layout = CacheLayout(
         (
-            LayerKV("full", 2, 64, state_bytes=100, cross_elements=8),
+            LayerKV("full", 2, 64, state=(StateTensor(50),), cross_elements=8),
             LayerKV("shared", shares_with=0),
-            LayerKV("state", state_bytes=1000),
+            LayerKV("state", state=(StateTensor(250, dtype="fp32"),)),
             LayerKV("cross", cross_elements=6),
             LayerKV("none"),
         )
@@ -83,6 +83,23 @@ def test_what_keeps_no_tokens():
     # The shared layer reads layer 0 once more; state is read whole.
     assert layout.bytes_read(10) == 2 * 10 * 512 + 1100
     assert layout.bytes_read(10, batch=4) == 4 * layout.bytes_read(10)
+
+
+def test_a_state_can_be_counted_as_an_engine_keeps_it():
+    conv, recurrent = StateTensor(10, kernel=4), StateTensor(100, dtype="fp32", named="float32")
+    griffin = StateTensor(10, kernel=4, positions=3)
+    layer = LayerKV("state", state=(conv, recurrent))
+    assert layer.state_bytes == 10 * 4 * 2 + 100 * 4
+    assert LayerKV("state", state=(griffin,)).state_bytes == 10 * 3 * 2
+    assert (conv.nbytes(), conv.nbytes("fp32", 3)) == (80, 120)
+    assert (recurrent.nbytes(), recurrent.nbytes("fp32", 3)) == (200, 400)
+    for bad in ({"elements": 0}, {"elements": 1.5}, {"elements": 1, "kernel": 0}):
+        with pytest.raises(ValueError, match="whole number"):
+            StateTensor(**bad)
+    with pytest.raises(ValueError, match="at most its kernel"):
+        StateTensor(1, kernel=4, positions=5)
+    with pytest.raises(ValueError, match="dtype 'float23'"):
+        StateTensor(1, dtype="float23")
 
 
 def test_beyond_the_models_context_computes_and_warns():

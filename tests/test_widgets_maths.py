@@ -9,6 +9,7 @@ from browser import chromium, page  # noqa: F401
 from kvlib import CacheLayout, LayerKV, fmt, fmt_seconds, kv_bytes
 from kvlib.budget import Budget
 from kvlib.hardware import GPUS
+from kvlib.layouts import StateTensor
 from kvlib.units import DTYPES, UNITS
 from kvlib.widgets.base import STATIC, dtypes
 from kvlib.widgets.groups import groups, read_groups
@@ -95,7 +96,11 @@ def some_layer(rng, index):
         return LayerKV(kind, 1, dim, v_head_dim=0)
     if kind == "shared" and index:
         return LayerKV(kind, shares_with=rng.randrange(index))
-    return LayerKV("state", state_bytes=rng.randrange(10**6)) if kind == "state" else LayerKV("none")
+    return (
+        LayerKV("state", state=(StateTensor(rng.randrange(1, 10**6)),))
+        if kind == "state"
+        else LayerKV("none")
+    )
 
 
 def some_layout(rng):
