@@ -22,6 +22,47 @@ class ContextWarning(UserWarning):
 
 
 @dataclass(frozen=True)
+class StateTensor:
+    """One tensor of fixed size that a layer keeps of a sequence, however long it is.
+
+    elements   numbers at one position of a short convolution's memory (its channels), or in
+               the whole of a recurrent state
+    kernel     positions that the convolution sees; None for a recurrent state
+    positions  those of them that transformers keeps: all `kernel`, unless said (engines that
+               slide the memory along need only kernel − 1)
+    dtype      what transformers keeps it in: None means the model's own dtype
+    named      the dtype that the checkpoint's config asks for, where it has a field for it
+    """
+
+    elements: int
+    kernel: int | None = None
+    positions: int | None = None
+    dtype: str | None = None
+    named: str | None = None
+
+    def __post_init__(self):
+        whole_number("elements", self.elements)
+        if self.kernel is not None:
+            whole_number("kernel", self.kernel)
+        if self.positions is not None:
+            if self.kernel is None or whole_number("positions", self.positions, 0) > self.kernel:
+                raise ValueError("positions are those a convolution keeps: at most its kernel")
+        for name in (self.dtype, self.named):
+            if name is not None:
+                as_dtype(name)
+
+    def nbytes(self, dtype: "str | DType" = "bf16", positions: int | None = None) -> int:
+        """Bytes of one sequence's tensor, its numbers kept in `dtype`.
+
+        positions: how many of a convolution's positions are kept (None: all of its kernel).
+        """
+        width = 1
+        if self.kernel is not None:
+            width = self.kernel if positions is None else positions
+        return as_dtype(dtype).nbytes(self.elements * width)
+
+
+@dataclass(frozen=True)
 class LayerKV:
     """What one layer keeps of a sequence.
 
@@ -33,7 +74,7 @@ class LayerKV:
     v_head_dim  numbers in one value; None means head_dim. A latent layer keeps one vector
                 a token: one head, head_dim = its width, v_head_dim = 0
     window      tokens a sliding or chunked layer can look back on
-    state_bytes fixed bytes a sequence, whatever its length (recurrent, convolution)
+    state       recurrent and convolution state: tensors of fixed size, whatever the length
     cross_elements  numbers kept of each token of a source sequence (an encoder's output)
     shares_with index of the layer whose keys and values a shared layer reads
     """
@@ -43,7 +84,7 @@ class LayerKV:
     head_dim: int = 0
     v_head_dim: int | None = None
     window: int | None = None
-    state_bytes: int = 0
+    state: tuple[StateTensor, ...] = ()
     cross_elements: int = 0
     shares_with: int | None = None
 
@@ -69,6 +110,11 @@ class LayerKV:
     def v_elements(self) -> int:
         """Numbers in one token's values."""
         return self.n_kv_heads * (self.head_dim if self.v_head_dim is None else self.v_head_dim)
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of `state` as transformers keeps it for a bf16 model."""
+        return sum(one.nbytes(one.dtype or "bf16", one.positions) for one in self.state)
 
     @property
     def elements(self) -> int:
@@ -208,7 +254,7 @@ class CacheLayout:
             if layer.shares_with is None
             else replace(
                 self.layers[layer.shares_with],
-                state_bytes=layer.state_bytes,
+                state=layer.state,
                 cross_elements=layer.cross_elements,
             )
             for layer in self.layers
@@ -220,10 +266,16 @@ class CacheLayout:
 
         Raises ValueError as `bytes` does, and warns beyond max_context.
         """
-        context, batch, dtype = whole_number("context", context), whole_number("batch", batch), as_dtype(dtype)
+        context, batch, dtype = (
+            whole_number("context", context),
+            whole_number("batch", batch),
+            as_dtype(dtype),
+        )
         source_len = self.checked_source_len(source_len)
         if self.max_context is not None and context > self.max_context:
-            message = f"context {context:,} is beyond the {self.max_context:,} tokens {self.name} was made for"
+            message = (
+                f"context {context:,} is beyond the {self.max_context:,} tokens {self.name} was made for"
+            )
             warnings.warn(message, ContextWarning, stacklevel)
         return context, batch, dtype, source_len
 

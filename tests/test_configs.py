@@ -111,6 +111,14 @@ def test_states_and_source_sequences_are_counted_apart():
     assert layout("mamba-130m").bytes_per_token() == 0
 
 
+def test_a_state_is_told_tensor_by_tensor():
+    """mamba-codestral-7b as transformers keeps it and as vLLM does: model's dtype, kernel - 1."""
+    codestral = layout("mamba-codestral-7b")
+    assert codestral.bytes(1) == 273_678_336
+    tensors = [tensor for layer in codestral.layers for tensor in layer.state]
+    assert sum(t.nbytes("bf16", t.kernel and t.kernel - 1) for t in tensors) == 138_149_888
+
+
 @pytest.mark.parametrize(
     "changes, shape",
     [

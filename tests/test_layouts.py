@@ -7,7 +7,7 @@ import warnings
 import pytest
 
 from kvlib.engines import engine
-from kvlib.layouts import Breakdown, CacheLayout, ContextWarning, LayerKV, kv_bytes
+from kvlib.layouts import Breakdown, CacheLayout, ContextWarning, LayerKV, StateTensor, kv_bytes
 from kvlib.units import KiB
 
 LLAMA_2_7B = CacheLayout.uniform(32, 32, 128, n_heads=32)
@@ -69,9 +69,9 @@ def test_batch_and_dtypes():
 def test_what_keeps_no_tokens():
     layout = CacheLayout(
         (
-            LayerKV("full", 2, 64, state_bytes=100, cross_elements=8),
+            LayerKV("full", 2, 64, state=(StateTensor(50),), cross_elements=8),
             LayerKV("shared", shares_with=0),
-            LayerKV("state", state_bytes=1000),
+            LayerKV("state", state=(StateTensor(250, dtype="fp32"),)),
             LayerKV("cross", cross_elements=6),
             LayerKV("none"),
         )
@@ -89,7 +89,7 @@ def test_what_keeps_no_tokens():
 
 def test_one_meaning_of_bytes():
     whisper = CacheLayout((LayerKV("full", 20, 64, cross_elements=2560),) * 32, name="whisper")
-    plain = CacheLayout((LayerKV("full", 2, 64, state_bytes=100),) * 3, name="plain")
+    plain = CacheLayout((LayerKV("full", 2, 64, state=(StateTensor(50),)),) * 3, name="plain")
     for call in ("bytes", "breakdown", "bytes_read"):
         with pytest.raises(ValueError, match="source_len is needed: whisper .* or 0 where there is none"):
             getattr(whisper, call)(448)
@@ -103,7 +103,9 @@ def test_one_meaning_of_bytes():
     assert whisper.bytes(448, source_len=0) == 448 * 163_840
     for layout, source_len in ((whisper, 9), (plain, None), (GEMMA_2_27B, None)):
         parts = layout.breakdown(7, 3, "fp32", source_len)
-        assert layout.bytes(7, 3, "fp32", source_len) == parts.total == parts.tokens + parts.state + parts.cross
+        assert (
+            layout.bytes(7, 3, "fp32", source_len) == parts.total == parts.tokens + parts.state + parts.cross
+        )
 
 
 def test_what_all_layers_agree_on():
@@ -112,8 +114,27 @@ def test_what_all_layers_agree_on():
     assert mixed.head_dim == 64
     with pytest.raises(ValueError, match="n_kv_heads is no single number: mixed has layers with 4 and 8"):
         mixed.n_kv_heads  # noqa: B018
-    with pytest.raises(ValueError, match="head_dim is no single number: model has no layer that keeps tokens"):
+    with pytest.raises(
+        ValueError, match="head_dim is no single number: model has no layer that keeps tokens"
+    ):
         CacheLayout((LayerKV("none"),)).head_dim  # noqa: B018
+
+
+def test_a_state_can_be_counted_as_an_engine_keeps_it():
+    conv, recurrent = StateTensor(10, kernel=4), StateTensor(100, dtype="fp32", named="float32")
+    griffin = StateTensor(10, kernel=4, positions=3)
+    layer = LayerKV("state", state=(conv, recurrent))
+    assert layer.state_bytes == 10 * 4 * 2 + 100 * 4
+    assert LayerKV("state", state=(griffin,)).state_bytes == 10 * 3 * 2
+    assert (conv.nbytes(), conv.nbytes("fp32", 3)) == (80, 120)
+    assert (recurrent.nbytes(), recurrent.nbytes("fp32", 3)) == (200, 400)
+    for bad in ({"elements": 0}, {"elements": 1.5}, {"elements": 1, "kernel": 0}):
+        with pytest.raises(ValueError, match="whole number"):
+            StateTensor(**bad)
+    with pytest.raises(ValueError, match="at most its kernel"):
+        StateTensor(1, kernel=4, positions=5)
+    with pytest.raises(ValueError, match="dtype 'float23'"):
+        StateTensor(1, dtype="float23")
 
 
 def test_beyond_the_models_context_computes_and_warns():

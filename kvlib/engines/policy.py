@@ -76,8 +76,8 @@ class Policy:
         """Bytes of one source token's keys and values in `layer`, over all GPUs."""
         return layer.cross_bytes_per_token(dtype)
 
-    def state_bytes(self, layer: LayerKV, layout: CacheLayout, dtype: DType) -> int:
-        """Bytes of the state that `layer` keeps of a sequence, over all GPUs."""
+    def state_bytes(self, layer: LayerKV, dtype: DType) -> int:
+        """Bytes of the state that `layer` keeps of a sequence; `dtype` is the cache's."""
         return layer.state_bytes
 
     def can_serve(self, layout: CacheLayout) -> None:
@@ -103,13 +103,15 @@ class Policy:
         context, batch, dtype, source_len = self.checked(layout, context, batch, dtype, source_len)
         rows = [*self.token_rows(layout, context, batch, dtype)]
         for layer, n_layers in Counter(layout.layers).items():
-            if each := self.state_bytes(layer, layout, dtype):
+            if each := self.state_bytes(layer, dtype):
                 rows.append(Row(layer, n_layers, 0, 0, batch * n_layers * each, part="state"))
         for layer, n_layers in Counter(layout.layers).items():
             if layer.cross_elements:
                 tokens = self.source_tokens(source_len)
                 each = self.source_token_bytes(layer, layout, dtype)
-                rows.append(Row(layer, n_layers, tokens, each, batch * n_layers * tokens * each, part="cross"))
+                rows.append(
+                    Row(layer, n_layers, tokens, each, batch * n_layers * tokens * each, part="cross")
+                )
         return tuple(rows)
 
     def token_rows(self, layout, context, batch, dtype):
@@ -138,11 +140,11 @@ class Policy:
         return sum(row.bytes // row.tokens for row in self.token_rows(layout, 1, 1, dtype))
 
     def bytes_read(self, layout, context, batch=1, dtype="bf16", source_len=None):
-        """Bytes that one decode step reads at the least: what can be attended to, as this engine stores it."""
+        """Bytes of cache that one decode step must read: what can be attended to, as the engine stores it."""
         context, batch, dtype, source_len = self.checked(layout, context, batch, dtype, source_len)
         total = 0
         for layer, n_layers in Counter(layout.as_read().layers).items():
-            each = self.state_bytes(layer, layout, dtype)
+            each = self.state_bytes(layer, dtype)
             if layer.elements:
                 each += layer.tokens(context) * self.token_bytes(layer, layout, dtype)
             if layer.cross_elements:
