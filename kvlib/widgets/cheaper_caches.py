@@ -41,7 +41,7 @@ def points(record) -> dict:
             if not row["perplexity"] >= 1:
                 raise ValueError(f"record[{way!r}][{i}]['perplexity'] must be at least 1")
     layout = as_layout(record["model"].lower())
-    whole, width = layout.bytes_per_token(BASE), layout.layers[0].k_elements
+    whole, width = layout.bytes_per_token(BASE), layout.n_kv_heads * layout.head_dim
     for way, field, value in (
         ("precision", "name", BASE),
         ("window", "window", None),

@@ -130,7 +130,7 @@ function comparison(f, rows) {
         else heads[i].removeAttribute("aria-sort");
       });
       const [, words] = columns.find(([name]) => name === key);
-      order.textContent = `Real models, bf16, by ${words}${key === "model" ? "" : ", largest first"}`;
+      order.textContent = `Real models, bf16, by ${words}${key === "model" ? "" : ", largest first"}${f.get("note")}`;
       sorted = key;
     }
     for (const [name, line] of lines) {
