@@ -1,4 +1,4 @@
-"""Bytes, dtypes and how to say them.
+"""Bytes, dtypes, and how to say and to read them.
 
 GB is 10**9 bytes and GiB is 2**30. The two differ by 7 %, enough to make a model
 that "fits" run out of memory, so every figure in this course names one or the other.
@@ -6,7 +6,9 @@ that "fits" run out of memory, so every figure in this course names one or the o
 
 import difflib
 import operator
+import re
 from dataclasses import dataclass
+from fractions import Fraction
 
 KiB, MiB, GiB, TiB = 2**10, 2**20, 2**30, 2**40
 kB, MB, GB, TB = 10**3, 10**6, 10**9, 10**12
@@ -87,6 +89,38 @@ def whole_number(argument: str, value, least: int = 1) -> int:
     if number < least:
         raise ValueError(allowed)
     return number
+
+
+# k and K as vLLM's own --max-model-len has them.
+_COUNTS = {"": 1, "k": 10**3, "K": KiB, "Ki": KiB, "m": 10**6, "M": MiB, "Mi": MiB}
+_NUMBER = re.compile(r"(-?[0-9]{1,15}(?:[_,][0-9]{3})*(?:\.[0-9]{1,9})?) ?([A-Za-z]*)")
+
+
+def _read(text: str, units: dict, wanted: str) -> int:
+    found = _NUMBER.fullmatch(text.strip())
+    if not found or found[2] not in units:
+        raise ValueError(f"must be {wanted}, not {text[:40]!r}")
+    value = Fraction(found[1].replace(",", "").replace("_", "")) * units[found[2]]
+    if value.denominator != 1:
+        raise ValueError(f"must be {wanted}, not {text[:40]!r}: that is {float(value):g}, not a whole number")
+    return int(value)
+
+
+def read_count(text: str) -> int:
+    """The whole number that `text` writes: "4096", "8_192", "8,192", "128k", "128K", "128Ki", "1M".
+
+    k and m are 1,000 and 1,000,000; K, Ki, M and Mi are 1,024 and 1,048,576.
+    Raises ValueError for anything else.
+    """
+    return _read(text, _COUNTS, "a whole number such as 4096, 8_192, 128Ki (131,072) or 128k (128,000)")
+
+
+def read_bytes(text: str) -> int:
+    """The bytes that `text` writes, with or without a unit of UNITS: "24GiB", "1.5 GB", "1073741824".
+
+    Raises ValueError for anything else, and for a part of a byte.
+    """
+    return _read(text, {"": 1, **UNITS}, "bytes such as 24GiB, 1.5GB or 1073741824")
 
 
 def dtype(name) -> DType:

@@ -12,6 +12,7 @@ def attention(q, k, v, *seen, **more):
     """Over keys and values in the order of their tokens."""
     return module.attention(q, ContiguousView.of(k, v, *seen, **more))
 
+
 from . import reference
 
 

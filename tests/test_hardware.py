@@ -5,7 +5,7 @@ import re
 import pytest
 
 from kvlib.hardware import GPU, GPUS, gpu
-from kvlib.units import GB, UNITS
+from kvlib.units import GB, UNITS, GiB
 
 
 def test_names_in_any_case():
@@ -47,3 +47,21 @@ def test_figures_agree_with_their_source(card):
     assert boxed and said, card.source
     assert 0.9 < card.memory / (int(boxed[1]) * GB) < 1.08
     assert card.bandwidth == pytest.approx(float(said[1].replace(",", "")) * UNITS[said[2]])
+
+
+# nvidia-smi's totals (rocm-smi's for the MI300X), in MiB.
+SMI = {
+    "T4": 15360, "L4": 23034, "A10G": 23028, "RTX3090": 24576, "RTX4090": 24564, "RTX5090": 32607,
+    "L40S": 46068, "A100-40GB": 40960, "A100-80GB": 81920, "H100": 81559, "H200": 143771, "B200": 183359,
+    "MI300X": 196592,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("card", GPUS.values(), ids=GPUS)
+def test_memory_is_what_cuda_reports(card):
+    # The report is named, its figure is the entry's, and it is a little less than nvidia-smi's.
+    said = re.search(r"(\d+\.\d\d) GiB", card.memory_source)
+    assert float(said[1]) * GiB == pytest.approx(card.memory, abs=1)
+    least = 0.999 if card.name == "MI300X" else 0.95
+    assert least * SMI[card.name] * 2**20 < card.memory < 1.0001 * SMI[card.name] * 2**20
+    assert card.name == "MI300X" or card.memory < 0.998 * SMI[card.name] * 2**20

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings, strategies as st
+from kvlib.fixed import stepper
 
 from kvlib.attention import attention
 from kvlib.cache import ContiguousCache, PagedCache, make_cache
 from kvlib.cache.quantized import pack
 from kvlib.decoder import random_decoder, rotary_tables, rotate
-from kvlib.fixed import stepper
 from kvlib.kernels import cpu as kernel
 from kvlib.kernels.memory import Packed, Paged, Plain
 from kvlib.layouts import CacheLayout

@@ -3,7 +3,20 @@
 import numpy as np
 import pytest
 
-from kvlib.units import GB, DType, GiB, KiB, MiB, dtype, fmt, fmt_seconds, unknown, whole_number
+from kvlib.units import (
+    GB,
+    DType,
+    GiB,
+    KiB,
+    MiB,
+    dtype,
+    fmt,
+    fmt_seconds,
+    read_bytes,
+    read_count,
+    unknown,
+    whole_number,
+)
 
 
 @pytest.mark.parametrize(
@@ -115,3 +128,62 @@ def test_fmt_knows_no_kb():
 )
 def test_fmt_seconds(seconds, said):
     assert fmt_seconds(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("4096", 4096),
+        ("8_192", 8192),
+        ("131,072", 131072),
+        ("128k", 128_000),
+        ("128K", 131072),
+        ("128Ki", 131072),
+        (" 128 Ki ", 131072),
+        ("25.6k", 25600),
+        ("1m", 1_000_000),
+        ("1M", 1048576),
+        ("0.5Mi", 524288),
+        ("0", 0),
+        ("-5", -5),
+    ],
+)
+def test_counts_are_read(text, count):
+    assert read_count(text) == count and type(read_count(text)) is int
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "k", "4q", "1.5", "1.0001k", "4kb", "٤", "9" * 5000, "1e3", "8_19", "1,2", "1__000", "--5", "4 k k"],
+)
+def test_counts_that_cannot_be_read(text):
+    with pytest.raises(ValueError, match="must be a whole number such as 4096, 8_192, 128Ki"):
+        read_count(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "nbytes"),
+    [
+        ("24GiB", 24 * GiB),
+        ("24 GiB", 24 * GiB),
+        ("1.5GB", 1_500_000_000),
+        ("1073741824", GiB),
+        ("512 MiB", 512 * MiB),
+        ("7B", 7),
+        ("1_024kB", 1024 * 1000),
+        ("23.5GiB", 23 * GiB + GiB // 2),
+    ],
+)
+def test_bytes_are_read(text, nbytes):
+    assert read_bytes(text) == nbytes
+
+
+@pytest.mark.parametrize("text", ["", "GiB", "24gib", "24G", "1.5B", "0.1KiB", "inf", "nan", "1GiB2"])
+def test_bytes_that_cannot_be_read(text):
+    with pytest.raises(ValueError, match="must be bytes such as 24GiB"):
+        read_bytes(text)
+
+
+def test_what_is_said_is_read_back():
+    for n in (1, 1023, 131072, 3 * GiB, 7 * KiB + 512):
+        assert read_bytes(fmt(n)) == n

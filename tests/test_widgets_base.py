@@ -187,22 +187,22 @@ def test_print_is_light_and_without_sliders(page, tmp_path):  # noqa: F811
     assert not page.get_by_role("slider").first.is_visible() and kv(page, "Layers").is_visible()
 
 
-@pytest.mark.parametrize("colours", [palette.LIGHT, palette.DARK], ids=["light", "dark"])
-def test_every_colour_can_be_read(colours):
-    for name in set(colours) - {"paper", "wash", "rule"}:
+@pytest.mark.parametrize("colors", [palette.LIGHT, palette.DARK], ids=["light", "dark"])
+def test_every_colour_can_be_read(colors):
+    for name in set(colors) - {"paper", "wash", "rule"}:
         for ground in ("paper", "wash"):
-            assert palette.contrast(colours[name], colours[ground]) >= 4.5, (name, ground)
+            assert palette.contrast(colors[name], colors[ground]) >= 4.5, (name, ground)
 
 
 def test_the_system_decides_where_the_page_does_not(chromium, tmp_path):  # noqa: F811
-    for scheme, colours in (("light", palette.LIGHT), ("dark", palette.DARK)):
+    for scheme, colors in (("light", palette.LIGHT), ("dark", palette.DARK)):
         context = chromium.new_context(color_scheme=scheme)
         page = context.new_page()  # noqa: F811
         file = tmp_path / "plain.html"
         file.write_text(document(Formula()).replace(' data-theme="light"', ""), encoding="utf-8")
         page.goto(file.as_uri())
         ink = page.locator(".kv-figure").evaluate("e => getComputedStyle(e).getPropertyValue('--kv-ink')")
-        assert ink.strip() == colours["ink"]
+        assert ink.strip() == colors["ink"]
         context.close()
 
 

@@ -8,6 +8,7 @@ import pytest
 from kvlib import CacheLayout, LayerKV, fmt, fmt_seconds, kv_bytes
 from kvlib.budget import Budget
 from kvlib.hardware import GPUS
+from kvlib.layouts import StateTensor
 from kvlib.units import DTYPES, UNITS
 from kvlib.widgets.base import STATIC, dtypes
 from kvlib.widgets.groups import groups, read_groups
@@ -67,10 +68,11 @@ def test_a_tie_rounds_to_even_as_in_python(js):
     assert js("([n]) => fmt(n)", [[2112], [2240]]) == [fmt(2112), fmt(2240)] == ["2.062 KiB", "2.188 KiB"]
 
 
-def test_kv_bytes(js):
+def test_the_formula_and_the_products_on_the_way_to_it(js):
     rng = random.Random(3)
     points = [
         {
+            "vectors": rng.choice([1, 2]),
             "n_layers": rng.randrange(1, 257),
             "n_kv_heads": rng.randrange(1, 257),
             "head_dim": rng.randrange(1, 1025),
@@ -80,23 +82,56 @@ def test_kv_bytes(js):
         }
         for _ in range(POINTS)
     ]
+    products = ("vector", "tensor", "layer", "token", "sequence", "all")
     known = json.dumps(dtypes(DTYPES))
-    said = js(f"p => kvBytes({{ ...p, dtype: {known}[p.dtype] }})", points)
-    assert said == [str(kv_bytes(**p)) for p in points]
+    said = js(
+        f"""p => {{
+            const shape = {{ ...p, dtype: {known}[p.dtype] }}, got = formula(shape);
+            return [...{json.dumps(products)}.map((name) => got[name]), got.numbers, kvBytes(shape)];
+        }}""",
+        points,
+    )
+
+    def expected(vectors, n_layers, n_kv_heads, head_dim, context, batch, dtype):
+        latent = LayerKV("latent", n_kv_heads, head_dim, v_head_dim=0)  # one vector a token
+        layer = latent if vectors == 1 else LayerKV("full", n_kv_heads, head_dim)
+        layout, one = CacheLayout((layer,) * n_layers), CacheLayout((latent,))
+        return [
+            latent.bytes_per_token(dtype),
+            one.bytes(context, batch, dtype),
+            layer.bytes_per_token(dtype),
+            layout.bytes_per_token(dtype),
+            layout.bytes(context, 1, dtype),
+            layout.bytes(context, batch, dtype),
+            layer.k_elements,
+            layout.bytes(context, batch, dtype),
+        ]
+
+    assert said == [",".join(map(str, expected(**p))) for p in points]
+    full = [p for p in points if p["vectors"] == 2]
+    rest = [{key: value for key, value in p.items() if key != "vectors"} for p in full]
+    assert [kv_bytes(**p) for p in rest[:100]] == [expected(2, **p)[-1] for p in rest[:100]]
 
 
 def some_layer(rng, index):
-    kind = rng.choice(["full", "sliding", "chunked", "latent", "state", "none", "shared"])
+    kind = rng.choice(["full", "sliding", "chunked", "latent", "state", "none", "shared", "cross"])
     heads, dim = rng.randrange(1, 17), rng.choice([64, 80, 128, 576, 33])
     if kind in ("sliding", "chunked"):
         return LayerKV(kind, heads, dim, window=rng.choice([512, 1024, 4096]))
     if kind == "full":
-        return LayerKV(kind, heads, dim, v_head_dim=rng.choice([None, 64]))
+        cross = rng.choice([0, 0, 0, 2 * heads * dim])
+        return LayerKV(kind, heads, dim, v_head_dim=rng.choice([None, 64]), cross_elements=cross)
+    if kind == "cross":
+        return LayerKV(kind, cross_elements=2 * heads * dim)
     if kind == "latent":
         return LayerKV(kind, 1, dim, v_head_dim=0)
     if kind == "shared" and index:
         return LayerKV(kind, shares_with=rng.randrange(index))
-    return LayerKV("state", state_bytes=rng.randrange(10**6)) if kind == "state" else LayerKV("none")
+    return (
+        LayerKV("state", state=(StateTensor(rng.randrange(1, 10**6)),))
+        if kind == "state"
+        else LayerKV("none")
+    )
 
 
 def some_layout(rng):
@@ -109,11 +144,34 @@ def some_layout(rng):
     return CacheLayout(tuple(layers))
 
 
+def test_a_breakdown_s_parts(js):
+    rng = random.Random(7)
+    points, expected = [], []
+    for _ in range(POINTS):
+        layout, dtype = some_layout(rng), rng.choice([*DTYPES])
+        source_len = rng.randrange(4000) if layout.needs_source_len else None
+        context, batch = rng.randrange(1, 2 ** rng.randrange(1, 25)), rng.randrange(1, 4097)
+        points.append([groups(layout), context, batch, dtypes([dtype])[dtype], source_len or 0])
+        parts = layout.breakdown(context, batch, dtype, source_len)
+        kept = sum(layer.tokens(context) for layer in layout.layers)
+        expected.append(f"{parts.tokens},{parts.state},{parts.cross},{parts.total},{kept}")
+    said = js(
+        """([groups, context, ...rest]) => {
+            const b = breakdown(groups, context, ...rest);
+            const kept = groups.reduce((sum, g) => sum + BigInt(g.layers) * tokensKept(g, context), 0n);
+            return [b.tokens, b.state, b.cross, b.total, kept];
+        }""",
+        points,
+    )
+    assert said == expected
+
+
 def test_layouts_and_budgets(js):
     rng = random.Random(4)
     points, expected = [], []
     for i in range(POINTS):
         layout, dtype, gpu = some_layout(rng), rng.choice([*DTYPES]), rng.choice([*GPUS.values()])
+        source_len = rng.randrange(2000) if layout.needs_source_len else None
         budget = Budget(
             layout,
             rng.randrange(1, 2 ** rng.randrange(1, 40)),
@@ -122,6 +180,7 @@ def test_layouts_and_budgets(js):
             overhead_bytes=rng.randrange(2**33),
             dtype=dtype,
             weights_read_bytes=rng.choice([None, rng.randrange(1, 2**35)]),
+            source_len=source_len,
         )
         context, batch = rng.randrange(1, 2 ** rng.randrange(1, 25)), rng.randrange(1, 4097)
         points.append(
@@ -131,6 +190,7 @@ def test_layouts_and_budgets(js):
                 "dtype": dtypes([dtype])[dtype],
                 "context": context,
                 "batch": batch,
+                "source": source_len or 0,
                 "usable": budget.usable,
                 "weights": budget.weights_bytes,
                 "weights_read": budget.weights_read_bytes,
@@ -140,9 +200,9 @@ def test_layouts_and_budgets(js):
         )
         expected.append(
             [
-                layout.bytes(context, batch, dtype),
+                layout.bytes(context, batch, dtype, source_len),
                 layout.bytes_per_token(dtype),
-                layout.bytes_read(context, batch, dtype),
+                layout.bytes_read(context, batch, dtype, source_len),
                 budget.room,
                 budget.short_by(context, batch),
                 budget.decode_floor(context, batch),
@@ -155,15 +215,16 @@ def test_layouts_and_budgets(js):
         """(p, i) => {
             const b = budget(p);
             return JSON.stringify([
-                layoutBytes(p.kept, p.context, p.batch, p.dtype), bytesPerToken(p.kept, p.dtype),
-                bytesRead(p.read, p.context, p.batch, p.dtype),
+                layoutBytes(p.kept, p.context, p.batch, p.dtype, p.source), bytesPerToken(p.kept, p.dtype),
+                layoutBytes(p.read, p.context, p.batch, p.dtype, p.source),
                 b.room, b.short, b.floor, b.rate, ...(i % 10 ? [] : [b.sequences, b.longest]),
             ], (key, value) => (typeof value === "bigint" ? String(value) : value));
         }""",
         points,
     )
     exact = [[str(x) if isinstance(x, int) else x for x in row] for row in expected]
-    assert [json.loads(text) for text in said] == exact
+    # JavaScript writes a double above 2**53 with no point; its bytes are text.
+    assert [json.loads(text, parse_int=float) for text in said] == exact
 
 
 def test_recompute_counts(js):

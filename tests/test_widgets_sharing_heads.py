@@ -99,6 +99,16 @@ def test_a_caller_s_own_layouts_can_be_compared():
     assert [row["n_kv_heads"] for row in w.rows] == [2, None]
 
 
+def test_a_model_with_cross_attention_is_compared_without_its_source_and_this_is_said(page):  # noqa: F811
+    w = SharingHeads(models=["llama-3.1-8b", "whisper-tiny"])
+    row = w.rows[1]
+    assert (row["bytes_per_token"], row["at_8k"]) == (layout("whisper-tiny").bytes_per_token(), None)
+    said = "; whisper-tiny without what cross attention keeps"
+    assert w.table().caption.endswith(said)
+    assert drive(page, w, [{}], 'el => el.querySelector(".kv-models caption").textContent')[0].endswith(said)
+    assert SharingHeads().note == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

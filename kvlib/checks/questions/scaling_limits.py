@@ -20,7 +20,8 @@ def _sum():
             "You add GB to GiB as if they were one unit.": (weights + cache) * GB,
             "You turn the GB into GiB's size; the cache is the one to convert.": weights * GiB + cache * GB,
             "You forget the weights.": cache * GiB,
-            "You divide where a GiB is the larger unit.": weights * GB + cache * GB * GB / GiB,
+            "You divide to get from GiB to GB; a GiB is the larger unit.": weights * GB
+            + cache * GB * GB / GiB,
         },
         idea="Count both in bytes, add, and divide by 10**9.",
     )

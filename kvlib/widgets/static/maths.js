@@ -46,7 +46,7 @@ function fmtSeconds(seconds, digits = 3) {
   return `${trimmed(fixed(number, Math.max(0, digits - whole)))} ${unit}`;
 }
 
-// units.count as people read it: 8192 -> "8,192".
+// A whole number as people read it: 8192 -> "8,192".
 const group = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
 
 // DType.nbytes: dtype is {values, bytes}; a group begun is a group stored.
@@ -55,38 +55,49 @@ function nbytes(elements, dtype) {
   return ((BigInt(elements) + values - 1n) / values) * BigInt(dtype.bytes);
 }
 
-// layout.kv_bytes: the formula for full attention.
-function kvBytes({ n_layers, n_kv_heads, head_dim, context, batch, dtype }) {
-  const token = 2n * nbytes(BigInt(n_kv_heads) * BigInt(head_dim), dtype);
-  return BigInt(n_layers) * BigInt(context) * BigInt(batch) * token;
+// The formula for layers that are all alike, and the products on the way to it. `vectors` are kept
+// of each token: its key and its value, or one latent vector. `numbers` are those in one vector, of
+// all heads in one layer; `vector` is its bytes, `tensor` those of one layer's keys for all tokens of
+// the batch; `layer` is one token in one layer, `token` in all layers, `sequence` the whole context.
+function formula({ vectors = 2, n_layers, n_kv_heads, head_dim, context, batch, dtype }) {
+  const numbers = BigInt(n_kv_heads) * BigInt(head_dim);
+  const vector = nbytes(numbers, dtype);
+  const layer = BigInt(vectors) * vector, token = BigInt(n_layers) * layer, sequence = BigInt(context) * token;
+  return { numbers, vector, tensor: BigInt(batch) * BigInt(context) * vector, layer, token, sequence, all: BigInt(batch) * sequence };
 }
 
-// A layout is a list of groups of equal layers, {layers, k, v, window, state}: k and v are the
-// numbers in a token's keys and values, window null or the tokens looked back on. For the bytes
-// read in a step kvlib gives another list, in which a shared layer is what it shares.
+// layouts.kv_bytes
+const kvBytes = (shape) => formula(shape).all;
+
+// A layout is a list of groups of equal layers, {layers, k, v, window, state, cross}: k and v are the
+// numbers in a token's keys and values, window null or the tokens looked back on, state the fixed bytes
+// of a sequence, cross the numbers kept of each token of a source sequence. For the bytes read in a step
+// kvlib gives another list, in which a shared layer is what it shares.
 const tokenBytes = (g, dtype) => nbytes(g.k, dtype) + nbytes(g.v, dtype);
-const tokensKept = (g, context) => (g.window !== null && g.window < context ? BigInt(g.window) : BigInt(context));
 
-// CacheLayout.bytes
-function layoutBytes(groups, context, batch, dtype) {
-  let total = 0n;
-  for (const g of groups) total += BigInt(g.layers) * tokensKept(g, context) * tokenBytes(g, dtype);
-  return total * BigInt(batch);
+// LayerKV.tokens
+function tokensKept(g, context) {
+  if (g.k + g.v === 0) return 0n;
+  return BigInt(g.window !== null && g.window < context ? g.window : context);
 }
+
+// LayerKV.cross_bytes_per_token
+const sourceTokenBytes = (g, dtype) => 2n * nbytes(BigInt(g.cross) / 2n, dtype);
+
+// CacheLayout.breakdown; source is the tokens of the source sequence.
+function breakdown(groups, context, batch, dtype, source = 0) {
+  const sum = (part) => BigInt(batch) * groups.reduce((bytes, g) => bytes + BigInt(g.layers) * part(g), 0n);
+  const tokens = sum((g) => tokensKept(g, context) * tokenBytes(g, dtype));
+  const state = sum((g) => BigInt(g.state)), cross = sum((g) => BigInt(source) * sourceTokenBytes(g, dtype));
+  return { tokens, state, cross, total: tokens + state + cross };
+}
+
+// CacheLayout.bytes, and of the groups as they are read CacheLayout.bytes_read
+const layoutBytes = (...args) => breakdown(...args).total;
 
 // CacheLayout.bytes_per_token
 function bytesPerToken(groups, dtype) {
   return groups.reduce((sum, g) => sum + BigInt(g.layers) * tokenBytes(g, dtype), 0n);
-}
-
-// CacheLayout.state_bytes
-function stateBytes(groups, batch) {
-  return BigInt(batch) * groups.reduce((sum, g) => sum + BigInt(g.layers) * BigInt(g.state), 0n);
-}
-
-// CacheLayout.bytes_read, of the groups as they are read
-function bytesRead(groups, context, batch, dtype) {
-  return layoutBytes(groups, context, batch, dtype) + stateBytes(groups, batch);
 }
 
 // budget._largest: the largest n that fits, 0n if none, null if there is no end.
@@ -103,12 +114,11 @@ function largest(fits) {
 }
 
 // budget.Budget: bytes are whole Numbers in `setting`, BigInt in what comes back.
-function budget({ kept, read, dtype, context, batch, usable, weights, weights_read, overhead, bandwidth }) {
+function budget({ kept, read, dtype, context, batch, source = 0, usable, weights, weights_read, overhead, bandwidth }) {
   const free = BigInt(usable) - BigInt(weights) - BigInt(overhead);
-  const cacheBytes = (tokens, sequences) =>
-    layoutBytes(kept, tokens, sequences, dtype) + stateBytes(kept, sequences);
+  const cacheBytes = (tokens, sequences) => layoutBytes(kept, tokens, sequences, dtype, source);
   const cache = cacheBytes(context, batch);
-  const step = BigInt(weights_read ?? weights) + bytesRead(read, context, batch, dtype);
+  const step = BigInt(weights_read ?? weights) + layoutBytes(read, context, batch, dtype, source);
   const floor = ratio(step, BigInt(bandwidth));
   return {
     cache, floor, rate: batch / floor,
