@@ -11,6 +11,7 @@ bytes (configs, engines, budgets, real caches, widgets) asks a layout.
 import warnings
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from .units import DType, dtype as as_dtype, unknown, whole_number
 
@@ -203,10 +204,15 @@ class CacheLayout:
         """D of the layers that keep tokens, where they agree; a ValueError names the values otherwise."""
         return self._agreed("head_dim")
 
+    @cached_property
+    def kinds(self) -> dict[LayerKV, int]:
+        """The layers that differ, in the model's order, and how many there are of each."""
+        return dict(Counter(self.layers))
+
     @property
     def needs_source_len(self) -> bool:
         """Whether a layer keeps another sequence's keys and values, so that its length must be said."""
-        return any(layer.cross_elements for layer in self.layers)
+        return any(layer.cross_elements for layer in self.kinds)
 
     def bytes(self, context, batch=1, dtype="bf16", source_len=None) -> int:
         """Bytes of all that is kept once each of `batch` sequences has `context` tokens.
@@ -229,7 +235,7 @@ class CacheLayout:
     def _breakdown(self, context, batch, dtype, source_len):
         context, batch, dtype, source_len = self.checked(context, batch, dtype, source_len, stacklevel=4)
         tokens = state = cross = 0
-        for layer, n_layers in Counter(self.layers).items():
+        for layer, n_layers in self.kinds.items():
             tokens += n_layers * layer.tokens(context) * layer.bytes_per_token(dtype)
             state += n_layers * layer.state_bytes
             cross += n_layers * source_len * layer.cross_bytes_per_token(dtype)
@@ -237,7 +243,7 @@ class CacheLayout:
 
     def bytes_per_token(self, dtype="bf16") -> int:
         """Bytes that one more token adds while every window still has room."""
-        return sum(layer.bytes_per_token(dtype) for layer in self.layers)
+        return sum(n * layer.bytes_per_token(dtype) for layer, n in self.kinds.items())
 
     def bytes_read(self, context, batch=1, dtype="bf16", source_len=None) -> int:
         """Bytes of cache that one decode step reads: tokens, state and cross attention.

@@ -217,7 +217,7 @@ def test_models(capsys):
         (["size", "lama-3.1-8b", "--context", "1"], "did you mean llama-3.1-8b"),
         (["size", LLAMA, "--context", "0"], "context must be a whole number of at least 1, not 0"),
         (["size", LLAMA, "--context", "-5"], "context must be a whole number"),
-        (["size", LLAMA, "--context", "4k"], "--context: must be a whole number such as 4096, not '4k'"),
+        (["size", LLAMA, "--context", "4q"], "--context: must be a whole number such as 4096"),
         (["size", LLAMA, "--context", "1.5"], "not '1.5'"),
         (["size", LLAMA, "--context", "٤"], "--context"),
         (["size", LLAMA, "--context", "9" * 5000], "--context"),

@@ -172,13 +172,14 @@ def test_counts_that_cannot_be_read(text):
         ("7B", 7),
         ("1_024kB", 1024 * 1000),
         ("23.5GiB", 23 * GiB + GiB // 2),
+        ("0.1KiB", 102),
     ],
 )
 def test_bytes_are_read(text, nbytes):
     assert read_bytes(text) == nbytes
 
 
-@pytest.mark.parametrize("text", ["", "GiB", "24gib", "24G", "1.5B", "0.1KiB", "inf", "nan", "1GiB2"])
+@pytest.mark.parametrize("text", ["", "GiB", "24gib", "24G", "1.5B", "inf", "nan", "1GiB2"])
 def test_bytes_that_cannot_be_read(text):
     with pytest.raises(ValueError, match="must be bytes such as 24GiB"):
         read_bytes(text)

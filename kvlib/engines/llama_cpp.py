@@ -48,6 +48,8 @@ class LlamaCpp(Policy):
         "llama4 llama4_text olmo3".split()
     )
 
+    source_note = "its keys and values are computed at each step from the encoder's output"
+
     def __post_init__(self):
         whole_number("n_ubatch", self.n_ubatch)
         flag("unified", self.unified)

@@ -59,6 +59,7 @@ class Policy:
 
     dtypes: tuple[str, ...] = ()  # names; none given means all
     unserved: tuple[str, ...] = ()  # architectures the engine does not run
+    source_note = ""  # of a cross row
 
     def tokens(self, layer: LayerKV, context: int, batch: int, layout: CacheLayout) -> int:
         """Tokens of a sequence that `layer` has room for."""
@@ -102,16 +103,15 @@ class Policy:
     def rows(self, layout, context, batch=1, dtype="bf16", source_len=None):
         context, batch, dtype, source_len = self.checked(layout, context, batch, dtype, source_len)
         rows = [*self.token_rows(layout, context, batch, dtype)]
-        for layer, n_layers in Counter(layout.layers).items():
+        for layer, n_layers in layout.kinds.items():
             if each := self.state_bytes(layer, dtype):
                 rows.append(Row(layer, n_layers, 0, 0, batch * n_layers * each, part="state"))
-        for layer, n_layers in Counter(layout.layers).items():
+        for layer, n_layers in layout.kinds.items():
             if layer.cross_elements:
                 tokens = self.source_tokens(source_len)
                 each = self.source_token_bytes(layer, layout, dtype)
-                rows.append(
-                    Row(layer, n_layers, tokens, each, batch * n_layers * tokens * each, part="cross")
-                )
+                nbytes = batch * n_layers * tokens * each
+                rows.append(Row(layer, n_layers, tokens, each, nbytes, self.source_note, "cross"))
         return tuple(rows)
 
     def token_rows(self, layout, context, batch, dtype):
@@ -143,7 +143,7 @@ class Policy:
         """Bytes of cache that one decode step must read: what can be attended to, as the engine stores it."""
         context, batch, dtype, source_len = self.checked(layout, context, batch, dtype, source_len)
         total = 0
-        for layer, n_layers in Counter(layout.as_read().layers).items():
+        for layer, n_layers in layout.as_read().kinds.items():
             each = self.state_bytes(layer, dtype)
             if layer.elements:
                 each += layer.tokens(context) * self.token_bytes(layer, layout, dtype)
@@ -161,13 +161,12 @@ def counted(layout) -> Counter:
 
     What a layer keeps besides tokens makes no sort of its own.
     """
-    return Counter(
-        LayerKV(
-            layer.kind, layer.n_kv_heads, layer.head_dim, layer.v_elements // layer.n_kv_heads, layer.window
-        )
-        for layer in layout.layers
-        if layer.elements
-    )
+    found = Counter()
+    for layer, n_layers in layout.kinds.items():
+        if layer.elements:
+            values = layer.v_elements // layer.n_kv_heads
+            found[LayerKV(layer.kind, layer.n_kv_heads, layer.head_dim, values, layer.window)] += n_layers
+    return found
 
 
 def flag(argument, value):

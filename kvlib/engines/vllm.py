@@ -63,7 +63,8 @@ class VLLM(Policy):
             raise unknown("kv_cache_dtype", self.kv_cache_dtype, known)
 
     def stored_as(self, dtype="bf16"):
-        return super().stored_as(dtype) if self.kv_cache_dtype == "auto" else self.kv_cache_dtype
+        ours = {"auto": super().stored_as(dtype), "bfloat16": "bf16", "float16": "fp16"}
+        return ours.get(self.kv_cache_dtype, self.kv_cache_dtype)
 
     def token_rows(self, layout, context, batch, dtype):
         layers = counted(layout)
