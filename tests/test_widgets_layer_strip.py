@@ -9,11 +9,10 @@ from kvlib import CacheLayout, fmt
 from kvlib.configs import config, layout
 from kvlib.layouts import KINDS, LayerKV
 from kvlib.widgets import LayerStrip
-from kvlib.widgets.base import code
 from kvlib.widgets.layer_strip import PRECISIONS, WORDS
 
 from .browser import chromium, page, show  # noqa: F401
-from .drive import drive
+from .drive import drive, live
 
 
 def test_every_layer_s_bytes_are_kvlib_s(page):  # noqa: F811
@@ -108,27 +107,12 @@ def test_a_config_that_kvlib_will_not_read_is_refused_in_words(text, words):
 
 
 def test_with_a_kernel_the_page_shows_the_field_and_the_refusal(page):  # noqa: F811
-    read = """el => [
-        el.querySelector("textarea") !== null, el.querySelector(".kv-paste .kv-notice").textContent]"""
-    w = LayerStrip("gpt2")
-    page.goto("about:blank")
-    page.add_script_tag(content=code(w.script))
-    said = page.evaluate(
-        """async ([state, read]) => {
-            // Any model that is not the page's own is a kernel's.
-            const inner = new PageModel(JSON.parse(state));
-            const names = ["get", "set", "on", "off", "save_changes"];
-            const model = Object.fromEntries(names.map(name => [name, inner[name].bind(inner)]));
-            const el = document.createElement("div");
-            document.body.append(el);
-            render({ model, el });
-            model.set("refusal", "kvlib does not know it");
-            await null;
-            return eval(read)(el);
-        }""",
-        [json.dumps(w.state()), read],
-    )
-    assert said == [True, "kvlib does not know it"]
+    live(page, LayerStrip("gpt2"))
+    page.get_by_label("Any model's config.json").fill("{}")
+    page.get_by_role("button", name="Read it").click()
+    assert page.evaluate("sent") == [{"pasted": "{}"}]
+    page.evaluate("model.set('refusal', 'kvlib does not know it')")
+    assert page.locator(".kv-paste .kv-notice").inner_text() == "kvlib does not know it"
 
 
 @pytest.mark.parametrize(

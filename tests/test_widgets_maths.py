@@ -67,10 +67,11 @@ def test_a_tie_rounds_to_even_as_in_python(js):
     assert js("([n]) => fmt(n)", [[2112], [2240]]) == [fmt(2112), fmt(2240)] == ["2.062 KiB", "2.188 KiB"]
 
 
-def test_kv_bytes(js):
+def test_the_formula_and_the_products_on_the_way_to_it(js):
     rng = random.Random(3)
     points = [
         {
+            "vectors": rng.choice([1, 2]),
             "n_layers": rng.randrange(1, 257),
             "n_kv_heads": rng.randrange(1, 257),
             "head_dim": rng.randrange(1, 1025),
@@ -80,9 +81,35 @@ def test_kv_bytes(js):
         }
         for _ in range(POINTS)
     ]
+    products = ("vector", "tensor", "layer", "token", "sequence", "all")
     known = json.dumps(dtypes(DTYPES))
-    said = js(f"p => kvBytes({{ ...p, dtype: {known}[p.dtype] }})", points)
-    assert said == [str(kv_bytes(**p)) for p in points]
+    said = js(
+        f"""p => {{
+            const shape = {{ ...p, dtype: {known}[p.dtype] }}, got = formula(shape);
+            return [...{json.dumps(products)}.map((name) => got[name]), got.numbers, kvBytes(shape)];
+        }}""",
+        points,
+    )
+
+    def expected(vectors, n_layers, n_kv_heads, head_dim, context, batch, dtype):
+        latent = LayerKV("latent", n_kv_heads, head_dim, v_head_dim=0)  # one vector a token
+        layer = latent if vectors == 1 else LayerKV("full", n_kv_heads, head_dim)
+        layout, one = CacheLayout((layer,) * n_layers), CacheLayout((latent,))
+        return [
+            latent.bytes_per_token(dtype),
+            one.bytes(context, batch, dtype),
+            layer.bytes_per_token(dtype),
+            layout.bytes_per_token(dtype),
+            layout.bytes(context, 1, dtype),
+            layout.bytes(context, batch, dtype),
+            layer.k_elements,
+            layout.bytes(context, batch, dtype),
+        ]
+
+    assert said == [",".join(map(str, expected(**p))) for p in points]
+    full = [p for p in points if p["vectors"] == 2]
+    rest = [{key: value for key, value in p.items() if key != "vectors"} for p in full]
+    assert [kv_bytes(**p) for p in rest[:100]] == [expected(2, **p)[-1] for p in rest[:100]]
 
 
 def some_layer(rng, index):

@@ -7,7 +7,7 @@ import traitlets
 
 from ..configs import layout as as_layout
 from ..units import fmt, unknown
-from .base import Figure, Table, Whole
+from .base import Figure, Table, Whole, constant
 
 WAYS = {
     "precision": ("name", "dtype", "k_groups", "bytes_per_token", "perplexity"),
@@ -77,7 +77,7 @@ class CheaperCaches(Figure):
     """
 
     script = "cheaper_caches.js"
-    title = "Cheaper caches"
+    title = constant("Cheaper caches")
 
     context = Whole(4096, most=2**20)
     precision = traitlets.Unicode().tag(sync=True)
@@ -111,7 +111,7 @@ class CheaperCaches(Figure):
         return {way: [p["name"] for p in found] for way, found in self._points.items()}
 
     @traitlets.validate("precision", "window", "rank")
-    def _check_name(self, proposal):
+    def _validate_name(self, proposal):
         way, value = proposal["trait"].name, proposal["value"]
         if value not in self.choices[way]:
             raise unknown(way, value, self.choices[way])

@@ -7,7 +7,7 @@ import traitlets
 from .. import configs
 from ..layouts import CacheLayout
 from ..units import fmt, unknown
-from .base import Choice, Figure, Table, Whole, dtypes
+from .base import Choice, Figure, Table, Whole, constant, dtypes
 from .models import layouts
 
 PRECISIONS = ("fp32", "bf16", "fp8", "int8", "int4", "q8_0", "q4_0")
@@ -59,13 +59,13 @@ class LayerStrip(Figure):
     """
 
     script = "layer_strip.js"
-    title = "Layer by layer"
+    title = constant("Layer by layer")
 
     model = traitlets.Unicode().tag(sync=True)
     context = Whole(8192, most=2**24)
     dtype = Choice("bf16", PRECISIONS)
-    dtypes = traitlets.Dict(dtypes(PRECISIONS), read_only=True).tag(sync=True)
-    words = traitlets.Dict(WORDS, read_only=True).tag(sync=True)
+    dtypes = constant(dtypes(PRECISIONS))
+    words = constant(WORDS)
     strips = traitlets.Dict(read_only=True).tag(sync=True)
     pasted = traitlets.Unicode().tag(sync=True)
     refusal = traitlets.Unicode(read_only=True).tag(sync=True)
@@ -81,7 +81,7 @@ class LayerStrip(Figure):
             self._read_pasted()
 
     @traitlets.validate("model")
-    def _check_model(self, proposal):
+    def _validate_model(self, proposal):
         if proposal["value"] not in self._layouts:
             raise unknown("model", proposal["value"], self._layouts)
         return proposal["value"]

@@ -8,7 +8,7 @@ import traitlets
 
 from .. import serving
 from ..units import whole_number
-from .base import Figure, Table, Whole
+from .base import Figure, Table, Whole, constant
 
 BLOCK_SIZES = (4, 8, 16, 32)
 MAX_TOKENS = 128  # what a server would reserve for one request
@@ -34,7 +34,7 @@ def packed(run: serving.Run) -> dict:
                 stay = [held.request, frame.step, None, held.tokens, None]
                 stays.append(stay)
             stay[2] = frame.step
-            stay[4] = list(held.blocks) if run.policy == "paged" else [held.start, held.size]
+            stay[4] = list(held.blocks) if run.allocation == "paged" else [held.start, held.size]
             still[held.request] = stay
         open_stays = still
         for _, held in frame.prefixes:
@@ -61,7 +61,7 @@ class Paging(Figure):
     """
 
     script = "paging.js"
-    title = "Paging"
+    title = constant("Paging")
 
     step = Whole(0, least=0, most=100_000)
     block_size = traitlets.Int(16).tag(sync=True)
@@ -93,7 +93,7 @@ class Paging(Figure):
         self.set_trait("limits", {"step": [0, self._last], "request": [0, len(requests) - 1]})
 
     @traitlets.validate("step")
-    def _check_step(self, proposal):
+    def _validate_step(self, proposal):
         if proposal["value"] > self._last:
             raise ValueError(
                 f"step must be at most {self._last}, the last of the run, not {proposal['value']}"
@@ -101,13 +101,13 @@ class Paging(Figure):
         return proposal["value"]
 
     @traitlets.validate("request")
-    def _check_request(self, proposal):
+    def _validate_request(self, proposal):
         if proposal["value"] >= (n := len(self.runs["reserved"].requests)):
             raise ValueError(f"request must be at most {n - 1}, the last one's id, not {proposal['value']}")
         return proposal["value"]
 
     @traitlets.validate("block_size")
-    def _check_block_size(self, proposal):
+    def _validate_block_size(self, proposal):
         if proposal["value"] not in BLOCK_SIZES:
             raise ValueError(f"block_size must be one of {BLOCK_SIZES}, not {proposal['value']}")
         return proposal["value"]

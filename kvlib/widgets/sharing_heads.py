@@ -4,7 +4,7 @@ import traitlets
 
 from ..layouts import CacheLayout
 from ..units import DTYPES, fmt, unknown
-from .base import Choice, Figure, Table, Whole, dtypes
+from .base import Choice, Figure, Table, Whole, constant, dtypes
 from .models import layouts
 
 PRECISIONS = ("fp32", "bf16", "int8", "int4")
@@ -66,13 +66,14 @@ class SharingHeads(Figure):
     """
 
     script = "sharing_heads.js"
-    title = "Sharing heads"
+    title = constant("Sharing heads")
 
     model = traitlets.Unicode().tag(sync=True)
     n_kv_heads = Whole(1, most=1024)
     dtype = Choice("bf16", PRECISIONS)
     sort = Choice("bytes_per_token", COLUMNS)
-    dtypes = traitlets.Dict(dtypes(PRECISIONS), read_only=True).tag(sync=True)
+    dtypes = constant(dtypes(PRECISIONS))
+    columns = constant([[key, name] for key, name in COLUMNS.items()])
     rows = traitlets.List(read_only=True).tag(sync=True)
 
     def __init__(self, model=None, n_kv_heads=None, *, models=None, **rest):
@@ -89,13 +90,13 @@ class SharingHeads(Figure):
         self.observe(self._to_own_choice, "model")
 
     @traitlets.validate("model")
-    def _check_model(self, proposal):
+    def _validate_model(self, proposal):
         if proposal["value"] not in self._drawn:
             raise unknown("model", proposal["value"], self._drawn)
         return proposal["value"]
 
     @traitlets.validate("n_kv_heads")
-    def _check_n_kv_heads(self, proposal):
+    def _validate_n_kv_heads(self, proposal):
         # Set together, the two are checked in any order.
         if self.model not in self._drawn:
             raise unknown("model", self.model, self._drawn)

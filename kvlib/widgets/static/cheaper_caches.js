@@ -7,7 +7,7 @@ const SAVINGS = {
 
 function render({ model, el }) {
   const { points, full, about } = model.get("data");
-  const f = figure(el, model, { title: "Cheaper caches", lead: `${about}. Each way by itself, against its own full cache: no two were measured together.` });
+  const f = figure(el, model, { lead: `${about}. Each way by itself, against its own full cache: no two were measured together.` });
   for (const [way, { label }] of Object.entries(SAVINGS)) choice(f, way, { label });
   number(f, "context", { label: "Context", unit: "tokens", stops: Array.from({ length: 21 }, (_, i) => 2 ** i) });
 

@@ -13,7 +13,14 @@ function fill(node, attributes, children) {
   return node;
 }
 
-const h = (tag, attributes = {}, ...children) => fill(document.createElement(tag), attributes, children);
+// JupyterLab reads keys as its own shortcuts (an arrow leaves the cell) unless the element that has
+// the focus bears this attribute itself; an ancestor's does not count.
+const TAKES_KEYS = "input, select, textarea, button, summary, [tabindex]";
+function h(tag, attributes = {}, ...children) {
+  const node = fill(document.createElement(tag), attributes, children);
+  if (node.matches(TAKES_KEYS)) node.setAttribute("data-lm-suppress-shortcuts", "");
+  return node;
+}
 const svg = (tag, attributes = {}, ...children) =>
   fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 
@@ -25,15 +32,19 @@ const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 // ---- the frame
 
-// Everything a figure shows stands in `el`: title, controls, body, then what is said and the table.
+// How long, in ms, the reader has made no change before a change counts as the last of its series.
+const REST = 400;
+
+// Everything a figure shows stands in `el`: title, controls, body, the table, what a screen reader hears.
 // Returns the figure: its parts, and
 //   get(key), set(key, value)   the state, shared with Python where there is a kernel
+//   set(key, value, REST)       the page draws now, a kernel hears of it after the rest or at send()
 //   draw(fn)      call fn now, when the state changes and when the width does (f.width is set)
 //   notice(text)  what went wrong with an input, until the next good one
-//   say(text)     what a screen reader hears, once the reader's hand rests
+//   say(text)     what a screen reader hears, after the rest
 //   table(caption, headers, rows)   the drawing in words and numbers; first column names the row
-function figure(el, model, { title, lead }) {
-  const id = newId();
+function figure(el, model, { lead }) {
+  const id = newId(), title = model.get("title");
   const f = { model, el, id, live: !(model instanceof PageModel), width: 0 };
   f.controls = h("div", { class: "kv-controls" });
   f.body = h("div", { class: "kv-body" });
@@ -51,20 +62,29 @@ function figure(el, model, { title, lead }) {
   );
 
   f.get = (key) => model.get(key);
-  f.set = (key, value) => {
+  let unsent = null;
+  f.send = () => {
+    if (unsent === null) return;
+    clearTimeout(unsent);
+    unsent = null;
+    model.save_changes();
+  };
+  f.set = (key, value, rest = 0) => {
     if (model.get(key) === value) return;
     model.set(key, value);
-    model.save_changes();
+    clearTimeout(unsent);
+    unsent = setTimeout(f.send, rest);
+    if (!rest) f.send();
   };
   f.notice = (text) => { noticed.textContent = text; };
 
-  // Nothing is spoken until something has changed: a page that opens is no news.
-  let rest, changed = false;
+  // Nothing is spoken until something has changed: opening a page is not a change.
+  let spoke, changed = false;
   model.on("change", () => { changed = true; });
   f.say = (text) => {
-    clearTimeout(rest);
+    clearTimeout(spoke);
     if (!changed) return;
-    rest = setTimeout(() => { spoken.textContent = text; }, 400);
+    spoke = setTimeout(() => { spoken.textContent = text; }, REST);
   };
 
   let rows = null;
@@ -116,9 +136,9 @@ function number(f, key, { label, unit = "", stops, step = 1, at = f.controls }) 
     type: "number", id, min: least, max: most, step: 1, inputmode: "numeric",
     oninput: () => {
       const n = field.valueAsNumber;
-      if (Number.isInteger(n) && n >= least && n <= most) { f.notice(""); f.set(key, n); }
+      if (Number.isInteger(n) && n >= least && n <= most) { f.notice(""); f.set(key, n, REST); }
     },
-    onchange: () => { hold(); show(); },
+    onchange: () => { hold(); show(); f.send(); },
   });
   const hold = () => {
     const n = field.valueAsNumber;

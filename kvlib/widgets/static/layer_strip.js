@@ -2,10 +2,7 @@
 const LETTERS = { full: "F", sliding: "W", chunked: "C", latent: "L", shared: "R", state: "S", cross: "X", none: "–" };
 
 function render({ model, el }) {
-  const f = figure(el, model, {
-    title: "Layer by layer",
-    lead: "What each layer keeps of one sequence. A layer with a window stops growing; a full one never does.",
-  });
+  const f = figure(el, model, { lead: "What each layer keeps of one sequence. A layer with a window stops growing; a full one never does." });
   const words = f.get("words");
   const hatches = new Map();
 

@@ -46,7 +46,7 @@ function fmtSeconds(seconds, digits = 3) {
   return `${trimmed(fixed(number, Math.max(0, digits - whole)))} ${unit}`;
 }
 
-// units.count as people read it: 8192 -> "8,192".
+// A whole number as people read it: 8192 -> "8,192".
 const group = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
 
 // DType.nbytes: dtype is {values, bytes}; a group begun is a group stored.
@@ -55,11 +55,19 @@ function nbytes(elements, dtype) {
   return ((BigInt(elements) + values - 1n) / values) * BigInt(dtype.bytes);
 }
 
-// layout.kv_bytes: the formula for full attention.
-function kvBytes({ n_layers, n_kv_heads, head_dim, context, batch, dtype }) {
-  const token = 2n * nbytes(BigInt(n_kv_heads) * BigInt(head_dim), dtype);
-  return BigInt(n_layers) * BigInt(context) * BigInt(batch) * token;
+// The formula for layers that are all alike, and the products on the way to it. `vectors` are kept
+// of each token: its key and its value, or one latent vector. `numbers` are those in one vector, of
+// all heads in one layer; `vector` is its bytes, `tensor` those of one layer's keys for all tokens of
+// the batch; `layer` is one token in one layer, `token` in all layers, `sequence` the whole context.
+function formula({ vectors = 2, n_layers, n_kv_heads, head_dim, context, batch, dtype }) {
+  const numbers = BigInt(n_kv_heads) * BigInt(head_dim);
+  const vector = nbytes(numbers, dtype);
+  const layer = BigInt(vectors) * vector, token = BigInt(n_layers) * layer, sequence = BigInt(context) * token;
+  return { numbers, vector, tensor: BigInt(batch) * BigInt(context) * vector, layer, token, sequence, all: BigInt(batch) * sequence };
 }
+
+// layouts.kv_bytes
+const kvBytes = (shape) => formula(shape).all;
 
 // A layout is a list of groups of equal layers, {layers, k, v, window, state}: k and v are the
 // numbers in a token's keys and values, window null or the tokens looked back on. For the bytes

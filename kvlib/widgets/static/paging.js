@@ -26,10 +26,7 @@ const hue = (id) => `--hue: var(--kv-${["blue", "red", "teal", "plum"][id % 4]})
 const percent = (a, b) => (b ? `${fixed((100 * a) / b, 0)} %` : "–");
 
 function render({ model, el }) {
-  const f = figure(el, model, {
-    title: "Paging",
-    lead: "The same requests on the same memory: a contiguous run for the longest answer there may be, or blocks as tokens come.",
-  });
+  const f = figure(el, model, { lead: "The same requests on the same memory: a contiguous run for the longest answer there may be, or blocks as tokens come." });
   const { memory, requests, runs, sizes } = f.get("data");
   const columns = 32;
   const paged = () => runs[`${f.get("block_size")}${f.get("share_prefix") ? "+" : ""}`];
@@ -207,7 +204,7 @@ function drawTime(at, runs, paged, requests, width) {
   const gantt = svg("svg", { width, height: high, viewBox: `0 0 ${width} ${high}`, role: "img",
     "aria-label": `When each request waits and runs: reserved, all are done after ${runs.reserved.used.length} steps; paged, after ${paged.used.length}.` }, bars);
   const share = (run) => run.used.map((used, step) => [step, run.taken[step] ? (100 * used) / run.taken[step] : 0]);
-  const whole = ({ summary }) => fixed(100 * summary.utilisation, 0);
+  const whole = ({ summary }) => fixed(100 * summary.utilization, 0);
   const lines = chart(width, 190, {
     x: { min: 0, max: last, label: "step", ticks: [0, 0.25, 0.5, 0.75].map((part) => [Math.round(part * last), Math.round(part * last)]) },
     y: { min: 0, max: 100, label: "", ticks: [0, 25, 50, 75, 100].map((n) => [n, n]) },

@@ -1,10 +1,7 @@
 // Recompute or reuse: a grid a way for projections and scores, and how their sums grow.
 // A cell is computed now (full), computed and masked (hatched), or from the cache or earlier (outline).
 function render({ model, el }) {
-  const f = figure(el, model, {
-    title: "Recompute or reuse",
-    lead: "Each step makes one token. Watch what must be computed for it, and what the cache already has.",
-  });
+  const f = figure(el, model, { lead: "Each step makes one token. Watch what must be computed for it, and what the cache already has." });
   number(f, "prompt", { label: "Prompt", unit: "tokens" });
   stepper(f, "step", { label: "Generated", unit: "tokens" });
   const ways = { without: "Without a cache", with: "With a cache" };

@@ -1,9 +1,6 @@
 // Sharing heads: query heads stand over the KV head they read; fewer KV heads, fewer bytes.
 function render({ model, el }) {
-  const f = figure(el, model, {
-    title: "Sharing heads",
-    lead: "Every query head reads one KV head, and only KV heads are kept. Give a model fewer of them, or more.",
-  });
+  const f = figure(el, model, { lead: "Every query head reads one KV head, and only KV heads are kept. Give a model fewer of them, or more." });
   const rows = f.get("rows");
   const drawn = rows.filter((row) => row.n_kv_heads !== null);
   const chosen = () => rows.find((row) => row.model === f.get("model"));
@@ -106,12 +103,12 @@ function drawHeads(n_heads, kv, width) {
 
 // The real models, by any column: a button in each header sorts, largest first, names from A.
 function comparison(f, rows) {
-  const columns = [["model", "model"], ["bytes_per_token", "one token"], ["n_kv_heads", "KV heads"], ["n_heads", "query heads"],
-    ["n_layers", "layers"], ["head_dim", "head_dim"], ["at_8k", "8,192 tokens"], ["at_128k", "131,072 tokens"]];
-  const cells = (row) => columns.map(([key], i) => {
-    if (i === 0) return h("th", { scope: "row" }, row.model);
+  const columns = f.get("columns");
+  const sizes = ["bytes_per_token", "at_8k", "at_128k"];
+  const cells = (row) => columns.map(([key]) => {
+    if (key === "model") return h("th", { scope: "row" }, row.model);
     const value = row[key];
-    if (key === "bytes_per_token" || i >= 6) return h("td", {}, value === null ? h("span", { class: "kv-quiet" }, `ends at ${group(row.ends)}`) : fmt(value, null, 1));
+    if (sizes.includes(key)) return h("td", {}, value === null ? h("span", { class: "kv-quiet" }, `ends at ${group(row.ends)}`) : fmt(value, null, 1));
     return h("td", {}, value === null ? "–" : String(value));
   });
   const lines = new Map(rows.map((row) => [row.model, h("tr", {}, cells(row))]));
