@@ -27,7 +27,8 @@ class Budget:
     overhead_bytes      kept for activations and the like, over all GPUs
     weights_read_bytes  read by one decode step; less than weights_bytes where only some experts
                         work (None: all of them)
-    source_len          tokens of an encoder's output that a sequence keeps (0: none)
+    source_len          tokens of the source sequence that cross attention keeps, as in
+                        `CacheLayout.bytes`: needed by a layout with cross attention, refused by others
 
     Raises ValueError for a number out of bounds or an unknown name.
     """
@@ -41,13 +42,14 @@ class Budget:
     dtype: str | DType = "bf16"
     engine: str | Engine = "ideal"
     weights_read_bytes: int | None = None
-    source_len: int = 0
+    source_len: int | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "gpu", as_gpu(self.gpu))
         as_dtype(self.dtype), as_engine(self.engine)
         whole_number("gpus", self.gpus)
-        for argument in ("weights_bytes", "overhead_bytes", "source_len"):
+        self.layout.checked_source_len(self.source_len)
+        for argument in ("weights_bytes", "overhead_bytes"):
             whole_number(argument, getattr(self, argument), least=0)
         if self.weights_read_bytes is not None:
             whole_number("weights_read_bytes", self.weights_read_bytes, least=0)
@@ -66,11 +68,8 @@ class Budget:
         return max(0, self.usable - self.weights_bytes - self.overhead_bytes)
 
     def cache_bytes(self, context, batch=1) -> int:
-        """Bytes of cache for `batch` sequences of `context` tokens, fixed state included."""
-        total = self.layout.bytes(context, batch, self.dtype, self.engine) + self.layout.state_bytes(batch)
-        if self.source_len:
-            total += self.layout.cross_bytes(self.source_len, batch, self.dtype)
-        return total
+        """Bytes of all that `batch` sequences of `context` tokens keep, as the engine keeps it."""
+        return as_engine(self.engine).bytes(self.layout, context, batch, self.dtype, self.source_len)
 
     def short_by(self, context, batch=1) -> int:
         """Bytes missing for `batch` sequences of `context` tokens; 0 if they fit."""
@@ -101,9 +100,7 @@ class Budget:
         (weights read + cache read) / (bandwidth × GPUs), weights and cache spread evenly.
         """
         weights = self.weights_bytes if self.weights_read_bytes is None else self.weights_read_bytes
-        cache = self.layout.bytes_read(context, batch, self.dtype)
-        if self.source_len:
-            cache += self.layout.cross_bytes(self.source_len, batch, self.dtype)
+        cache = as_engine(self.engine).bytes_read(self.layout, context, batch, self.dtype, self.source_len)
         return (weights + cache) / (self.gpu.bandwidth * self.gpus)
 
     def tokens_per_second(self, context, batch=1) -> float:

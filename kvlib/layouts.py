@@ -1,6 +1,6 @@
 """What a model's cache keeps of every token: the formula, in one place.
 
-A `CacheLayout` is one `LayerKV` a layer. Everything else in kvlib that speaks of
+A `CacheLayout` is one `LayerKV` per layer. Everything else in kvlib that speaks of
 bytes (configs, engines, budgets, real caches, widgets) asks a layout.
 
     >>> llama = CacheLayout.uniform(n_layers=32, n_kv_heads=8, head_dim=128)
@@ -9,7 +9,8 @@ bytes (configs, engines, budgets, real caches, widgets) asks a layout.
 """
 
 import warnings
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 
 from .units import DType, dtype as as_dtype, unknown, whole_number
 
@@ -18,6 +19,47 @@ KINDS = ("full", "sliding", "chunked", "latent", "shared", "state", "cross", "no
 
 class ContextWarning(UserWarning):
     """The context asked for is beyond what the model was made for."""
+
+
+@dataclass(frozen=True)
+class StateTensor:
+    """One tensor of fixed size that a layer keeps of a sequence, however long it is.
+
+    elements   numbers at one position of a short convolution's memory (its channels), or in
+               the whole of a recurrent state
+    kernel     positions that the convolution sees; None for a recurrent state
+    positions  those of them that transformers keeps: all `kernel`, unless said (engines that
+               slide the memory along need only kernel − 1)
+    dtype      what transformers keeps it in: None means the model's own dtype
+    named      the dtype that the checkpoint's config asks for, where it has a field for it
+    """
+
+    elements: int
+    kernel: int | None = None
+    positions: int | None = None
+    dtype: str | None = None
+    named: str | None = None
+
+    def __post_init__(self):
+        whole_number("elements", self.elements)
+        if self.kernel is not None:
+            whole_number("kernel", self.kernel)
+        if self.positions is not None:
+            if self.kernel is None or whole_number("positions", self.positions, 0) > self.kernel:
+                raise ValueError("positions are those a convolution keeps: at most its kernel")
+        for name in (self.dtype, self.named):
+            if name is not None:
+                as_dtype(name)
+
+    def nbytes(self, dtype: "str | DType" = "bf16", positions: int | None = None) -> int:
+        """Bytes of one sequence's tensor, its numbers kept in `dtype`.
+
+        positions: how many of a convolution's positions are kept (None: all of its kernel).
+        """
+        width = 1
+        if self.kernel is not None:
+            width = self.kernel if positions is None else positions
+        return as_dtype(dtype).nbytes(self.elements * width)
 
 
 @dataclass(frozen=True)
@@ -32,7 +74,7 @@ class LayerKV:
     v_head_dim  numbers in one value; None means head_dim. A latent layer keeps one vector
                 a token: one head, head_dim = its width, v_head_dim = 0
     window      tokens a sliding or chunked layer can look back on
-    state_bytes fixed bytes a sequence, whatever its length (recurrent, convolution)
+    state       recurrent and convolution state: tensors of fixed size, whatever the length
     cross_elements  numbers kept of each token of a source sequence (an encoder's output)
     shares_with index of the layer whose keys and values a shared layer reads
     """
@@ -42,7 +84,7 @@ class LayerKV:
     head_dim: int = 0
     v_head_dim: int | None = None
     window: int | None = None
-    state_bytes: int = 0
+    state: tuple[StateTensor, ...] = ()
     cross_elements: int = 0
     shares_with: int | None = None
 
@@ -70,6 +112,11 @@ class LayerKV:
         return self.n_kv_heads * (self.head_dim if self.v_head_dim is None else self.v_head_dim)
 
     @property
+    def state_bytes(self) -> int:
+        """Bytes of `state` as transformers keeps it for a bf16 model."""
+        return sum(one.nbytes(one.dtype or "bf16", one.positions) for one in self.state)
+
+    @property
     def elements(self) -> int:
         """Numbers kept of one token, keys and values together."""
         return self.k_elements + self.v_elements
@@ -88,10 +135,32 @@ class LayerKV:
         dtype = as_dtype(dtype)
         return dtype.nbytes(self.k_elements) + dtype.nbytes(self.v_elements)
 
+    def cross_bytes_per_token(self, dtype: "str | DType" = "bf16") -> int:
+        """Bytes of one source token's keys and values, two rows of equal width."""
+        return 2 * as_dtype(dtype).nbytes(self.cross_elements // 2)
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """The bytes of a cache by what they hold.
+
+    tokens  keys and values (or latents) of the sequences' own tokens
+    state   recurrent and convolution state, of fixed size
+    cross   keys and values of a source sequence (an encoder's output, a picture)
+    """
+
+    tokens: int
+    state: int = 0
+    cross: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.tokens + self.state + self.cross
+
 
 @dataclass(frozen=True)
 class CacheLayout:
-    """Every layer's `LayerKV`, and what a layout needs to be spoken of.
+    """Every layer's `LayerKV`, and what names the model and bounds its use.
 
     n_heads      query heads of an attention layer (None if it has none)
     max_context  tokens the model was made for (None: not said)
@@ -124,67 +193,114 @@ class CacheLayout:
     def n_layers(self) -> int:
         return len(self.layers)
 
-    def bytes(self, context, batch=1, dtype="bf16", engine="ideal") -> int:
-        """Bytes kept once each of `batch` sequences has `context` tokens.
+    @property
+    def n_kv_heads(self) -> int:
+        """H_kv of the layers that keep tokens, where they agree; a ValueError names the values otherwise."""
+        return self._agreed("n_kv_heads")
 
-        The sum over layers of tokens kept × bytes per token. What does not grow with
-        tokens is apart: `state_bytes`, `cross_bytes`. `engine` is how the memory is
-        allocated, a name or an `engines.Engine`; "ideal" wastes nothing.
-        Warns (ContextWarning) beyond max_context.
+    @property
+    def head_dim(self) -> int:
+        """D of the layers that keep tokens, where they agree; a ValueError names the values otherwise."""
+        return self._agreed("head_dim")
+
+    @property
+    def needs_source_len(self) -> bool:
+        """Whether a layer keeps another sequence's keys and values, so that its length must be said."""
+        return any(layer.cross_elements for layer in self.layers)
+
+    def bytes(self, context, batch=1, dtype="bf16", source_len=None) -> int:
+        """Bytes of all that is kept once each of `batch` sequences has `context` tokens.
+
+        Tokens, recurrent state and cross attention together; `breakdown` tells them apart. How an
+        engine allocates them is the engine's to say: `engines.engine("vllm").bytes(layout, context)`.
+
+        source_len  tokens of the other sequence (an encoder's output, a picture) that cross attention
+                    keeps, for each of the batch; 0 where there is none. A layout with cross attention
+                    needs it, any other refuses it.
+
+        Warns (ContextWarning) beyond max_context. Raises ValueError for an argument out of bounds.
         """
-        context, batch = whole_number("context", context), whole_number("batch", batch)
-        self._warn_beyond(context)
-        if engine != "ideal":
-            from .engines import engine as as_engine
+        return self._breakdown(context, batch, dtype, source_len).total
 
-            return as_engine(engine).bytes(self, context, batch, as_dtype(dtype))
-        per_token = {}
-        total = 0
-        for layer in self.layers:
-            if layer not in per_token:
-                per_token[layer] = layer.bytes_per_token(dtype)
-            total += layer.tokens(context) * per_token[layer]
-        return batch * total
+    def breakdown(self, context, batch=1, dtype="bf16", source_len=None) -> Breakdown:
+        """`bytes`, of the same arguments, as its three parts: tokens, state and cross."""
+        return self._breakdown(context, batch, dtype, source_len)
+
+    def _breakdown(self, context, batch, dtype, source_len):
+        context, batch, dtype, source_len = self.checked(context, batch, dtype, source_len, stacklevel=4)
+        tokens = state = cross = 0
+        for layer, n_layers in Counter(self.layers).items():
+            tokens += n_layers * layer.tokens(context) * layer.bytes_per_token(dtype)
+            state += n_layers * layer.state_bytes
+            cross += n_layers * source_len * layer.cross_bytes_per_token(dtype)
+        return Breakdown(batch * tokens, batch * state, batch * cross)
 
     def bytes_per_token(self, dtype="bf16") -> int:
         """Bytes that one more token adds while every window still has room."""
         return sum(layer.bytes_per_token(dtype) for layer in self.layers)
 
-    def bytes_read(self, context, batch=1, dtype="bf16") -> int:
-        """Bytes of cache that one decode step reads: every layer's, its state too.
+    def bytes_read(self, context, batch=1, dtype="bf16", source_len=None) -> int:
+        """Bytes of cache that one decode step reads: tokens, state and cross attention.
 
         A shared layer keeps nothing but reads the layer it shares with, so this can be
-        more than `bytes`.
+        more than `bytes`, whose arguments it takes.
         """
-        context, batch = whole_number("context", context), whole_number("batch", batch)
-        total = 0
-        for layer in self.layers:
-            source = layer if layer.shares_with is None else self.layers[layer.shares_with]
-            total += source.tokens(context) * source.bytes_per_token(dtype) + layer.state_bytes
-        return batch * total
+        return self.as_read()._breakdown(context, batch, dtype, source_len).total
 
-    def state_bytes(self, batch=1) -> int:
-        """Bytes of recurrent and convolution state: fixed, however long the sequence."""
-        return whole_number("batch", batch) * sum(layer.state_bytes for layer in self.layers)
+    def as_read(self) -> "CacheLayout":
+        """The same layers as a decode step reads them: a shared layer reads the one it shares with."""
+        layers = (
+            layer
+            if layer.shares_with is None
+            else replace(
+                self.layers[layer.shares_with],
+                state=layer.state,
+                cross_elements=layer.cross_elements,
+            )
+            for layer in self.layers
+        )
+        return replace(self, layers=tuple(layers))
 
-    def cross_bytes(self, source_len, batch=1, dtype="bf16") -> int:
-        """Bytes of the keys and values of a source sequence of `source_len` tokens."""
-        source_len, batch, dtype = (
-            whole_number("source_len", source_len),
+    def checked(self, context, batch, dtype, source_len, stacklevel=3) -> tuple[int, int, DType, int]:
+        """The arguments of `bytes`, checked: (context, batch, dtype, source_len, 0 for None).
+
+        Raises ValueError as `bytes` does, and warns beyond max_context.
+        """
+        context, batch, dtype = (
+            whole_number("context", context),
             whole_number("batch", batch),
             as_dtype(dtype),
         )
-        # Keys and values are two rows of equal width.
-        row = sum(2 * dtype.nbytes(layer.cross_elements // 2) for layer in self.layers)
-        return batch * source_len * row
-
-    def _warn_beyond(self, context):
+        source_len = self.checked_source_len(source_len)
         if self.max_context is not None and context > self.max_context:
-            warnings.warn(
-                f"context {context:,} is beyond the {self.max_context:,} tokens {self.name} was made for",
-                ContextWarning,
-                stacklevel=3,
+            message = (
+                f"context {context:,} is beyond the {self.max_context:,} tokens {self.name} was made for"
             )
+            warnings.warn(message, ContextWarning, stacklevel)
+        return context, batch, dtype, source_len
+
+    def checked_source_len(self, source_len) -> int:
+        """The tokens of a source sequence to count; a ValueError where the layout and None disagree."""
+        if self.needs_source_len and source_len is None:
+            raise ValueError(
+                f"source_len is needed: {self.name} also keeps the keys and values of another sequence (an "
+                "encoder's output, a picture); give its length in tokens, or 0 where there is none"
+            )
+        if source_len is None:
+            return 0
+        if not self.needs_source_len:
+            raise ValueError(
+                f"source_len must be left out, not {source_len!r}: {self.name} has no cross attention, "
+                "so it keeps nothing of another sequence"
+            )
+        return whole_number("source_len", source_len, least=0)
+
+    def _agreed(self, name):
+        values = sorted({getattr(layer, name) for layer in self.layers if layer.elements})
+        if len(values) != 1:
+            has = f"layers with {' and '.join(map(str, values))}" if values else "no layer that keeps tokens"
+            raise ValueError(f"{name} is no single number: {self.name} has {has}; see layers")
+        return values[0]
 
 
 def kv_bytes(*, n_layers, n_kv_heads, head_dim, context, batch=1, dtype="bf16") -> int:

@@ -6,7 +6,7 @@ import pytest
 
 from kvlib.budget import Budget
 from kvlib.hardware import GPU
-from kvlib.layouts import CacheLayout, ContextWarning, LayerKV
+from kvlib.layouts import CacheLayout, ContextWarning, LayerKV, StateTensor
 from kvlib.units import GB, GiB, KiB, MiB
 
 LLAMA_3_8B = CacheLayout.uniform(32, 8, 128, n_heads=32, name="llama", max_context=8192)
@@ -105,7 +105,7 @@ def test_no_end_to_the_context():
 
 
 def test_state_counts_and_never_grows():
-    mamba = CacheLayout((LayerKV("state", state_bytes=1000),) * 10)
+    mamba = CacheLayout((LayerKV("state", state=(StateTensor(500),)),) * 10)
     budget = Budget(mamba, 0, GPU("tiny", 25_000, 1e4, "here"), utilization=1)
     assert budget.cache_bytes(1) == budget.cache_bytes(10**9) == 10_000
     assert budget.max_sequences(4096) == 2

@@ -66,7 +66,7 @@ def test_size_is_the_layouts(capsys, model, context, batch):
     layout = kvlib.layout(model)
     size = found(capsys, "size", model, "--context", context, "--batch", batch)
     assert size["bytes"] == layout.bytes(context, batch)
-    assert size["state_bytes"] == layout.state_bytes(batch)
+    assert size["state_bytes"] == layout.breakdown(context, batch).state
     assert size["per_token"] == layout.bytes_per_token()
     assert len(size["layers"]) == layout.n_layers
 
@@ -92,8 +92,8 @@ def test_size_is_the_layouts(capsys, model, context, batch):
 )
 def test_size_under_an_engine(capsys, options, policy, dtype):
     size = found(capsys, "size", "gemma-2-2b", "--context", 5000, *options)
-    assert size["bytes"] == kvlib.layout("gemma-2-2b").bytes(5000, dtype=dtype, engine=policy)
-    assert (size["engine"], size["dtype"]) == (policy.name, dtype)
+    assert size["bytes"] == policy.bytes(kvlib.layout("gemma-2-2b"), 5000, dtype=dtype)
+    assert (size["engine"], size["dtype"]) == (policy.name, policy.stored_as(dtype))
     status, out, _ = answer(capsys, "size", "gemma-2-2b", "--context", 5000, *options)
     assert status == 0 and f"total {size['bytes']:,} bytes" in out
 
@@ -106,14 +106,15 @@ def test_size_says_what_groups_cost(capsys):
 def test_size_of_an_encoders_output(capsys):
     whisper = kvlib.layout("whisper-large-v3")
     size = found(capsys, "size", "whisper-large-v3", "--context", 10, "--source-len", 1500)
-    assert size["cross_bytes"] == whisper.cross_bytes(1500)
-    _, out, _ = answer(capsys, "size", "whisper-large-v3", "--context", 10)
-    assert "--source-len" in out and f"{whisper.cross_bytes(1):,}" in out
+    assert size["cross_bytes"] == 1500 * 163_840
+    assert size["bytes"] == whisper.bytes(10, source_len=1500) == 1510 * 163_840
+    status, out, err = answer(capsys, "size", "whisper-large-v3", "--context", 10)
+    assert (status, out) == (2, "") and "source_len is needed: whisper-large-v3" in err
 
 
 def test_size_of_state_and_shared_layers(capsys):
     _, out, _ = answer(capsys, "size", "jamba-v0.1", "--context", 10)
-    assert f"state {kvlib.layout('jamba-v0.1').state_bytes():,} bytes" in out
+    assert f"state {kvlib.layout('jamba-v0.1').breakdown(10).state:,} bytes" in out
     _, out, _ = answer(capsys, "size", "gemma-3n-e4b", "--context", 10)
     assert "15 shared layers\n  0 bytes: they read an earlier layer's keys and values" in out
 
@@ -234,7 +235,7 @@ def test_models(capsys):
             ["size", LLAMA, "--context", "1", "--engine", "vllm", "--dtype", "int8"],
             "no cache in dtype 'int8'",
         ),
-        (["size", LLAMA, "--context", "1", "--source-len", "0"], "source_len must be"),
+        (["size", LLAMA, "--context", "1", "--source-len", "0"], "source_len must be left out, not 0"),
         (["size", LLAMA], "required: --context"),
         (["size", LLAMA, "--context"], "expected one argument"),
         (["size", LLAMA, "--contxt", "4"], "--context"),

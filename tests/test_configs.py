@@ -106,10 +106,18 @@ def test_shared_layers_read_the_last_of_their_kind():
 
 
 def test_states_and_source_sequences_are_counted_apart():
-    assert layout("falcon-h1-34b").state_bytes(2) == 2 * 72 * (5120 * 4 * 2 + 32 * 128 * 256 * 4)
-    assert layout("whisper-tiny").cross_bytes(1500) == 4 * 2 * 384 * 1500 * 2
-    assert layout("t5-base").cross_bytes(10, batch=3) == 3 * 12 * 2 * 768 * 10 * 2
+    assert layout("falcon-h1-34b").breakdown(1, 2).state == 2 * 72 * (5120 * 4 * 2 + 32 * 128 * 256 * 4)
+    assert layout("whisper-tiny").breakdown(1, source_len=1500).cross == 4 * 2 * 384 * 1500 * 2
+    assert layout("t5-base").breakdown(1, batch=3, source_len=10).cross == 3 * 12 * 2 * 768 * 10 * 2
     assert layout("mamba-130m").bytes_per_token() == 0
+
+
+def test_a_state_is_told_tensor_by_tensor():
+    """mamba-codestral-7b as transformers keeps it and as vLLM does: model's dtype, kernel - 1."""
+    codestral = layout("mamba-codestral-7b")
+    assert codestral.bytes(1) == 273_678_336
+    tensors = [tensor for layer in codestral.layers for tensor in layer.state]
+    assert sum(t.nbytes("bf16", t.kernel and t.kernel - 1) for t in tensors) == 138_149_888
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import warnings
 
 import pytest
 
-from kvlib.layouts import CacheLayout, ContextWarning, LayerKV, kv_bytes
+from kvlib.engines import engine
+from kvlib.layouts import Breakdown, CacheLayout, ContextWarning, LayerKV, StateTensor, kv_bytes
 from kvlib.units import KiB
 
 LLAMA_2_7B = CacheLayout.uniform(32, 32, 128, n_heads=32)
@@ -68,21 +69,72 @@ def test_batch_and_dtypes():
 def test_what_keeps_no_tokens():
     layout = CacheLayout(
         (
-            LayerKV("full", 2, 64, state_bytes=100, cross_elements=8),
+            LayerKV("full", 2, 64, state=(StateTensor(50),), cross_elements=8),
             LayerKV("shared", shares_with=0),
-            LayerKV("state", state_bytes=1000),
+            LayerKV("state", state=(StateTensor(250, dtype="fp32"),)),
             LayerKV("cross", cross_elements=6),
             LayerKV("none"),
         )
     )
     assert layout.n_layers == 5
-    assert layout.bytes(10) == 10 * 512
-    assert layout.state_bytes() == 1100 and layout.state_bytes(batch=3) == 3300
-    assert layout.cross_bytes(1500) == 1500 * (8 + 6) * 2
-    assert layout.cross_bytes(2, batch=5, dtype="fp32") == 2 * 5 * 14 * 4
-    # The shared layer reads layer 0 once more; state is read whole.
-    assert layout.bytes_read(10) == 2 * 10 * 512 + 1100
-    assert layout.bytes_read(10, batch=4) == 4 * layout.bytes_read(10)
+    assert layout.breakdown(10, source_len=0) == Breakdown(10 * 512, 1100, 0)
+    assert layout.breakdown(10, 3, source_len=1500) == Breakdown(3 * 10 * 512, 3300, 3 * 1500 * (8 + 6) * 2)
+    assert layout.breakdown(1, batch=5, dtype="fp32", source_len=2).cross == 2 * 5 * 14 * 4
+    assert layout.bytes(10, source_len=1500) == 10 * 512 + 1100 + 1500 * (8 + 6) * 2
+    # The shared layer reads layer 0 once more; state and cross attention are read whole.
+    assert layout.bytes_read(10, source_len=0) == 2 * 10 * 512 + 1100
+    assert layout.bytes_read(10, source_len=1500) == 2 * 10 * 512 + 1100 + 1500 * (8 + 6) * 2
+    assert layout.bytes_read(10, batch=4, source_len=7) == 4 * layout.bytes_read(10, source_len=7)
+
+
+def test_one_meaning_of_bytes():
+    whisper = CacheLayout((LayerKV("full", 20, 64, cross_elements=2560),) * 32, name="whisper")
+    plain = CacheLayout((LayerKV("full", 2, 64, state=(StateTensor(50),)),) * 3, name="plain")
+    for call in ("bytes", "breakdown", "bytes_read"):
+        with pytest.raises(ValueError, match="source_len is needed: whisper .* or 0 where there is none"):
+            getattr(whisper, call)(448)
+        for given in (0, 1500):
+            with pytest.raises(ValueError, match=f"source_len must be left out, not {given}: plain"):
+                getattr(plain, call)(448, source_len=given)
+        for bad in (-1, 1.5, "x", True):
+            with pytest.raises(ValueError, match="source_len must be a whole number of at least 0"):
+                getattr(whisper, call)(448, source_len=bad)
+    assert whisper.bytes(448, source_len=1500) == 319_160_320 == (448 + 1500) * 163_840
+    assert whisper.bytes(448, source_len=0) == 448 * 163_840
+    for layout, source_len in ((whisper, 9), (plain, None), (GEMMA_2_27B, None)):
+        parts = layout.breakdown(7, 3, "fp32", source_len)
+        assert (
+            layout.bytes(7, 3, "fp32", source_len) == parts.total == parts.tokens + parts.state + parts.cross
+        )
+
+
+def test_what_all_layers_agree_on():
+    assert (LLAMA_2_7B.n_kv_heads, LLAMA_2_7B.head_dim) == (32, 128) and GEMMA_2_27B.n_kv_heads == 16
+    mixed = CacheLayout((LayerKV("full", 8, 64), LayerKV("none"), LayerKV("full", 4, 64)), name="mixed")
+    assert mixed.head_dim == 64
+    with pytest.raises(ValueError, match="n_kv_heads is no single number: mixed has layers with 4 and 8"):
+        mixed.n_kv_heads  # noqa: B018
+    with pytest.raises(
+        ValueError, match="head_dim is no single number: model has no layer that keeps tokens"
+    ):
+        CacheLayout((LayerKV("none"),)).head_dim  # noqa: B018
+
+
+def test_a_state_can_be_counted_as_an_engine_keeps_it():
+    conv, recurrent = StateTensor(10, kernel=4), StateTensor(100, dtype="fp32", named="float32")
+    griffin = StateTensor(10, kernel=4, positions=3)
+    layer = LayerKV("state", state=(conv, recurrent))
+    assert layer.state_bytes == 10 * 4 * 2 + 100 * 4
+    assert LayerKV("state", state=(griffin,)).state_bytes == 10 * 3 * 2
+    assert (conv.nbytes(), conv.nbytes("fp32", 3)) == (80, 120)
+    assert (recurrent.nbytes(), recurrent.nbytes("fp32", 3)) == (200, 400)
+    for bad in ({"elements": 0}, {"elements": 1.5}, {"elements": 1, "kernel": 0}):
+        with pytest.raises(ValueError, match="whole number"):
+            StateTensor(**bad)
+    with pytest.raises(ValueError, match="at most its kernel"):
+        StateTensor(1, kernel=4, positions=5)
+    with pytest.raises(ValueError, match="dtype 'float23'"):
+        StateTensor(1, dtype="float23")
 
 
 def test_beyond_the_models_context_computes_and_warns():
@@ -100,7 +152,7 @@ def test_counts_refused(argument, bad):
     if argument in ("context", "batch"):
         given = {"context": 1, argument: bad}
         calls = [lambda: LLAMA_2_7B.bytes(**given), lambda: LLAMA_2_7B.bytes_read(**given)]
-        calls.append(lambda: LLAMA_2_7B.bytes(**given, engine="vllm"))
+        calls.append(lambda: engine("vllm").bytes(LLAMA_2_7B, **given))
     elif argument == "n_heads" and bad is None:
         return  # not said is allowed
     else:
@@ -117,14 +169,12 @@ def test_other_refusals():
     with pytest.raises(ValueError, match="dtype 'bf61'.*bf16"):
         LLAMA_2_7B.bytes(1, dtype="bf61")
     with pytest.raises(ValueError, match="dtype"):
-        LLAMA_2_7B.bytes(1, dtype="nope", engine="vllm")
+        engine("vllm").bytes(LLAMA_2_7B, 1, dtype="nope")
     with pytest.raises(ValueError, match="engine 'vlm'.*vllm"):
-        LLAMA_2_7B.bytes(1, engine="vlm")
-    for call in (lambda: LLAMA_2_7B.state_bytes(0), lambda: LLAMA_2_7B.cross_bytes(1, batch=0)):
+        engine("vlm")
+    for call in (lambda: LLAMA_2_7B.breakdown(1, 0), lambda: LLAMA_2_7B.bytes_read(1, batch=0)):
         with pytest.raises(ValueError, match="batch"):
             call()
-    with pytest.raises(ValueError, match="source_len"):
-        LLAMA_2_7B.cross_bytes(0)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +198,7 @@ def test_layers_refused(given, named):
 def test_import_and_count_without_torch():
     code = (
         "import sys, kvlib, kvlib.engines, kvlib.budget, kvlib.hardware;"
-        "kvlib.CacheLayout.uniform(2, 2, 64).bytes(10, engine='vllm');"
+        "kvlib.engine('vllm').bytes(kvlib.CacheLayout.uniform(2, 2, 64), 10);"
         "print('torch' in sys.modules, 'transformers' in sys.modules, 'numpy' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

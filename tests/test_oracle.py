@@ -5,7 +5,7 @@
 
 Contexts are 1, 9 and, where a layer has a window W, W - 1, W and W + 1; two sequences at a time.
 Where transformers keeps something else than an ideal cache (W - 1 tokens of a window, Falcon's
-keys copied to every query head), the policy `engine="transformers"` says so, and it is that policy
+keys copied to every query head), the policy `engine("transformers")` says so, and it is that policy
 which is held to zero bytes of difference here. States are the layout's own.
 """
 
@@ -15,6 +15,7 @@ import warnings
 import pytest
 
 from kvlib.configs import layout
+from kvlib.engines import engine
 from kvlib.layouts import ContextWarning
 
 from . import oracle
@@ -35,11 +36,9 @@ def contexts(of) -> list[int]:
 def computed(of, context, batch, source_len) -> oracle.Kept:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ContextWarning)
-        return oracle.Kept(
-            of.bytes(context, batch, "bf16", "transformers"),
-            of.state_bytes(batch),
-            of.cross_bytes(source_len, batch) if source_len else 0,
-        )
+        source_len = source_len if of.needs_source_len else None
+        parts = engine("transformers").breakdown(of, context, batch, "bf16", source_len)
+        return oracle.Kept(parts.tokens, parts.state, parts.cross)
 
 
 @pytest.fixture(scope="module")
@@ -91,4 +90,4 @@ def test_a_whole_window_is_kept_while_generating():
         with torch.no_grad():
             model(input_ids=ids, past_key_values=cache, use_cache=True)
         held = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
-        assert held == of.bytes(context, engine="transformers")
+        assert held == engine("transformers").bytes(of, context)

@@ -7,7 +7,7 @@ import pytest
 
 from kvlib import CacheLayout, fmt
 from kvlib.configs import config, layout
-from kvlib.layouts import KINDS, LayerKV
+from kvlib.layouts import KINDS, LayerKV, StateTensor
 from kvlib.widgets import LayerStrip
 from kvlib.widgets.layer_strip import PRECISIONS, WORDS
 
@@ -52,7 +52,7 @@ def test_each_kind_has_a_word_and_a_letter_and_a_look_of_its_own(page):  # noqa:
     layers = (
         LayerKV("full", 2, 8), LayerKV("sliding", 2, 8, window=4), LayerKV("chunked", 2, 8, window=4),
         LayerKV("latent", 1, 8, v_head_dim=0), LayerKV("shared", shares_with=0), LayerKV("none"),
-        LayerKV("state", state_bytes=64), LayerKV("cross", cross_elements=32),
+        LayerKV("state", state=(StateTensor(32),)), LayerKV("cross", cross_elements=32),
     )  # fmt: skip
     assert set(WORDS) == set(KINDS) == {x.kind for x in layers}
     w = LayerStrip(models={"all": CacheLayout(layers)})

@@ -61,7 +61,6 @@ def _parser(argv) -> argparse.ArgumentParser:
     size = add["size"]
     size.add_argument("--tp", type=whole, metavar="N", help="GPUs that share the KV heads (vllm)")
     size.add_argument("--kv-cache-dtype", metavar="NAME", help="vLLM's: fp8_per_token_head, fp8_ds_mla, …")
-    size.add_argument("--source-len", type=whole, metavar="N", help="tokens of the encoder's output")
     size.set_defaults(run=_size)
     add["models"].set_defaults(run=_models)
     if argv and argv[0] in ("fit", "measure"):
@@ -79,6 +78,9 @@ def _common(parser):
     parser.add_argument("--dtype", default="bf16", help="the cache's: fp8, q8_0, int4-g64, … (default bf16)")
     parser.add_argument("--engine", help="ideal, transformers, vllm, llama.cpp")
     parser.add_argument("--block-size", type=whole, metavar="N", help="tokens in a block (vllm)")
+    parser.add_argument(
+        "--source-len", type=whole, metavar="N", help="tokens of the encoder's output or picture; 0: none"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
 
 
@@ -100,42 +102,41 @@ def policy(args, name, **more):
 def _size(args) -> int:
     from ..configs import layout as layout_of
 
-    layout, engine, kept_in = layout_of(args.model), policy(args, args.engine or "ideal"), dtype(args.dtype)
+    layout, engine, asked = layout_of(args.model), policy(args, args.engine or "ideal"), dtype(args.dtype)
     args.batch = 1 if args.batch is None else args.batch
-    total = layout.bytes(args.context, args.batch, kept_in, engine)
-    state = layout.state_bytes(args.batch)
-    cross = layout.cross_bytes(args.source_len, args.batch, kept_in) if args.source_len is not None else 0
-    rows = engine.rows(layout, args.context, args.batch, kept_in)
+    given = (layout, args.context, args.batch, asked, args.source_len)
+    rows, parts = engine.rows(*given), engine.breakdown(*given)
+    per_token, kept_in = engine.bytes_per_token(layout, asked), engine.stored_as(asked)
     if args.json:
         print_json(
             model=layout.name,
             context=args.context,
             batch=args.batch,
-            dtype=kept_in.name,
+            source_len=args.source_len,
+            dtype=kept_in,
             engine=engine.name,
-            bytes=total,
-            state_bytes=state,
-            cross_bytes=cross,
-            per_token=layout.bytes_per_token(kept_in),
+            bytes=parts.total,
+            tokens_bytes=parts.tokens,
+            state_bytes=parts.state,
+            cross_bytes=parts.cross,
+            per_token=per_token,
             layers=[{**asdict(layer), "elements": layer.elements} for layer in layout.layers],
             rows=[asdict(row) for row in rows],
         )
         return 0
 
-    print(f"{layout.name}: {sequences(args.context, args.batch)}, {kept_in.name}, engine {engine.name}\n")
+    print(f"{layout.name}: {sequences(args.context, args.batch)}, {kept_in}, engine {engine.name}\n")
     for row in rows:
-        _print_row(row, args.batch, kept_in, engine)
+        if row.part == "tokens":
+            _print_row(row, args.batch, asked, engine)
     for kind, why in (("shared", "they read an earlier layer's keys and values"), ("none", "no attention")):
         if n := sum(layer.kind == kind for layer in layout.layers):
             print(f"{plural(n, kind + ' layer')}\n  0 bytes: {why}\n")
-    print(f"total {total:,} bytes = {both(total)}")
-    if state:
-        print(f"state {state:,} bytes = {both(state)}, whatever the context")
+    print(f"total {parts.total:,} bytes = {both(parts.total)}")
+    if parts.state:
+        print(f"state {parts.state:,} bytes = {both(parts.state)}, whatever the context")
     if args.source_len is not None:
-        print(f"cross {cross:,} bytes = {both(cross)} for a source of {args.source_len:,} tokens")
-    elif each := layout.cross_bytes(1, args.batch, kept_in):
-        print(f"cross {each:,} bytes for every token of the source (--source-len N)")
-    per_token = layout.bytes_per_token(kept_in)
+        print(f"cross {parts.cross:,} bytes = {both(parts.cross)} for a source of {args.source_len:,} tokens")
     print(f"one more token, while windows have room: {per_token:,} bytes = {fmt(per_token)}")
     return 0
 

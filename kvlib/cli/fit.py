@@ -44,6 +44,7 @@ def run(args) -> int:
         overhead_bytes=round(args.overhead * GiB),
         dtype=args.dtype,
         engine=policy,
+        source_len=args.source_len,
     )
     found = {
         "model": layout.name,
@@ -51,7 +52,8 @@ def run(args) -> int:
         "gpus": gpus,
         "context": args.context,
         "batch": batch,
-        "dtype": dtype(args.dtype).name,
+        "source_len": args.source_len,
+        "dtype": policy.stored_as(args.dtype),
         "engine": policy.name,
         "parameters": numbers.total,
         "usable_bytes": budget.usable,
@@ -96,7 +98,7 @@ def _counted_as(args, layout, gpu, gpus):
         return as_given(args, name), None
     policy = as_given(args, name, tp=gpus, max_num_batched_tokens=batched)
     try:
-        policy.rows(layout, 1, 1, dtype(args.dtype))
+        policy.rows(layout, 1, 1, dtype(args.dtype), args.source_len)
     except ValueError as error:
         if args.engine or args.block_size:
             raise

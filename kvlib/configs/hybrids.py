@@ -1,33 +1,35 @@
 """Layers that keep a state of fixed size, alone or beside layers that keep keys and values.
 
-Sizes are those transformers 5.23 keeps for a bf16 model: the convolution's last inputs in the
-model's dtype (conv_kernel columns of them), the recurrent state in float32. MiniMax and
-Griffin differ, and say so. Each follows the family's modeling file.
+A state is what transformers 5.23 keeps: the convolution's last inputs in the model's dtype
+(all positions of its kernel), the recurrent state in float32. MiniMax and Griffin differ, and
+say so. Each follows the family's modeling file.
 """
 
-from ..layouts import LayerKV
+from ..layouts import LayerKV, StateTensor
 from .attention import FULL, LAYER_TYPES, heads, hidden_over_heads, only
 from .fields import UnsupportedConfig
 
-MODEL, STATE = 2, 4  # bytes of one number: the model's bf16, a float32 state
 RECURRENT = "linear"
 MIXED = {**only(FULL), "mamba": RECURRENT, "linear_attention": RECURRENT}
 
 
-def state(conv: int, recurrent: int) -> int:
-    """Bytes of `conv` numbers of convolution input and `recurrent` numbers of state."""
-    return MODEL * conv + STATE * recurrent
+State = tuple[StateTensor, ...]
 
 
-def mixed(f, kinds: list, state_bytes: int, shape) -> list[LayerKV]:
-    """Full attention where `kinds` says so, a state elsewhere."""
-    recurrent = LayerKV("state", state_bytes=state_bytes)
+def state(channels: int, kernel: int, recurrent: int, named: str | None = None) -> State:
+    """A convolution's memory in the model's dtype, and a float32 state of `recurrent` numbers."""
+    return StateTensor(channels, kernel), StateTensor(recurrent, dtype="fp32", named=named)
+
+
+def mixed(f, kinds: list, each: State, shape) -> list[LayerKV]:
+    """Full attention where `kinds` says so, the state `each` elsewhere."""
+    recurrent = LayerKV("state", state=each)
     return [LayerKV(FULL, *shape) if kind == FULL else recurrent for kind in kinds]
 
 
-def mamba1_state(f, hidden: str, conv: str, states: str, expand: str) -> int:
+def mamba1_state(f, hidden: str, conv: str, states: str, expand: str) -> State:
     inner = f.count(expand) * f.size(hidden)
-    return state(inner * f.count(conv), inner * f.count(states))
+    return state(inner, f.count(conv), inner * f.count(states))
 
 
 def mamba(f) -> list[LayerKV]:
@@ -38,13 +40,13 @@ def mamba(f) -> list[LayerKV]:
     f.same("d_model", f.size("hidden_size"))
     f.same("n_layer", f.size("num_hidden_layers"))
     each = mamba1_state(f, "hidden_size", "conv_kernel", "state_size", "expand")
-    return [LayerKV("state", state_bytes=each)] * f.size("num_hidden_layers")
+    return [LayerKV("state", state=each)] * f.size("num_hidden_layers")
 
 
-def mamba2_state(f, n_heads: int, head_dim: int, groups: str, states: str, conv: str) -> int:
+def mamba2_state(f, n_heads: int, head_dim: int, groups: str, states: str, conv: str, named=None) -> State:
     """The convolution sees the channels and each group's two projections of the state."""
     inner, width = n_heads * head_dim, f.count(states)
-    return state((inner + 2 * f.count(groups) * width) * f.count(conv), inner * width)
+    return state(inner + 2 * f.count(groups) * width, f.count(conv), inner * width, named)
 
 
 def mamba2(f) -> list[LayerKV]:
@@ -54,11 +56,11 @@ def mamba2(f) -> list[LayerKV]:
         raise f.refuse("num_heads", f"num_heads × head_dim must be expand × hidden_size = {inner}")
     f.same("intermediate_size", inner)
     each = mamba2_state(f, n_heads, head_dim, "n_groups", "state_size", "conv_kernel")
-    return [LayerKV("state", state_bytes=each)] * f.size("num_hidden_layers")
+    return [LayerKV("state", state=each)] * f.size("num_hidden_layers")
 
 
-def mamba_of_hybrid(f, channels: int | None = None) -> int:
-    """State bytes of Bamba, Granite 4 and Falcon-H1, which name their Mamba 2 fields mamba_*."""
+def mamba_of_hybrid(f, channels: int | None = None) -> State:
+    """The state of Bamba, Granite 4 and Falcon-H1, which name their Mamba 2 fields mamba_*."""
     inner = channels or f.count("mamba_expand") * f.size("hidden_size")
     n_heads = f.count("mamba_n_heads")
     head_dim = inner // n_heads if f.get("mamba_d_head") == "auto" else f.count("mamba_d_head")
@@ -108,7 +110,7 @@ def falcon_h1(f) -> list[LayerKV]:
         raise f.refuse("attn_layer_indices", "null is needed: every layer attends")
     f.ignore("mamba_expand")  # it counts only where mamba_d_ssm is null
     each = mamba_of_hybrid(f, f.nullable("mamba_d_ssm"))
-    return [LayerKV(FULL, *heads(f)[1:], state_bytes=each)] * n_layers
+    return [LayerKV(FULL, *heads(f)[1:], state=each)] * n_layers
 
 
 def nemotron_h(f) -> list[LayerKV]:
@@ -135,12 +137,13 @@ def nemotron_h(f) -> list[LayerKV]:
         if old in f:
             f.same(old, f.get(name))
     n_heads, head_dim = f.count("mamba_num_heads"), f.count("mamba_head_dim")
-    each = mamba2_state(f, n_heads, head_dim, "n_groups", "ssm_state_size", "conv_kernel")
-    if f.get("mamba_ssm_cache_dtype", "float32") != "float32":
+    named = f.get("mamba_ssm_cache_dtype")
+    if named not in (None, "float32"):
         raise f.refuse("mamba_ssm_cache_dtype", "only a float32 state is known")
+    each = mamba2_state(f, n_heads, head_dim, "n_groups", "ssm_state_size", "conv_kernel", named)
     made = {
         FULL: LayerKV(FULL, *shape),
-        RECURRENT: LayerKV("state", state_bytes=each),
+        RECURRENT: LayerKV("state", state=each),
         "none": LayerKV("none"),
     }
     return [made[kind] for kind in kinds]
@@ -170,8 +173,8 @@ def zamba2(f) -> list[LayerKV]:
         raise f.refuse("n_mamba_heads", f"it must divide mamba_expand × hidden_size = {inner}")
     f.same("mamba_headdim", inner // n_mamba)
     each = mamba2_state(f, n_mamba, inner // n_mamba, "mamba_ngroups", "mamba_d_state", "mamba_d_conv")
-    attends = LayerKV(FULL, n_kv_heads, head_dim, state_bytes=each)
-    return [attends if kind == FULL else LayerKV("state", state_bytes=each) for kind in kinds]
+    attends = LayerKV(FULL, n_kv_heads, head_dim, state=each)
+    return [attends if kind == FULL else LayerKV("state", state=each) for kind in kinds]
 
 
 def recurrent_gemma(f) -> list[LayerKV]:
@@ -182,10 +185,11 @@ def recurrent_gemma(f) -> list[LayerKV]:
         raise f.refuse("block_types", "a list of recurrent and attention is needed")
     width = f.whole("lru_width") or f.size("hidden_size")
     n_heads, n_kv_heads, head_dim = heads(f)
-    each = state(width * (f.count("conv1d_width") - 1), width)
+    kernel = f.count("conv1d_width")
+    each = (StateTensor(width, kernel, positions=kernel - 1), StateTensor(width, dtype="fp32"))
     made = {
         "attention": LayerKV("sliding", n_kv_heads, head_dim, window=f.count("sliding_window")),
-        "recurrent": LayerKV("state", state_bytes=each),
+        "recurrent": LayerKV("state", state=each),
     }
     f.names("layer_types", LAYER_TYPES | MIXED, n_layers)
     return [made[block[i % len(block)]] for i in range(n_layers)]
@@ -212,7 +216,7 @@ def lfm2(f) -> list[LayerKV]:
     f.same("num_heads", n_heads)
     for name in ("block_dim", "conv_dim", "conv_dim_out"):
         f.same(name, hidden)
-    return mixed(f, kinds, state(hidden * f.count("conv_L_cache"), 0), (n_kv_heads, head_dim))
+    return mixed(f, kinds, (StateTensor(hidden, f.count("conv_L_cache")),), (n_kv_heads, head_dim))
 
 
 def qwen3_next(f) -> list[LayerKV]:
@@ -234,7 +238,7 @@ def qwen3_next(f) -> list[LayerKV]:
     if n_values % n_keys:
         raise f.refuse("linear_num_key_heads", f"it must divide the {n_values} value heads")
     channels = 2 * n_keys * key + n_values * value
-    each = state(channels * f.count("linear_conv_kernel_dim"), n_values * key * value)
+    each = state(channels, f.count("linear_conv_kernel_dim"), n_values * key * value)
     return mixed(f, listed or kinds, each, heads(f)[1:])
 
 
@@ -247,4 +251,4 @@ def minimax(f) -> list[LayerKV]:
     if kinds and spelt and kinds != spelt:
         raise f.refuse("attn_type_list", "disagrees with layer_types")
     kinds = kinds or spelt or [FULL if i % 2 == 0 else RECURRENT for i in range(n_layers)]
-    return mixed(f, kinds, state(n_heads * head_dim * head_dim, 0), (n_kv_heads, head_dim))
+    return mixed(f, kinds, (StateTensor(n_heads * head_dim * head_dim),), (n_kv_heads, head_dim))

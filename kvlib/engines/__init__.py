@@ -1,8 +1,13 @@
-"""How engines allocate: one policy an engine, all over the same layout.
+"""How engines allocate: one policy per engine, all over the same layout.
 
 `layout.bytes(context)` counts what must be kept. An engine keeps a little less, or reserves
 rather more; each class says why, and which source it was read from. Every policy answers
-`rows(layout, context, batch, dtype)`, what each kind of layer takes; `bytes` is their sum.
+`rows(layout, context, batch, dtype, source_len)`, what each kind of layer takes; `bytes` is their sum
+and `breakdown` that sum as tokens, state and cross attention.
+
+    >>> from kvlib import layout
+    >>> engine("vllm", block_size=32).bytes(layout("llama-3.1-8b"), context=33)
+    8388608
 """
 
 import dataclasses

@@ -16,10 +16,13 @@ class LlamaCpp(Policy):
     them. Only the architectures in `windowed` have such a cache; Mistral's and Phi-3's windows, for one,
     are not used, so their layers keep every token. A layout without an architecture is taken at its word.
     Keys and values are rows of their own: f16, or 32 numbers in 34 bytes (q8_0) or 18 (q4_0).
+    A state is kept in float32, and of a convolution the last kernel - 1 inputs. Cross attention keeps
+    nothing: its keys and values are computed at each step from the encoder's output.
 
     From ggml-org/llama.cpp at 0c1e57098: src/llama-context.cpp (n_ctx_seq), src/llama-kv-cache.cpp,
-    src/llama-kv-cache-iswa.cpp (size_swa), src/models/*.cpp (swa_type), common/common.h (defaults),
-    conversion/__init__.py (architectures).
+    src/llama-kv-cache-iswa.cpp (size_swa), src/models/*.cpp (swa_type; T5's cross attention),
+    src/llama-hparams.cpp (n_embd_r, n_embd_s), common/common.h (defaults), conversion/__init__.py
+    (architectures).
     """
 
     n_ubatch: int = 512
@@ -32,6 +35,7 @@ class LlamaCpp(Policy):
     unserved = (
         "gptj",
         "helium",
+        "minimax",
         "ministral",
         "mllama_text_model",
         "opt",
@@ -58,12 +62,18 @@ class LlamaCpp(Policy):
             return cells
         return _pad(min(cells, layer.window * sequences + self.n_ubatch), 256)
 
-    def rows(self, layout, context, batch, dtype):
-        rows = super().rows(layout, context, batch, dtype)
+    def token_rows(self, layout, context, batch, dtype):
+        rows = super().token_rows(layout, context, batch, dtype)
         if not self.unified:
             return rows
         note = "one pool for all sequences"
-        return tuple(dataclasses.replace(row, bytes=row.bytes // batch, note=note) for row in rows)
+        return [dataclasses.replace(row, bytes=row.bytes // batch, note=note) for row in rows]
+
+    def source_tokens(self, source_len):
+        return 0
+
+    def state_bytes(self, layer, dtype):
+        return sum(one.nbytes("fp32", one.kernel and one.kernel - 1) for one in layer.state)
 
     def token_bytes(self, layer, layout, dtype):
         for argument, width in (("head_dim", layer.head_dim), ("v_head_dim", layer.v_head_dim)):

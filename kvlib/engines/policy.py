@@ -4,15 +4,18 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..layouts import CacheLayout, LayerKV
-from ..units import DType
+from ..layouts import Breakdown, CacheLayout, LayerKV
+from ..units import DType, dtype as as_dtype
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the count: `n_layers` layers like `layer` with room for `tokens` tokens of a sequence each.
+    """One line of the count: what `n_layers` layers like `layer` keep for the whole batch.
 
-    token_bytes  one token in one layer, over all GPUs
+    part         tokens, state or cross, as in `layouts.Breakdown`
+    tokens       tokens of a sequence that each layer has room for; in a cross row, of the source
+                 sequence; in a state row 0
+    token_bytes  one token in one layer, over all GPUs; in a state row 0
     bytes        the layers and the batch together, and what `note` says comes on top
     """
 
@@ -22,52 +25,135 @@ class Row:
     token_bytes: int
     bytes: int
     note: str = ""
+    part: str = "tokens"
 
 
 class Engine(Protocol):
-    """What a policy offers. A policy is a frozen dataclass whose fields are its options."""
+    """What a policy offers. A policy is a frozen dataclass whose fields are its options.
+
+    The arguments are those of `CacheLayout.bytes` with the layout before them, the answers those of
+    its methods of the same names, as this engine keeps the cache. `stored_as` is the name of the
+    format it keeps keys and values in when asked for `dtype`.
+    """
 
     name: str
 
-    def rows(self, layout: CacheLayout, context: int, batch: int, dtype: DType) -> tuple[Row, ...]: ...
+    def rows(self, layout, context, batch=1, dtype="bf16", source_len=None) -> tuple[Row, ...]: ...
 
-    def bytes(self, layout: CacheLayout, context: int, batch: int, dtype: DType) -> int: ...
+    def breakdown(self, layout, context, batch=1, dtype="bf16", source_len=None) -> Breakdown: ...
+
+    def bytes(self, layout, context, batch=1, dtype="bf16", source_len=None) -> int: ...
+
+    def bytes_per_token(self, layout, dtype="bf16") -> int: ...
+
+    def bytes_read(self, layout, context, batch=1, dtype="bf16", source_len=None) -> int: ...
+
+    def stored_as(self, dtype="bf16") -> str: ...
 
 
 class Policy:
-    """What the policies share: dtypes they can store, and an engine whose layers go each on its own."""
+    """What the policies share: dtypes they can store, and an engine whose layers go each on its own.
+
+    A policy says what differs: `tokens` and `token_bytes` of a layer, or whole `token_rows`.
+    """
 
     dtypes: tuple[str, ...] = ()  # names; none given means all
     unserved: tuple[str, ...] = ()  # architectures the engine does not run
 
     def tokens(self, layer: LayerKV, context: int, batch: int, layout: CacheLayout) -> int:
+        """Tokens of a sequence that `layer` has room for."""
         return layer.tokens(context)
 
     def token_bytes(self, layer: LayerKV, layout: CacheLayout, dtype: DType) -> int:
+        """Bytes of one token's keys and values in `layer`, over all GPUs."""
         return layer.bytes_per_token(dtype)
 
-    def rows(self, layout, context, batch, dtype):
+    def source_tokens(self, source_len: int) -> int:
+        """Tokens of a source sequence that a layer with cross attention has room for."""
+        return source_len
+
+    def source_token_bytes(self, layer: LayerKV, layout: CacheLayout, dtype: DType) -> int:
+        """Bytes of one source token's keys and values in `layer`, over all GPUs."""
+        return layer.cross_bytes_per_token(dtype)
+
+    def state_bytes(self, layer: LayerKV, dtype: DType) -> int:
+        """Bytes of the state that `layer` keeps of a sequence; `dtype` is the cache's."""
+        return layer.state_bytes
+
+    def can_serve(self, layout: CacheLayout) -> None:
+        """Raise ValueError where the engine does not run the model, or not with these options."""
+        if layout.architecture in self.unserved:
+            raise ValueError(f"engine {self.name} does not run {layout.architecture} models")
+
+    def can_store(self, dtype: DType) -> None:
+        """Raise ValueError where the engine cannot keep a cache in `dtype`."""
+        if self.dtypes and dtype.name not in self.dtypes:
+            raise ValueError(
+                f"engine {self.name} keeps no cache in dtype {dtype.name!r}, only in {', '.join(self.dtypes)}"
+            )
+
+    def checked(self, layout, context, batch, dtype, source_len) -> tuple[int, int, DType, int]:
+        """The arguments, checked by the layout, and that the engine takes the model and the dtype."""
+        given = layout.checked(context, batch, dtype, source_len)
         self.can_serve(layout)
-        self.can_store(dtype)
+        self.can_store(given[2])
+        return given
+
+    def rows(self, layout, context, batch=1, dtype="bf16", source_len=None):
+        context, batch, dtype, source_len = self.checked(layout, context, batch, dtype, source_len)
+        rows = [*self.token_rows(layout, context, batch, dtype)]
+        for layer, n_layers in Counter(layout.layers).items():
+            if each := self.state_bytes(layer, dtype):
+                rows.append(Row(layer, n_layers, 0, 0, batch * n_layers * each, part="state"))
+        for layer, n_layers in Counter(layout.layers).items():
+            if layer.cross_elements:
+                tokens = self.source_tokens(source_len)
+                each = self.source_token_bytes(layer, layout, dtype)
+                rows.append(
+                    Row(layer, n_layers, tokens, each, batch * n_layers * tokens * each, part="cross")
+                )
+        return tuple(rows)
+
+    def token_rows(self, layout, context, batch, dtype):
+        """The rows of the sequences' own tokens; the arguments are checked."""
         rows = []
         for layer, n_layers in counted(layout).items():
             tokens = self.tokens(layer, context, batch, layout)
             each = self.token_bytes(layer, layout, dtype)
             rows.append(Row(layer, n_layers, tokens, each, batch * n_layers * tokens * each))
-        return tuple(rows)
+        return rows
 
-    def bytes(self, layout, context, batch, dtype):
-        return sum(row.bytes for row in self.rows(layout, context, batch, dtype))
+    def breakdown(self, layout, context, batch=1, dtype="bf16", source_len=None):
+        parts = Counter()
+        for row in self.rows(layout, context, batch, dtype, source_len):
+            parts[row.part] += row.bytes
+        return Breakdown(parts["tokens"], parts["state"], parts["cross"])
 
-    def can_serve(self, layout):
-        if layout.architecture in self.unserved:
-            raise ValueError(f"engine {self.name} does not run {layout.architecture} models")
+    def bytes(self, layout, context, batch=1, dtype="bf16", source_len=None):
+        return self.breakdown(layout, context, batch, dtype, source_len).total
 
-    def can_store(self, dtype):
-        if self.dtypes and dtype.name not in self.dtypes:
-            raise ValueError(
-                f"engine {self.name} keeps no cache in dtype {dtype.name!r}, only in {', '.join(self.dtypes)}"
-            )
+    def bytes_per_token(self, layout, dtype="bf16"):
+        """Bytes that one more token adds while every window has room; where blocks are taken, on average."""
+        dtype = as_dtype(dtype)
+        self.can_serve(layout)
+        self.can_store(dtype)
+        return sum(row.bytes // row.tokens for row in self.token_rows(layout, 1, 1, dtype))
+
+    def bytes_read(self, layout, context, batch=1, dtype="bf16", source_len=None):
+        """Bytes of cache that one decode step must read: what can be attended to, as the engine stores it."""
+        context, batch, dtype, source_len = self.checked(layout, context, batch, dtype, source_len)
+        total = 0
+        for layer, n_layers in Counter(layout.as_read().layers).items():
+            each = self.state_bytes(layer, dtype)
+            if layer.elements:
+                each += layer.tokens(context) * self.token_bytes(layer, layout, dtype)
+            if layer.cross_elements:
+                each += source_len * self.source_token_bytes(layer, layout, dtype)
+            total += n_layers * each
+        return batch * total
+
+    def stored_as(self, dtype="bf16"):
+        return as_dtype(dtype).name
 
 
 def counted(layout) -> Counter:
@@ -91,6 +177,9 @@ def flag(argument, value):
 
 @dataclass(frozen=True)
 class Ideal(Policy):
-    """Every token that a later one can still attend to, and nothing more."""
+    """Every token that a later one can still attend to, and nothing more: what the layout counts."""
 
     name = "ideal"
+
+    def breakdown(self, layout, context, batch=1, dtype="bf16", source_len=None):
+        return layout.breakdown(context, batch, dtype, source_len)

@@ -14,6 +14,7 @@ class Transformers(Policy):
     W − 1 old ones complete its window. Falcon's keys and values are copied to every query head
     before they are cached (new decoder architecture only). Both from transformers 5.23:
     cache_utils.py, `DynamicSlidingWindowLayer.update`, and models/falcon/modeling_falcon.py.
+    The dtype is the model's, so a convolution's inputs are kept in it too.
     """
 
     name = "transformers"
@@ -29,3 +30,6 @@ class Transformers(Policy):
         if layout.architecture == "falcon" and layer.n_kv_heads > 1 and layout.n_heads:
             layer = dataclasses.replace(layer, n_kv_heads=layout.n_heads)
         return layer.bytes_per_token(dtype)
+
+    def state_bytes(self, layer, dtype):
+        return sum(one.nbytes(one.dtype or dtype, one.positions) for one in layer.state)

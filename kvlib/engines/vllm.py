@@ -23,10 +23,15 @@ class VLLM(Policy):
     fp8_per_token_head, int8_per_token_head or int4_per_token_head (an fp32 scale for each key and each
     value of a head), fp8_ds_mla (656 bytes a token: 512 fp8 values, 4 fp32 scales, 64 bf16 values).
 
+    A model of recurrent layers alone keeps its states in the model's dtype, or in the one that its
+    config names, and of a convolution the last kernel - 1 inputs. A source sequence (Whisper's) takes
+    blocks too.
+
     From vLLM 0.33.0: v1/kv_cache_interface.py (the specs' max_memory_usage_bytes),
     v1/core/kv_cache_planning.py (unify_kv_cache_spec_page_size, _get_kv_cache_groups_uniform_page_size),
     config/vllm.py (max_in_flight_tokens), config/model.py (get_num_kv_heads),
-    v1/attention/backends/triton_attn.py and layers/attention/mla_attention.py (packed sizes).
+    layers/mamba/mamba_utils.py (states), v1/attention/backends/triton_attn.py and
+    layers/attention/mla_attention.py (packed sizes).
     Its default memory layout (LBNHC) is taken; the one null block of the pool is not counted.
     """
 
@@ -57,11 +62,10 @@ class VLLM(Policy):
         if self.kv_cache_dtype not in known:
             raise unknown("kv_cache_dtype", self.kv_cache_dtype, known)
 
-    def rows(self, layout, context, batch, dtype):
-        self.can_serve(layout)
-        if self.kv_cache_dtype == "auto":
-            self.can_store(dtype)
-        self._check(layout)
+    def stored_as(self, dtype="bf16"):
+        return super().stored_as(dtype) if self.kv_cache_dtype == "auto" else self.kv_cache_dtype
+
+    def token_rows(self, layout, context, batch, dtype):
         layers = counted(layout)
         needs = {layer: self._need(layer, layout) for layer in layers}
         pages = {layer: self.block_size * self._token_bytes(layer, dtype) for layer in layers}
@@ -75,7 +79,7 @@ class VLLM(Policy):
             needs = dict.fromkeys(layers, ("full", None))
         # One group: every layer has pages of its own size, and all share one block table.
         blocks = self._blocks(next(iter(needs.values())), context, self.block_size) if layers else 0
-        return tuple(self._row(layer, n, blocks, pages[layer], batch) for layer, n in layers.items())
+        return [self._row(layer, n, blocks, pages[layer], batch) for layer, n in layers.items()]
 
     def _hybrid_rows(self, layers, needs, pages, context, batch):
         """Groups of equal size over one pool of equal pages."""
@@ -99,7 +103,7 @@ class VLLM(Policy):
             if page % pages[layer]:
                 note += f", pages padded from {pages[layer]:,} to {page:,} bytes"
             rows.append(dataclasses.replace(row, bytes=row.bytes // n * groups * size, note=note))
-        return tuple(rows)
+        return rows
 
     def _row(self, layer, n_layers, blocks, page, batch, block_size=None):
         block_size = block_size or self.block_size
@@ -131,6 +135,20 @@ class VLLM(Policy):
             return -(-min(window + in_flight, context) // block_size)
         return -(-context // block_size)
 
+    def token_bytes(self, layer, layout, dtype):
+        return self.tp * self._token_bytes(layer, dtype)
+
+    def state_bytes(self, layer, dtype):
+        # The cache's dtype is the model's where it is one that a model can have.
+        model = dtype if dtype.name in ("bf16", "fp16", "fp32") else "bf16"
+        return sum(one.nbytes(one.named or model, one.kernel and one.kernel - 1) for one in layer.state)
+
+    def source_tokens(self, source_len):
+        return -(-source_len // self.block_size) * self.block_size
+
+    def source_token_bytes(self, layer, layout, dtype):
+        return self.token_bytes(layer, layout, dtype)  # can_serve holds that the two are alike
+
     def _token_bytes(self, layer, dtype):
         """Bytes of one token in one layer on one GPU."""
         if self.kv_cache_dtype == "fp8_ds_mla":
@@ -145,8 +163,20 @@ class VLLM(Policy):
         """KV heads on one GPU; a latent counts as one head, whole everywhere."""
         return max(1, layer.n_kv_heads // self.tp)
 
-    def _check(self, layout):
+    def can_store(self, dtype):
+        if self.kv_cache_dtype == "auto":
+            super().can_store(dtype)
+
+    def can_serve(self, layout):
+        super().can_serve(layout)
         kept = [layer for layer in layout.layers if layer.elements]
+        if layout.needs_source_len and {layer.cross_elements - layer.elements for layer in layout.layers} != {
+            0
+        }:
+            raise ValueError(
+                "engine vllm is counted only for cross attention beside attention of the same size in every "
+                "layer, as Whisper has it"
+            )
         if layout.n_heads and layout.n_heads % self.tp:
             raise ValueError(f"tp must divide n_heads: {layout.n_heads} query heads over {self.tp} GPUs")
         for heads in {layer.n_kv_heads for layer in kept if layer.kind != "latent"}:
@@ -154,10 +184,16 @@ class VLLM(Policy):
                 raise ValueError(
                     f"tp must divide n_kv_heads or be a multiple of it: {heads} KV heads over {self.tp} GPUs"
                 )
-        if kept and any(layer.state_bytes for layer in layout.layers):
+        states = any(layer.state for layer in layout.layers)
+        if kept and states:
             raise ValueError(
                 "engine vllm makes its blocks as large as a layer's recurrent state, in dtypes of its own; "
                 "what that takes is not counted here: use ideal, transformers or llama.cpp for this model"
+            )
+        if states and self.tp > 1:
+            raise ValueError(
+                f"tp must be 1 for a model that keeps a state, not {self.tp}: how engine vllm splits it over "
+                "GPUs is not counted here"
             )
         if not self._windows(layout) and len({layer.window for layer in kept} - {None}) > 1:
             raise ValueError(

@@ -1,31 +1,25 @@
 """A CacheLayout as maths.js reads it: its equal layers together.
 
-A group is {"layers", "k", "v", "window", "state"}: how many layers, the numbers in a token's keys
-and in its values, the window or None, the fixed bytes a sequence.
+A group is {"layers", "k", "v", "window", "state", "cross"}: how many layers, the numbers in a token's
+keys and in its values, the window or None, the fixed bytes of a sequence, and the numbers kept of each
+token of a source sequence.
 """
+
+from collections import Counter
 
 from ..layouts import CacheLayout
 
 
-def _grouped(layers) -> list[dict]:
-    groups = {}
-    for source, layer in layers:
-        key = (source.k_elements, source.v_elements, source.window, layer.state_bytes)
-        groups[key] = groups.get(key, 0) + 1
-    return [
-        dict(zip(("layers", "k", "v", "window", "state"), (n, *key), strict=True))
-        for key, n in groups.items()
-    ]
-
-
 def groups(layout: CacheLayout) -> list[dict]:
     """The layers as they keep: `layoutBytes` of these is `layout.bytes`."""
-    return _grouped((layer, layer) for layer in layout.layers)
+    names = ("k", "v", "window", "state", "cross")
+    kept = Counter(
+        (layer.k_elements, layer.v_elements, layer.window, layer.state_bytes, layer.cross_elements)
+        for layer in layout.layers
+    )
+    return [{"layers": n, **dict(zip(names, key, strict=True))} for key, n in kept.items()]
 
 
 def read_groups(layout: CacheLayout) -> list[dict]:
-    """The layers as a decode step reads them: a shared layer reads the one it shares with."""
-    return _grouped(
-        (layer if layer.shares_with is None else layout.layers[layer.shares_with], layer)
-        for layer in layout.layers
-    )
+    """The layers as a decode step reads them: `layoutBytes` of these is `layout.bytes_read`."""
+    return groups(layout.as_read())

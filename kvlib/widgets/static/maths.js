@@ -69,32 +69,31 @@ function formula({ vectors = 2, n_layers, n_kv_heads, head_dim, context, batch, 
 // layouts.kv_bytes
 const kvBytes = (shape) => formula(shape).all;
 
-// A layout is a list of groups of equal layers, {layers, k, v, window, state}: k and v are the
-// numbers in a token's keys and values, window null or the tokens looked back on. For the bytes
-// read in a step kvlib gives another list, in which a shared layer is what it shares.
+// A layout is a list of groups of equal layers, {layers, k, v, window, state, cross}: k and v are the
+// numbers in a token's keys and values, window null or the tokens looked back on, state the fixed bytes
+// of a sequence, cross the numbers kept of each token of a source sequence. For the bytes read in a step
+// kvlib gives another list, in which a shared layer is what it shares.
 const tokenBytes = (g, dtype) => nbytes(g.k, dtype) + nbytes(g.v, dtype);
 const tokensKept = (g, context) => (g.window !== null && g.window < context ? BigInt(g.window) : BigInt(context));
 
-// CacheLayout.bytes
-function layoutBytes(groups, context, batch, dtype) {
+// LayerKV.cross_bytes_per_token
+const sourceTokenBytes = (g, dtype) => 2n * nbytes(BigInt(g.cross) / 2n, dtype);
+
+// CacheLayout.bytes, and of the groups as they are read CacheLayout.bytes_read. source is the tokens of
+// the source sequence.
+function layoutBytes(groups, context, batch, dtype, source = 0) {
   let total = 0n;
-  for (const g of groups) total += BigInt(g.layers) * tokensKept(g, context) * tokenBytes(g, dtype);
+  for (const g of groups) {
+    const each = tokensKept(g, context) * tokenBytes(g, dtype) + BigInt(g.state)
+      + BigInt(source) * sourceTokenBytes(g, dtype);
+    total += BigInt(g.layers) * each;
+  }
   return total * BigInt(batch);
 }
 
 // CacheLayout.bytes_per_token
 function bytesPerToken(groups, dtype) {
   return groups.reduce((sum, g) => sum + BigInt(g.layers) * tokenBytes(g, dtype), 0n);
-}
-
-// CacheLayout.state_bytes
-function stateBytes(groups, batch) {
-  return BigInt(batch) * groups.reduce((sum, g) => sum + BigInt(g.layers) * BigInt(g.state), 0n);
-}
-
-// CacheLayout.bytes_read, of the groups as they are read
-function bytesRead(groups, context, batch, dtype) {
-  return layoutBytes(groups, context, batch, dtype) + stateBytes(groups, batch);
 }
 
 // budget._largest: the largest n that fits, 0n if none, null if there is no end.
@@ -111,12 +110,11 @@ function largest(fits) {
 }
 
 // budget.Budget: bytes are whole Numbers in `setting`, BigInt in what comes back.
-function budget({ kept, read, dtype, context, batch, usable, weights, weights_read, overhead, bandwidth }) {
+function budget({ kept, read, dtype, context, batch, source = 0, usable, weights, weights_read, overhead, bandwidth }) {
   const free = BigInt(usable) - BigInt(weights) - BigInt(overhead);
-  const cacheBytes = (tokens, sequences) =>
-    layoutBytes(kept, tokens, sequences, dtype) + stateBytes(kept, sequences);
+  const cacheBytes = (tokens, sequences) => layoutBytes(kept, tokens, sequences, dtype, source);
   const cache = cacheBytes(context, batch);
-  const step = BigInt(weights_read ?? weights) + bytesRead(read, context, batch, dtype);
+  const step = BigInt(weights_read ?? weights) + layoutBytes(read, context, batch, dtype, source);
   const floor = ratio(step, BigInt(bandwidth));
   return {
     cache, floor, rate: batch / floor,
