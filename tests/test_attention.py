@@ -7,13 +7,12 @@ from hypothesis import given, settings, strategies as st
 from kvlib import attention as module
 from kvlib.attention import ContiguousView
 
+from . import reference
+
 
 def attention(q, k, v, *seen, **more):
     """Over keys and values in the order of their tokens."""
     return module.attention(q, ContiguousView.of(k, v, *seen, **more))
-
-
-from . import reference
 
 
 def draw(B, H, H_kv, T, S, D, seed=0):
