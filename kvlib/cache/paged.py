@@ -65,7 +65,7 @@ class PagedCache(Cache):
             num_blocks = whole_number("batch", batch) * per_sequence
         self.pool = BlockPool(num_blocks, block_size)
         self.tables = [BlockTable(self.pool) for _ in range(whole_number("batch", batch))]
-        self.pad = None
+        self.pad = self._real = self._slots = None  # of a step: which tokens are real, where they go
         super().__init__(layout, batch=batch, capacity=capacity, **rest)
 
     def storage(self, kv):
@@ -86,7 +86,7 @@ class PagedCache(Cache):
             for store in self.layers:
                 store.k[:, :, new], store.v[:, :, new] = store.k[:, :, old], store.v[:, :, old]
         self.new, self._step = T, {}
-        self._real = None  # which of the new tokens are not padding
+        self._real = None  # which of the new tokens are not padding; None: all
         if min(fresh) < T:
             real = torch.arange(T) >= T - torch.tensor(fresh)[:, None]
             self._real = real.flatten().nonzero().squeeze(1).to(self.device)
@@ -166,7 +166,8 @@ class PagedCache(Cache):
         return part
 
     def _batch_changed(self):
-        self.batch, self.pad, self.new, self._step = len(self.tables), None, 0, {}
+        self.batch, self.pad, self._step, self._slots = len(self.tables), None, {}, None
+        self.new = min(self.lengths, default=0) and 1  # each sequence's newest token may still ask
         return self.batch - 1
 
     def _fills(self) -> dict[int, int]:

@@ -128,7 +128,7 @@ class LowRankCache(Cache):
 
 
 class Coordinates:
-    """One layer's coordinates [2, B, capacity, rank], keys first; its first tokens whole, [2, B, H_kv, n, D]."""
+    """One layer's coordinates [2, B, capacity, rank], keys first; its first whole, [2, B, H_kv, n, D]."""
 
     window, sinks = None, 0
 
