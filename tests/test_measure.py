@@ -316,3 +316,11 @@ def test_bench_runs_what_cuda_would_run_on_a_small_shape():
 
 def test_bench_counts_from_token_to_token():
     assert tool("bench_transformers").intervals([5.0, 9.0, 10.0, 12.0]) == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "capability, dtype", [((7, 5), "fp16"), ((8, 0), "bf16"), ((8, 9), "bf16"), ((9, 0), "bf16")]
+)
+def test_a_gpu_computes_in_what_it_has_arithmetic_for(monkeypatch, capability, dtype):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert command.default_dtype("cuda") == dtype and command.default_dtype("cpu") == "fp32"
