@@ -5,8 +5,9 @@ import torch
 
 from kvlib.attention import ContiguousView, attention, kernels, reference
 from kvlib.cache import ContiguousCache, PagedCache, make_cache
-from kvlib.decoder import random_decoder, rotary_tables, rotate
+from kvlib.decoder import rotary_tables, rotate
 from kvlib.layouts import CacheLayout, LayerKV
+from kvlib.measure.random_model import random_decoder
 
 TIGHT = dict(atol=1e-5, rtol=1e-5)
 H, H_KV, D = 6, 2, 16
