@@ -10,8 +10,8 @@ import pytest
 import kvlib
 from kvlib.budget import Budget
 from kvlib.cli import main
+from kvlib.configs import parameters
 from kvlib.engines import engine
-from kvlib.weights import parameters
 
 LLAMA = "llama-3.1-8b"
 

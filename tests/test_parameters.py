@@ -3,8 +3,7 @@
 import oracle
 import pytest
 
-from kvlib.configs import UnsupportedConfig
-from kvlib.weights import parameters
+from kvlib.configs import UnsupportedConfig, parameters
 
 # One of each architecture; the smallest that is published here.
 SEEN = {}
@@ -45,12 +44,6 @@ def test_a_tied_embedding_counts_once():
     }  # fmt: skip
     apart, tied = parameters(config), parameters({**config, "tie_word_embeddings": True})
     assert apart.total - tied.total == apart.embedding == 64_000
-
-
-def test_bytes_of_weights():
-    llama = parameters("llama-3.1-8b")
-    assert llama.weights_bytes() == 2 * llama.total
-    assert llama.weights_bytes(4.5) == int(llama.total * 4.5 / 8)
 
 
 def test_a_tower_of_unknown_shape_is_refused():

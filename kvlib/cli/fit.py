@@ -5,11 +5,10 @@ import re
 import shlex
 
 from ..budget import Budget
-from ..configs import layout as layout_of, models, read_config, source
+from ..configs import layout as layout_of, models, parameters, read_config, source
 from ..engines import VLLM, engine
 from ..hardware import gpu as gpu_of
 from ..units import TB, GiB, dtype, fmt, fmt_seconds, whole_number
-from ..weights import parameters
 from . import both, plural, policy as as_given, print_json, sequences
 
 
