@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..configs import architecture
 from ..layouts import CacheLayout, LayerKV
 from ..units import DType
 
@@ -38,7 +39,6 @@ class Policy:
     """What the policies share: dtypes they can store, and an engine whose layers go each on its own."""
 
     dtypes: tuple[str, ...] = ()  # names; none given means all
-    unserved: tuple[str, ...] = ()  # architectures the engine does not run
 
     def tokens(self, layer: LayerKV, context: int, batch: int, layout: CacheLayout) -> int:
         return layer.tokens(context)
@@ -60,7 +60,8 @@ class Policy:
         return sum(row.bytes for row in self.rows(layout, context, batch, dtype))
 
     def can_serve(self, layout):
-        if layout.architecture in self.unserved:
+        record = architecture(layout.architecture)
+        if record and self.name in record.unserved:
             raise ValueError(f"engine {self.name} does not run {layout.architecture} models")
 
     def can_store(self, dtype):
