@@ -25,8 +25,8 @@ class Budget:
     gpu                 a name of `hardware.GPUS`, or a GPU; all of them alike
     utilization         share of the memory the engine may take, above 0 and up to 1
     overhead_bytes      kept for activations and the like, over all GPUs
-    weights_read_bytes  read by one decode step; less than weights_bytes where only some experts
-                        work (None: all of them)
+    weights_read_bytes  those that one decode step must read (None: all of them); less where only some
+                        experts work, or a table is looked up: `parameters(config).read`
     source_len          tokens of the source sequence that cross attention keeps, as in
                         `CacheLayout.bytes`: needed by a layout with cross attention, refused by others
 
@@ -94,14 +94,22 @@ class Budget:
         quiet = self._quiet()
         return _largest(lambda context: quiet.fits(context, batch))
 
-    def decode_floor(self, context, batch=1) -> float:
-        """Seconds that one decode step takes at the least: every byte read once, at full bandwidth.
+    def cache_read_bytes(self, context, batch=1) -> int:
+        """Bytes of cache that one decode step reads, as the engine stores it, over all GPUs.
 
-        (weights read + cache read) / (bandwidth × GPUs), weights and cache spread evenly.
+        Each sequence's own: where sequences share a prefix, a kernel that knows so reads it once.
+        """
+        return as_engine(self.engine).bytes_read(self.layout, context, batch, self.dtype, self.source_len)
+
+    def decode_floor(self, context, batch=1) -> float:
+        """Seconds that one decode step takes at the least: what it must read, once, at full bandwidth.
+
+        (weights read + cache read) / (bandwidth × GPUs), weights and cache spread evenly. Of a mixture of
+        experts a batch may read more: its sequences choose experts of their own, and only those of one
+        are sure to be read.
         """
         weights = self.weights_bytes if self.weights_read_bytes is None else self.weights_read_bytes
-        cache = as_engine(self.engine).bytes_read(self.layout, context, batch, self.dtype, self.source_len)
-        return (weights + cache) / (self.gpu.bandwidth * self.gpus)
+        return (weights + self.cache_read_bytes(context, batch)) / (self.gpu.bandwidth * self.gpus)
 
     def tokens_per_second(self, context, batch=1) -> float:
         """The most tokens a second that the decode floor allows, all sequences together."""

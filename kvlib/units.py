@@ -96,14 +96,12 @@ _COUNTS = {"": 1, "k": 10**3, "K": KiB, "Ki": KiB, "m": 10**6, "M": MiB, "Mi": M
 _NUMBER = re.compile(r"(-?[0-9]{1,15}(?:[_,][0-9]{3})*(?:\.[0-9]{1,9})?) ?([A-Za-z]*)")
 
 
-def _read(text: str, units: dict, wanted: str) -> int:
+def _read(text: str, units: dict, wanted: str) -> Fraction:
     found = _NUMBER.fullmatch(text.strip())
-    if not found or found[2] not in units:
+    value = Fraction(re.sub("[_,]", "", found[1])) if found else 0
+    if not found or found[2] not in units or (units[found[2]] == 1 and value.denominator > 1):
         raise ValueError(f"must be {wanted}, not {text[:40]!r}")
-    value = Fraction(found[1].replace(",", "").replace("_", "")) * units[found[2]]
-    if value.denominator != 1:
-        raise ValueError(f"must be {wanted}, not {text[:40]!r}: that is {float(value):g}, not a whole number")
-    return int(value)
+    return value * units[found[2]]
 
 
 def read_count(text: str) -> int:
@@ -112,15 +110,19 @@ def read_count(text: str) -> int:
     k and m are 1,000 and 1,000,000; K, Ki, M and Mi are 1,024 and 1,048,576.
     Raises ValueError for anything else.
     """
-    return _read(text, _COUNTS, "a whole number such as 4096, 8_192, 128Ki (131,072) or 128k (128,000)")
+    wanted = "a whole number such as 4096, 8_192, 128Ki (131,072) or 128k (128,000)"
+    value = _read(text, _COUNTS, wanted)
+    if value.denominator > 1:
+        raise ValueError(f"must be {wanted}, not {text!r}: that is {float(value):,}")
+    return int(value)
 
 
 def read_bytes(text: str) -> int:
     """The bytes that `text` writes, with or without a unit of UNITS: "24GiB", "1.5 GB", "1073741824".
 
-    Raises ValueError for anything else, and for a part of a byte.
+    Rounded to whole bytes. Raises ValueError for anything else.
     """
-    return _read(text, {"": 1, **UNITS}, "bytes such as 24GiB, 1.5GB or 1073741824")
+    return round(_read(text, {"": 1, **UNITS}, "bytes such as 24GiB, 1.5GB or 1073741824"))
 
 
 def dtype(name) -> DType:

@@ -1,60 +1,79 @@
 """`kvlib fit`: what fits on a GPU, how fast it can decode at best, and the line that serves it."""
 
 import os
-import re
 import shlex
+from argparse import ArgumentTypeError
 
 from ..budget import Budget
-from ..configs import layout as layout_of, models, read_config, source
+from ..configs import layout as layout_of, models, parameters, read_config, source
 from ..engines import VLLM, engine
 from ..hardware import gpu as gpu_of
-from ..units import TB, GiB, dtype, fmt, fmt_seconds, whole_number
-from ..weights import parameters
-from . import both, plural, policy as as_given, print_json, sequences
+from ..units import TB, GiB, dtype as as_dtype, fmt, fmt_seconds, read_bytes, whole_number
+from .options import (
+    add_cache_arguments,
+    both,
+    cache_figures,
+    engine_of,
+    plural,
+    print_json,
+    print_parts,
+    sequences,
+    source_len,
+)
 
 
 def add_arguments(parser):
+    add_cache_arguments(parser)
     parser.add_argument("--gpu", required=True, metavar="NAME[:COUNT]", help="H100, RTX4090:2, …")
     parser.add_argument(
         "--weights-dtype", default="bf16", metavar="DTYPE", help="fp8, int4, … (default bf16)"
     )
     parser.add_argument("--utilization", type=float, default=0.9, help="share of the memory (default 0.9)")
-    parser.add_argument("--overhead", type=float, default=0, metavar="GIB", help="GiB kept for activations")
+    parser.add_argument(
+        "--overhead", type=_overhead, default=0, metavar="SIZE", help="kept for activations: 1.5GiB, 1.5"
+    )
+
+
+def _overhead(text) -> int:
+    """Bytes; a number without a unit is GiB."""
+    try:
+        nbytes = read_bytes(text if text[-1:].isalpha() else f"{text}GiB")
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
+    if nbytes < 0:
+        raise ArgumentTypeError(f"must be at least 0, not {text!r}")
+    return nbytes
 
 
 def run(args) -> int:
     """What `kvlib fit` prints; returns the exit status."""
     layout = layout_of(args.model)
-    weights_in = dtype(args.weights_dtype)
+    source_len(args, layout)
+    weights_in = as_dtype(args.weights_dtype)
     numbers = parameters(read_config(args.model)[0])
     name, colon, gpus = args.gpu.partition(":")
     gpus = whole_number("COUNT in --gpu NAME:COUNT", _number(gpus) if colon else 1)
     gpu = gpu_of(name)
     batch = 1 if args.batch is None else args.batch
-    if not 0 <= args.overhead < 1e6:
-        raise ValueError(f"--overhead must be a number of GiB of at least 0, not {args.overhead}")
-    policy, remark = _counted_as(args, layout, gpu, gpus)
+    kept_by, remark = _counted_as(args, layout, gpu, gpus)
     budget = Budget(
         layout,
         weights_bytes=weights_in.nbytes(numbers.total),
-        weights_read_bytes=weights_in.nbytes(numbers.active),
+        weights_read_bytes=weights_in.nbytes(numbers.read),
         gpu=gpu,
         gpus=gpus,
         utilization=args.utilization,
-        overhead_bytes=round(args.overhead * GiB),
+        overhead_bytes=args.overhead,
         dtype=args.dtype,
-        engine=policy,
+        engine=kept_by,
         source_len=args.source_len,
     )
     found = {
-        "model": layout.name,
+        **cache_figures(kept_by, layout, args.context, batch, args.dtype, args.source_len),
         "gpu": gpu.name,
         "gpus": gpus,
-        "context": args.context,
-        "batch": batch,
-        "source_len": args.source_len,
-        "dtype": policy.stored_as(args.dtype),
-        "engine": policy.name,
+        "gpu_memory_bytes": gpu.memory,
+        "gpu_memory_source": gpu.memory_source,
         "parameters": numbers.total,
         "usable_bytes": budget.usable,
         "weights_bytes": budget.weights_bytes,
@@ -66,14 +85,15 @@ def run(args) -> int:
         "max_sequences": budget.max_sequences(args.context),
         "max_context": budget.max_context(batch),
         "model_max_context": layout.max_context,
+        "weights_read_bytes": budget.weights_read_bytes,
+        "cache_read_bytes": budget.cache_read_bytes(args.context, batch),
         "decode_floor_seconds": budget.decode_floor(args.context, batch),
         "tokens_per_second": budget.tokens_per_second(args.context, batch),
         "vllm": None,
         "remark": remark,
     }
-    if found["fits"] and policy.name == VLLM.name:
-        most = found["max_sequences"] if args.batch is None else batch
-        found["vllm"] = _serve_line(args, gpus, most)
+    if found["fits"] and kept_by.name == VLLM.name:
+        found["vllm"] = _serve_line(args, gpus, found["max_sequences"] if args.batch is None else batch)
     if args.json:
         print_json(**found)
     else:
@@ -82,12 +102,12 @@ def run(args) -> int:
 
 
 def _number(text):
-    """`text` as the number it is, or as it is, for `count` to refuse."""
-    return int(text) if re.fullmatch("[0-9]{1,9}", text) else text
+    """`text` as the number it is, or as it is, for `whole_number` to refuse."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
 
 
 def _counted_as(args, layout, gpu, gpus):
-    """The policy to count with, and why it is not vLLM's where nobody asked for another."""
+    """The engine to count with, and why it is not vLLM where nobody asked for another."""
     # vLLM 0.33.0's own choice for its server, engine/arg_utils.py.
     if gpu.memory >= 160 * GiB:
         batched = 16384
@@ -95,15 +115,15 @@ def _counted_as(args, layout, gpu, gpus):
         batched = 8192 if gpu.memory >= 70 * GiB and not gpu.name.startswith("A100") else 2048
     name = (args.engine or VLLM.name).lower()
     if name != VLLM.name:
-        return as_given(args, name), None
-    policy = as_given(args, name, tp=gpus, max_num_batched_tokens=batched)
+        return engine_of(args, name), None
+    vllm = engine_of(args, name, tp=gpus, max_num_batched_tokens=batched)
     try:
-        policy.rows(layout, 1, 1, dtype(args.dtype), args.source_len)
+        vllm.rows(layout, 1, 1, as_dtype(args.dtype), args.source_len)
     except ValueError as error:
-        if args.engine or args.block_size:
+        if args.engine or args.block_size or args.kv_cache_dtype:
             raise
         return engine("ideal"), str(error)
-    return policy, None
+    return vllm, None
 
 
 def _serve_line(args, gpus, most) -> str:
@@ -113,12 +133,13 @@ def _serve_line(args, gpus, most) -> str:
         name = source(name.lower())["id"]
     elif name.endswith("config.json"):
         name = os.path.dirname(name) or "."
-    cache = dtype(args.dtype).name
+    cache = as_dtype(args.dtype).name
+    stored = {"bf16": "bfloat16", "fp16": "float16", "fp32": "auto"}.get(cache, cache)
     flags = {
         "--max-model-len": args.context,
         "--max-num-seqs": most,
         "--dtype": "float32" if cache == "fp32" else None,
-        "--kv-cache-dtype": {"bf16": "bfloat16", "fp16": "float16", "fp32": "auto"}.get(cache, cache),
+        "--kv-cache-dtype": args.kv_cache_dtype or stored,
         "--tensor-parallel-size": gpus,
         "--gpu-memory-utilization": args.utilization,
         "--block-size": args.block_size,
@@ -128,21 +149,19 @@ def _serve_line(args, gpus, most) -> str:
 
 
 def _print_fit(args, budget, found):
-    gpu, batch = budget.gpu, found["batch"]
-    bandwidth = f"{gpu.bandwidth / TB:g} TB/s"
-    print(f"{found['model']} on {found['gpus']} × {gpu.name} ({fmt(gpu.memory)}, {bandwidth} each)")
-    print(
-        f"{sequences(args.context, batch)}, cache in {found['dtype']}, counted as {found['engine']} keeps it"
-    )
+    gpu, batch, weights_in = budget.gpu, found["batch"], as_dtype(args.weights_dtype)
+    memory = f"{fmt(gpu.memory, digits=2)} as CUDA reports it"
+    print(f"{found['model']} on {found['gpus']} × {gpu.name} ({memory}, {gpu.bandwidth / TB:g} TB/s each)")
+    counted = f"cache in {found['dtype']}, counted as {found['engine']} keeps it"
+    print(f"{sequences(args.context, batch)}, {counted}")
     if found["remark"]:
         print(f"(not vllm: {found['remark']})")
     print(f"\nusable    {both(budget.usable)}, {args.utilization:g} of the memory")
-    weights = f"{found['parameters']:,} parameters in {dtype(args.weights_dtype).name}"
-    print(f"weights   {both(budget.weights_bytes)}, {weights}")
-    print(
-        f"overhead  {both(budget.overhead_bytes)}{'' if args.overhead else ' (--overhead GIB to keep some)'}"
-    )
+    print(f"weights   {both(budget.weights_bytes)}, {found['parameters']:,} parameters in {weights_in.name}")
+    hint = "" if args.overhead else " (--overhead SIZE to keep some)"
+    print(f"overhead  {both(budget.overhead_bytes)}{hint}")
     print(f"cache     {both(found['cache_bytes'])}")
+    print_parts(found)
     if found["fits"]:
         print(f"free      {both(budget.room - found['cache_bytes'])}")
     else:
@@ -154,9 +173,10 @@ def _print_fit(args, budget, found):
     beyond = f" (the model was made for {made_for:,})" if made_for else ""
     longest = "no end" if longest is None else f"{longest:,} tokens"
     print(f"longest context of {plural(batch, 'sequence')}: {longest}{beyond}")
+    reads = f"{both(found['weights_read_bytes'])} of weights and {both(found['cache_read_bytes'])} of cache"
     floor = fmt_seconds(found["decode_floor_seconds"])
-    print(f"decode floor: {floor} a step, at most {found['tokens_per_second']:,.1f} tokens/s")
+    print(f"decode floor: {floor} a step, at most {found['tokens_per_second']:,.1f} tokens/s (reads {reads})")
     if found["vllm"]:
         print(f"\n{found['vllm']}")
-        if dtype(args.weights_dtype).bits < 16:
-            print(f"(with a checkpoint whose weights are in {dtype(args.weights_dtype).name})")
+        if weights_in.bits < 16:
+            print(f"(with a checkpoint whose weights are in {weights_in.name})")
