@@ -10,8 +10,8 @@ import pytest
 import kvlib
 from kvlib.budget import Budget
 from kvlib.cli import main
+from kvlib.configs import parameters
 from kvlib.engines import engine
-from kvlib.weights import parameters
 
 LLAMA = "llama-3.1-8b"
 
@@ -139,9 +139,11 @@ def test_size_beyond_the_models_context_warns(capsys):
 
 def test_fit_is_the_budgets(capsys):
     fit = found(capsys, "fit", LLAMA, "--gpu", "h100:2", "--context", 8192, "--batch", 3, "--overhead", 1.5)
-    weights = 2 * parameters(kvlib.config(LLAMA)).total
+    numbers = parameters(kvlib.config(LLAMA))
+    weights, read = 2 * numbers.total, 2 * (numbers.total - numbers.embedding)  # it is looked up
     policy = engine("vllm", tp=2, max_num_batched_tokens=8192)
-    budget = Budget(kvlib.layout(LLAMA), weights, "H100", gpus=2, overhead_bytes=3 * 2**29, engine=policy)
+    given = {"gpus": 2, "overhead_bytes": 3 * 2**29, "engine": policy, "weights_read_bytes": read}
+    budget = Budget(kvlib.layout(LLAMA), weights, "H100", **given)
     assert (fit["gpu"], fit["gpus"], fit["engine"], fit["fits"]) == ("H100", 2, "vllm", True)
     assert fit["weights_bytes"] == weights and fit["overhead_bytes"] == 3 * 2**29
     assert fit["usable_bytes"] == budget.usable and fit["room_bytes"] == budget.room
@@ -214,6 +216,14 @@ def test_models(capsys):
     ("args", "said"),
     [
         (["siz"], "unknown command 'siz'; did you mean size?"),
+        (["fit", LLAMA, "--contxt", "4"], "unknown option of kvlib fit: '--contxt'; did you mean --context"),
+        (
+            ["size", LLAMA, "--sourcelen=4"],
+            "unknown option of kvlib size: '--sourcelen'; did you mean --source",
+        ),
+        (["models", "--jsn"], "unknown option of kvlib models: '--jsn'"),
+        (["size", "whisper-tiny", "--context", "9"], "--source-len: source_len is needed"),
+        (["fit", LLAMA, "--context", "9", "--gpu", "H100", "--source-len", "0"], "must be left out, not 0"),
         (["size", "lama-3.1-8b", "--context", "1"], "did you mean llama-3.1-8b"),
         (["size", LLAMA, "--context", "0"], "context must be a whole number of at least 1, not 0"),
         (["size", LLAMA, "--context", "-5"], "context must be a whole number"),
@@ -261,6 +271,7 @@ def test_models(capsys):
         (["fit", LLAMA, "--context", "1", "--gpu", "H100", "--utilization", "most"], "--utilization"),
         (["fit", LLAMA, "--context", "1", "--gpu", "H100", "--overhead", "-1"], "--overhead"),
         (["fit", LLAMA, "--context", "1", "--gpu", "H100", "--overhead", "inf"], "--overhead"),
+        (["fit", LLAMA, "--context", "1", "--gpu", "H100", "--overhead", "2gib"], "bytes such as 24GiB"),
         (["fit", LLAMA, "--context", "1", "--gpu", "H100", "--weights-dtype", "int5"], "did you mean int"),
         (["fit", LLAMA, "--context", "1", "--gpu", "H100", "--dtype", "bf17"], "did you mean bf16"),
         (["fit", "jamba-v0.1", "--context", "1", "--gpu", "H100", "--engine", "vllm"], "recurrent state"),
@@ -323,10 +334,23 @@ def test_no_torch(args):
     code = (
         "import sys\nfrom kvlib.cli import main\n"
         f"try: main({args!r})\nexcept SystemExit: pass\n"
-        "print('torch' in sys.modules, 'transformers' in sys.modules, file=sys.stderr)"
+        "print(*({'torch', 'transformers', 'numpy'} & {*sys.modules}), 'end', file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stderr.splitlines()[-1:] == ["False False"], done.stderr
+    assert done.stderr.splitlines()[-1:] == ["end"], done.stderr
+
+
+def test_measure_without_torch_says_what_to_install():
+    # None in sys.modules is how Python says that a module cannot be imported.
+    code = "import sys\nsys.modules['torch'] = None\nfrom kvlib.cli import main\nsys.exit(main(['measure']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "kvlib: kvlib measure needs torch, which is not installed: pip install torch\n"
+
+
+def test_version(capsys):
+    status, out, _ = answer(capsys, "--version")
+    assert (status, out) == (0, f"kvlib {kvlib.__version__}\n")
 
 
 def test_the_installed_command():

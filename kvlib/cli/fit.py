@@ -5,17 +5,16 @@ import shlex
 from argparse import ArgumentTypeError
 
 from ..budget import Budget
-from ..configs import layout as layout_of, models, read_config, source
+from ..configs import layout as layout_of, models, parameters, read_config, source
 from ..engines import VLLM, engine
 from ..hardware import gpu as gpu_of
 from ..units import TB, GiB, dtype as as_dtype, fmt, fmt_seconds, read_bytes, whole_number
-from ..weights import parameters
 from .options import (
     add_cache_arguments,
     both,
     cache_figures,
+    engine_of,
     plural,
-    policy,
     print_json,
     print_parts,
     sequences,
@@ -56,21 +55,21 @@ def run(args) -> int:
     gpus = whole_number("COUNT in --gpu NAME:COUNT", _number(gpus) if colon else 1)
     gpu = gpu_of(name)
     batch = 1 if args.batch is None else args.batch
-    engine_, remark = _counted_as(args, layout, gpu, gpus)
+    kept_by, remark = _counted_as(args, layout, gpu, gpus)
     budget = Budget(
         layout,
         weights_bytes=weights_in.nbytes(numbers.total),
-        weights_read_bytes=weights_in.nbytes(numbers.active),
+        weights_read_bytes=weights_in.nbytes(numbers.read),
         gpu=gpu,
         gpus=gpus,
         utilization=args.utilization,
         overhead_bytes=args.overhead,
         dtype=args.dtype,
-        engine=engine_,
+        engine=kept_by,
         source_len=args.source_len,
     )
     found = {
-        **cache_figures(engine_, layout, args.context, batch, args.dtype, args.source_len),
+        **cache_figures(kept_by, layout, args.context, batch, args.dtype, args.source_len),
         "gpu": gpu.name,
         "gpus": gpus,
         "gpu_memory_bytes": gpu.memory,
@@ -93,7 +92,7 @@ def run(args) -> int:
         "vllm": None,
         "remark": remark,
     }
-    if found["fits"] and engine_.name == VLLM.name:
+    if found["fits"] and kept_by.name == VLLM.name:
         found["vllm"] = _serve_line(args, gpus, found["max_sequences"] if args.batch is None else batch)
     if args.json:
         print_json(**found)
@@ -116,8 +115,8 @@ def _counted_as(args, layout, gpu, gpus):
         batched = 8192 if gpu.memory >= 70 * GiB and not gpu.name.startswith("A100") else 2048
     name = (args.engine or VLLM.name).lower()
     if name != VLLM.name:
-        return policy(args, name), None
-    vllm = policy(args, name, tp=gpus, max_num_batched_tokens=batched)
+        return engine_of(args, name), None
+    vllm = engine_of(args, name, tp=gpus, max_num_batched_tokens=batched)
     try:
         vllm.rows(layout, 1, 1, as_dtype(args.dtype), args.source_len)
     except ValueError as error:

@@ -1,13 +1,14 @@
-"""The cache of Hugging Face transformers as a policy."""
+"""The cache of Hugging Face transformers."""
 
 import dataclasses
 from dataclasses import dataclass
 
-from .policy import Policy
+from ..configs import architecture
+from .base import Engine
 
 
 @dataclass(frozen=True)
-class Transformers(Policy):
+class Transformers(Engine):
     """What a `DynamicCache` holds after a forward pass.
 
     A windowed or chunked layer keeps the last W − 1 tokens: the next token brings itself, so
@@ -27,7 +28,8 @@ class Transformers(Policy):
         return min(context, layer.window - 1)
 
     def token_bytes(self, layer, layout, dtype):
-        if layout.architecture == "falcon" and layer.n_kv_heads > 1 and layout.n_heads:
+        record = architecture(layout.architecture)
+        if record and record.copied_to_query_heads and layer.n_kv_heads > 1 and layout.n_heads:
             layer = dataclasses.replace(layer, n_kv_heads=layout.n_heads)
         return layer.bytes_per_token(dtype)
 
