@@ -6,16 +6,14 @@ and never brings torch.
 
 from importlib import import_module
 
-from .layouts import CacheLayout, ContextWarning, LayerKV, kv_bytes  # isort: skip
-
-# After its module, whose name `kvlib.layouts` would otherwise be.
-from .configs import UnsupportedConfig, config, layout, models  # isort: skip
+from .configs import UnsupportedConfig, config, layout, models
+from .layouts import CacheLayout, ContextWarning, LayerKV, kv_bytes
 from .units import GB, MB, TB, GiB, KiB, MiB, TiB, dtype, fmt, fmt_seconds, kB
 
 __version__ = "0.1.0"
 
 _LAZY = {
-    "parameters": "weights",
+    "parameters": "configs",
     "GPU": "hardware",
     "GPUS": "hardware",
     "gpu": "hardware",

@@ -10,8 +10,8 @@ import pytest
 import kvlib
 from kvlib.budget import Budget
 from kvlib.cli import main
+from kvlib.configs import parameters
 from kvlib.engines import engine
-from kvlib.weights import parameters
 
 LLAMA = "llama-3.1-8b"
 
@@ -139,9 +139,11 @@ def test_size_beyond_the_models_context_warns(capsys):
 
 def test_fit_is_the_budgets(capsys):
     fit = found(capsys, "fit", LLAMA, "--gpu", "h100:2", "--context", 8192, "--batch", 3, "--overhead", 1.5)
-    weights = 2 * parameters(kvlib.config(LLAMA)).total
+    numbers = parameters(kvlib.config(LLAMA))
+    weights, read = 2 * numbers.total, 2 * (numbers.total - numbers.embedding)  # it is looked up
     policy = engine("vllm", tp=2, max_num_batched_tokens=8192)
-    budget = Budget(kvlib.layout(LLAMA), weights, "H100", gpus=2, overhead_bytes=3 * 2**29, engine=policy)
+    given = {"gpus": 2, "overhead_bytes": 3 * 2**29, "engine": policy, "weights_read_bytes": read}
+    budget = Budget(kvlib.layout(LLAMA), weights, "H100", **given)
     assert (fit["gpu"], fit["gpus"], fit["engine"], fit["fits"]) == ("H100", 2, "vllm", True)
     assert fit["weights_bytes"] == weights and fit["overhead_bytes"] == 3 * 2**29
     assert fit["usable_bytes"] == budget.usable and fit["room_bytes"] == budget.room

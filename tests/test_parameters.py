@@ -2,8 +2,7 @@
 
 import pytest
 
-from kvlib.configs import UnsupportedConfig
-from kvlib.weights import parameters
+from kvlib.configs import UnsupportedConfig, config, parameters
 
 from . import oracle
 
@@ -39,6 +38,39 @@ def test_totals_that_readers_know(name, total, active):
     assert found.active == pytest.approx(active, rel=0.02)
 
 
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        # Untied: the input embedding is looked up, 128,256 × 4,096 numbers, 6.5 % of the model.
+        ("llama-3-8b", lambda p: p.total - 128_256 * 4096),
+        # Tied: the same matrix gives the logits, so all of it is read.
+        ("smollm2-135m", lambda p: p.total),
+        ("gpt2", lambda p: p.total - 1024 * 768),  # learned positions
+        ("mixtral-8x7b", lambda p: p.active - 32_000 * 4096),
+        # Per-layer embeddings: 35 layers × 262,144 × 256.
+        ("gemma-3n-e4b", lambda p: p.total - 35 * 262_144 * 256),
+        # The decoder's 32 layers of 1,280, without cross attention's keys and values; logits of 51,866.
+        (
+            "whisper-large-v3",
+            lambda p: (
+                32 * (6 * 1280**2 + 5 * 1280 + 8 * 1280**2 + 5 * 1280 + 6 * 1280) + 2 * 1280 + 51_866 * 1280
+            ),
+        ),
+    ],
+)
+def test_what_a_decode_step_reads(name, read):
+    found = parameters(name)
+    assert found.read == read(found) <= found.active <= found.total
+
+
+def test_a_tower_and_cached_projections_are_not_read():
+    found = parameters("llama-3.2-11b-vision")
+    text = {**config("llama-3.2-11b-vision")["text_config"], "model_type": "mllama_text_model"}
+    # Not read: the embedding, and the projections of a picture's keys and values in 8 layers.
+    text_alone = parameters(text)
+    assert found.read == text_alone.read == text_alone.total - text_alone.embedding - 8 * 2 * 1024 * 4096
+
+
 def test_a_tied_embedding_counts_once():
     config = {
         "model_type": "llama", "hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 4,
@@ -46,12 +78,6 @@ def test_a_tied_embedding_counts_once():
     }  # fmt: skip
     apart, tied = parameters(config), parameters({**config, "tie_word_embeddings": True})
     assert apart.total - tied.total == apart.embedding == 64_000
-
-
-def test_bytes_of_weights():
-    llama = parameters("llama-3.1-8b")
-    assert llama.weights_bytes() == 2 * llama.total
-    assert llama.weights_bytes(4.5) == int(llama.total * 4.5 / 8)
 
 
 def test_a_tower_of_unknown_shape_is_refused():

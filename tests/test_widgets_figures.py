@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from kvlib import fmt, fmt_seconds
+from kvlib import fmt, fmt_seconds, models
 from kvlib.widgets import BudgetWidget, Formula, Recompute, WorkedExample
 from kvlib.widgets.recompute import counts
 
@@ -229,8 +229,27 @@ def test_the_budget_refuses_by_name():
             BudgetWidget(**{"model": "toy", "models": TOYS} | arguments)
 
 
-def test_the_budget_offers_the_shipped_models_but_those_with_a_second_sequence():
+def test_the_budget_offers_the_shipped_models():
     w = BudgetWidget()
-    assert w.model == "llama-3.1-8b" and len(w.models) > 50 and "whisper-tiny" not in w.models
-    with pytest.raises(ValueError, match="whisper-tiny keep a second sequence"):
-        BudgetWidget(models=["llama-3.1-8b", "whisper-tiny"])
+    assert w.model == "llama-3.1-8b" and [*w.models] == models()
+    with pytest.raises(ValueError, match="unknown model 'whisper-tny'"):
+        BudgetWidget(models=["whisper-tny"])
+
+
+def test_the_budget_asks_for_the_source_of_cross_attention(page, tmp_path):  # noqa: F811
+    offered = ["llama-3.1-8b", "whisper-large-v3", "gpt2"]
+    w = BudgetWidget("whisper-large-v3", models=offered, gpu="T4", context=448, overhead_mib=0)
+    show(page, tmp_path, w)
+    for length, cache in ((1500, 8 * 1948 * 163_840), (0, 8 * 448 * 163_840), (77, 8 * 525 * 163_840)):
+        drive(page, w, {"source_len": ("Source", length)})
+        b = w.budget
+        assert b.cache_bytes(448, 8) == cache and f"source of {length:,}" in w.table().caption
+        assert f"Cache {fmt(cache)}" in page.locator(".kv-memory").get_attribute("aria-label")
+        assert facts(page)[0] == f"{b.max_sequences(448):,} sequences"
+        assert facts(page)[2] == fmt_seconds(b.decode_floor(448, 8))
+    drive(page, w, {"model": ("Model", "llama-3.1-8b")})
+    assert not kv(page, "Source").is_visible() and "source" not in w.table().caption
+    assert facts(page)[2] == fmt_seconds(w.budget.decode_floor(448, 8))
+    assert (
+        f"reads {fmt(w.budget.weights_read_bytes)} of the weights" in page.locator(".kv-big + p").inner_text()
+    )

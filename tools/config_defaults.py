@@ -1,7 +1,7 @@
 """Write kvlib/configs/defaults.json: what transformers' config classes assume of a field left out.
 
-    python tools/config_defaults.py            # write
-    python tools/config_defaults.py --check    # fail if the file is not what it would write
+    python -m tools.config_defaults            # write
+    python -m tools.config_defaults --check    # fail if the file is not what it would write
 
 Kept of each class: the fields that decide shapes (whole numbers, flags, lists, names of
 types) and the other names it accepts for them. Dropouts, token ids and the like are not.
@@ -13,18 +13,9 @@ import json
 import sys
 from pathlib import Path
 
-FILE = Path(__file__).resolve().parents[1] / "kvlib" / "configs" / "defaults.json"
+from kvlib.configs.families import RECORDS, class_of
 
-MODEL_TYPES = """
-    llama llama4_text mllama_text_model mistral mixtral ministral ministral3 qwen2 qwen2_moe qwen3
-    qwen3_moe qwen3_next qwen2_vl_text qwen2_5_vl_text qwen3_vl_text qwen3_vl_moe_text qwen3_5_text
-    qwen3_5_moe_text gemma gemma2 gemma3_text gemma3n_text gemma4_text phi phi3 phimoe falcon mpt gpt2
-    gptj gpt_neox gpt_bigcode starcoder2 opt bloom stablelm deepseek_v2 deepseek_v3 cohere cohere2 olmo
-    olmo2 olmo3 olmoe gpt_oss smollm3 granite granitemoe granitemoeshared granitemoehybrid glm glm4
-    glm4_moe glm4_moe_lite minimax minimax_m2 jamba mamba mamba2 falcon_mamba recurrent_gemma zamba2
-    bamba nemotron nemotron_h falcon_h1 lfm2 lfm2_moe t5 mt5 umt5 whisper ernie4_5 ernie4_5_moe seed_oss
-    exaone4 arcee apertus helium internlm3 hunyuan_v1_dense
-""".split()
+FILE = Path(__file__).resolve().parents[1] / "kvlib" / "configs" / "defaults.json"
 
 # Fields that are never a shape, or whose default says nothing.
 LEFT_OUT = """
@@ -46,7 +37,7 @@ def defaults() -> dict:
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
     table = {}
-    for model_type in MODEL_TYPES:
+    for model_type in sorted({class_of(name) for name in RECORDS} - {None}):
         cls = CONFIG_MAPPING[model_type]
         fields = {
             f.name: list(f.default) if isinstance(f.default, tuple) else f.default

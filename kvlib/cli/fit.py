@@ -5,11 +5,10 @@ import shlex
 from argparse import ArgumentTypeError
 
 from ..budget import Budget
-from ..configs import layout as layout_of, models, read_config, source
+from ..configs import layout as layout_of, models, parameters, read_config, source
 from ..engines import VLLM, engine
 from ..hardware import gpu as gpu_of
 from ..units import TB, GiB, dtype as as_dtype, fmt, fmt_seconds, read_bytes, whole_number
-from ..weights import parameters
 from .options import (
     add_cache_arguments,
     both,
@@ -60,7 +59,7 @@ def run(args) -> int:
     budget = Budget(
         layout,
         weights_bytes=weights_in.nbytes(numbers.total),
-        weights_read_bytes=weights_in.nbytes(numbers.active),
+        weights_read_bytes=weights_in.nbytes(numbers.read),
         gpu=gpu,
         gpus=gpus,
         utilization=args.utilization,

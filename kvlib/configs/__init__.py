@@ -1,180 +1,199 @@
-"""A Hugging Face config.json -> `CacheLayout`, exact, or a refusal that names the field.
+"""A Hugging Face config.json -> `CacheLayout`, exact, or a refusal that names the fields.
 
     >>> layout("llama-3.1-8b").bytes_per_token()
     131072
 
 What a config leaves out takes the default of transformers 5.23's class for that model_type.
 An unknown architecture, a known field with an unknown value, and an unknown field whose name
-smells of the cache raise `UnsupportedConfig`. No torch, no transformers, no network.
+suggests that it could change the cache raise `UnsupportedConfig`. No torch, no transformers, no network.
 """
 
-import json
-import os
+import difflib
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 
 from ..layouts import CacheLayout
-from ..units import unknown
-from .families import FAMILIES, NESTED, SAME_CLASS
-from .fields import Fields, UnsupportedConfig, needs
+from ..units import dtype as as_dtype
+from . import weights
+from .families import NESTED, RECORDS, class_of
+from .fields import Fields
+from .record import Architecture
+from .refusals import UnsupportedConfig, needs, shown
+from .shipped import config, models, read_config, source
+from .weights import Parameters
 
-__all__ = ["UnsupportedConfig", "architectures", "config", "layout", "models", "source", "text_fields"]
+__all__ = [
+    "Architecture", "Parameters", "UnsupportedConfig", "architecture", "architectures", "config", "layout",
+    "models", "parameters", "read_config", "source",
+]  # fmt: skip
 
-
-@cache
-def _shipped() -> dict:
-    return json.loads((Path(__file__).parents[1] / "models.json").read_text())
-
-
-@cache
-def _keys() -> dict:
-    """Every name a shipped model answers to: its short name and its Hugging Face id, in lower case."""
-    return {name: name for name in _shipped()} | {
-        entry["id"].lower(): name for name, entry in _shipped().items()
-    }
-
-
-def models() -> list[str]:
-    """The short names of the shipped models."""
-    return sorted(_shipped())
-
-
-def _entry(name: str) -> dict:
-    try:
-        return _shipped()[_keys()[name.lower()]]
-    except KeyError:
-        raise unknown("model", name, sorted(_keys())) from None
-
-
-def config(name: str) -> dict:
-    """A shipped model's config.json fields (a copy). ValueError, with near matches, if it is not shipped."""
-    return json.loads(json.dumps(_entry(name)["config"]))
-
-
-def source(name: str) -> dict:
-    """{"id": Hugging Face id, "source": where the facts were read} of a shipped model."""
-    return {key: _entry(name)[key] for key in ("id", "source")}
+MAX_CONTEXT = ("max_position_embeddings", "max_target_positions", "max_seq_len", "seq_length")
+# Beside the layers' own fields, these are judged here and not by the reader of the layers.
+JUDGED_HERE = {
+    "model_type", "quantization_config", "compression_config", "quantization", "is_encoder_decoder",
+    "vision_config", "audio_config", "transformers_version", "num_experts", "num_experts_per_tok",
+}  # fmt: skip
 
 
 def architectures() -> list[str]:
     """Every model_type that `layout` reads."""
-    return sorted({*FAMILIES, *NESTED})
+    return sorted({*RECORDS, *NESTED})
 
 
-def read_config(given) -> tuple[dict, str]:
-    """The config that `given` (a dict, a path, a shipped name) stands for, and what to call it."""
-    if isinstance(given, Mapping):
-        return dict(given), str(given.get("_name_or_path") or given.get("model_type") or "model")
-    if not isinstance(given, str | os.PathLike):
-        raise ValueError(f"config must be a dict, a path or a shipped model's name, not {given!r}")
-    if isinstance(given, str) and given.lower() in _keys():
-        return config(given), _keys()[given.lower()]
-    path = Path(given)
-    if isinstance(given, os.PathLike) or path.suffix == ".json" or path.is_dir() or path.is_file():
-        path = path / "config.json" if path.is_dir() else path
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise ValueError(f"config: there is no file {path}") from None
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"config: {path} is not JSON ({error})") from None
-        if not isinstance(found, dict):
-            raise ValueError(f"config: {path} holds no JSON object")
-        return found, path.parent.name if path.name == "config.json" and path.parent.name else path.stem
-    raise unknown("model", given, sorted(_keys()))
-
-
-def text_fields(given: dict) -> Fields:
-    """The `Fields` of the language part of a config, its own or a nested text_config's."""
-    top = dict(given)
-    refuse_quantized_cache(top)
-    model_type = top.get("model_type")
-    if not isinstance(model_type, str):
-        raise needs("model_type", model_type, "it must name an architecture")
+def architecture(model_type: str | None) -> Architecture | None:
+    """The record of a model_type (of its language part, if that is a config of its own); None if unknown."""
     if model_type in NESTED:
-        nested = NESTED[model_type]
-        inner = top.pop("text_config", None)
-        if inner is None and nested.flat:
-            return _fields(top, nested.text)
-        if not isinstance(inner, Mapping):
-            raise needs(
-                "text_config", inner, f"a {model_type} config keeps its language model's fields there"
-            )
-        refuse_quantized_cache(inner)
-        own = inner.get("model_type")
-        if nested.fixed and own in (None, nested.text, model_type, nested.text.removesuffix("_text")):
-            own = nested.text
-        own = own or nested.text
-        if own not in FAMILIES or (nested.fixed and own != nested.text):
-            raise needs("text_config.model_type", own, f"not an architecture known within {model_type}")
-        _judge_outer(top, inner, model_type)
-        return _fields(inner, own, nested=True)
-    if model_type not in FAMILIES:
-        raise unsupported_architecture(model_type)
-    if model_type not in ("t5", "mt5", "umt5", "whisper") and top.pop("is_encoder_decoder", False):
-        raise needs("is_encoder_decoder", True, f"{model_type} is a decoder alone; false is needed")
-    return _fields(top, model_type)
+        model_type = NESTED[model_type].text
+    return RECORDS.get(model_type)
 
 
-def _fields(given, model_type, nested=False) -> Fields:
-    return Fields(given, model_type, nested=nested, defaults_of=SAME_CLASS.get(model_type, model_type))
-
-
-def _judge_outer(top: dict, inner: Mapping, model_type: str) -> None:
-    """A field beside text_config counts for nothing, so it must not say something else."""
-    kept = {"model_type", "vision_config", "audio_config", "text_config"}
-    outer = Fields({k: v for k, v in top.items() if k not in kept and inner.get(k, ...) != v}, model_type)
-    outer.finish()
-
-
-def unsupported_architecture(model_type: str) -> UnsupportedConfig:
-    hint = str(unknown("model_type", model_type, architectures()))
-    need = "its layers must be read from its modelling code first; kvlib guesses nothing"
-    return UnsupportedConfig(f"{hint}; {need}")
-
-
-def refuse_quantized_cache(given: Mapping) -> None:
-    """A checkpoint that quantizes its own cache: the dtype is yours to say, not the config's."""
-    for key in ("quantization_config", "compression_config", "quantization"):
-        inner = given.get(key)
-        for name, value in inner.items() if isinstance(inner, Mapping) else ():
-            if value and ("kv_cache" in name or "cache_scheme" in name):
-                need = 'this checkpoint quantizes its cache: drop it and pass a dtype, say dtype="fp8"'
-                raise needs(f"{key}.{name}", value, need)
-    if given.get("cache_implementation") not in (None, "hybrid", "dynamic", "static"):
-        raise needs(
-            "cache_implementation", given["cache_implementation"], "null, dynamic, static or hybrid is known"
-        )
-
-
-def layout(given) -> CacheLayout:
+def layout(given, dtype=None) -> CacheLayout:
     """The `CacheLayout` of a config.json: a dict, a path to it or its folder, or a shipped model's name.
 
-    Raises UnsupportedConfig (a ValueError) for what it cannot know to the byte, naming the
+    dtype: what the cache is kept in. Only a checkpoint that quantizes its own cache asks for it: bytes
+    in the usual bf16 would be wrong for it, so without `dtype` it is refused.
+
+    Raises UnsupportedConfig (a ValueError) for what it cannot know to the byte, naming every
     field; ValueError for a name that is not shipped or a file that cannot be read.
     """
     found, name = read_config(given)
-    f = text_fields(found)
-    layers = FAMILIES[f.model_type](f)
-    n_heads = f.get("num_attention_heads") or f.get("decoder_attention_heads")
-    max_context = next((f.given.get(n) for n in MAX_CONTEXT if type(f.given.get(n)) is int), None)
-    f.read |= {
-        "model_type",
-        "quantization_config",
-        "compression_config",
-        "quantization",
-        "is_encoder_decoder",
-    }
-    f.read |= {"vision_config", "audio_config", "transformers_version", "num_experts", "num_experts_per_tok"}
+    if dtype is not None:
+        as_dtype(dtype)
+    return _read(found, name, quantized_cache=dtype is not None)[1]
+
+
+def parameters(given) -> Parameters:
+    """The parameters of a config.json: a dict, a path, or a shipped model's name.
+
+    Raises UnsupportedConfig where `layout` does, or where a part's shape is not known.
+    """
+    found, name = read_config(given)
+    f, of = _read(found, name, quantized_cache=True)
+    record = RECORDS[f.model_type]
+    counted = weights.count(record, f, list(of.layers), _tied(f, found))
+    hidden = 0 if record.whole else weights.hidden(f)
+    tower = _tower(found, f, hidden)
+    f.check()
+    return Parameters(counted.total + tower, counted.active + tower, counted.embedding, counted.read)
+
+
+def _read(found: dict, name: str, quantized_cache: bool) -> tuple[Fields, CacheLayout]:
+    """The fields of the language part and the layout they give; UnsupportedConfig for all that is wrong."""
+    f = _text_fields(found, quantized_cache)
+    try:
+        layers = tuple(RECORDS[f.model_type].layers(f))
+    except ValueError:
+        f.check()  # a stand-in may not fit the other fields
+        raise
+    names = ("num_attention_heads", "decoder_attention_heads")
+    n_heads = next((number for name in names if (number := f.nullable(name, least=0))), None)
+    f.read |= JUDGED_HERE
     f.finish()
-    return CacheLayout(
-        layers=tuple(layers),
-        name=name,
-        n_heads=n_heads,
-        max_context=max_context,
-        architecture=f.model_type,
-    )
+    f.check()
+    given = (f.given.get(field) for field in MAX_CONTEXT)
+    max_context = next((value for value in given if type(value) is int and value > 0), None)
+    return f, CacheLayout(layers, name, n_heads, max_context, architecture=f.model_type)
 
 
-MAX_CONTEXT = ("max_position_embeddings", "max_target_positions", "max_seq_len", "seq_length")
+def _text_fields(given: dict, quantized_cache: bool) -> Fields:
+    """The `Fields` of the language part of a config, its own or a nested text_config's."""
+    top = dict(given)
+    model_type = top.get("model_type")
+    if not isinstance(model_type, str):
+        raise UnsupportedConfig(needs("model_type", model_type, "it must name an architecture"))
+    if model_type in NESTED:
+        f = _nested_fields(top, model_type)
+        inner = f.given if f.nested else {}
+    elif model_type in RECORDS:
+        f, inner = _fields(top, model_type), {}
+        if not RECORDS[model_type].encoder and f.given.pop("is_encoder_decoder", False):
+            need = f"{model_type} is a decoder alone; false is needed"
+            f.note("is_encoder_decoder", needs("is_encoder_decoder", True, need))
+    else:
+        raise UnsupportedConfig(_unknown_architecture(model_type))
+    for part in (top, inner):
+        _judge_cache(f, part, quantized_cache)
+    return f
+
+
+def _nested_fields(top: dict, model_type: str) -> Fields:
+    nested = NESTED[model_type]
+    inner = top.pop("text_config", None)
+    if inner is None and nested.flat:
+        return _fields(top, nested.text)
+    if not isinstance(inner, Mapping):
+        need = f"a {model_type} config keeps its language model's fields there"
+        raise UnsupportedConfig(needs("text_config", inner, need))
+    own = inner.get("model_type")
+    if own is None or (nested.fixed and own in (model_type, nested.text.removesuffix("_text"))):
+        own = nested.text
+    if not isinstance(own, str) or own not in RECORDS or (nested.fixed and own != nested.text):
+        need = f"not an architecture known within {model_type}"
+        raise UnsupportedConfig(needs("text_config.model_type", own, need))
+    f = _fields(inner, own, nested=True)
+    # A field beside text_config counts for nothing, so it must not say something else.
+    beside = {name: value for name, value in top.items() if inner.get(name, ...) != value}
+    outer = Fields(beside, model_type)
+    outer.read |= {"model_type", "vision_config", "audio_config"}
+    outer.finish()
+    f.problems |= outer.problems
+    return f
+
+
+def _fields(given: Mapping, model_type: str, nested: bool = False) -> Fields:
+    names = RECORDS[model_type].names
+    return Fields(given, model_type, nested=nested, defaults_of=class_of(model_type), names=names)
+
+
+def _unknown_architecture(model_type: str) -> str:
+    near = difflib.get_close_matches(model_type.lower(), architectures(), n=3, cutoff=0.8)
+    hint = f" (did you mean {' or '.join(near)}?)" if near else ""
+    need = "its layers must be read from its modelling code first; kvlib guesses nothing"
+    return f"unknown model_type {shown(model_type)}{hint}: {need}"
+
+
+def _judge_cache(f: Fields, given: Mapping, quantized_cache: bool) -> None:
+    """A checkpoint that quantizes its own cache: the dtype is yours to say, not the config's."""
+    for key in ("quantization_config", "compression_config", "quantization"):
+        inner = given.get(key)
+        for name, value in inner.items() if isinstance(inner, Mapping) and not quantized_cache else ():
+            if value and isinstance(name, str) and ("kv_cache" in name or "cache_scheme" in name):
+                need = 'this checkpoint quantizes its cache: name the dtype that it keeps, say dtype="fp8"'
+                f.note(f"{key}.{name}", needs(f"{key}.{name}", value, need))
+    if given.get("cache_implementation") not in (None, "hybrid", "dynamic", "static"):
+        need = "null, dynamic, static or hybrid is known"
+        f.note("cache_implementation", needs("cache_implementation", given["cache_implementation"], need))
+
+
+def _tied(f: Fields, found: dict) -> bool:
+    """Whether the output matrix is the embedding; a nested config's own flag counts as the outer one's."""
+    nested = NESTED.get(found["model_type"])
+    if not f.nested or nested.tied_by_text:
+        return f.flag("tie_word_embeddings")
+    inner = f.given.get("tie_word_embeddings", False)
+    outer = Fields({"tie_word_embeddings": found.get("tie_word_embeddings", inner)}, f.model_type)
+    tied = outer.flag("tie_word_embeddings")
+    f.problems |= outer.problems
+    return tied
+
+
+def _tower(found: dict, f: Fields, hidden: int) -> int:
+    """Weights of the vision tower and its projector; 0 for a model of text alone."""
+    nested = NESTED.get(found["model_type"])
+    if nested is not None and nested.towers_left_out:
+        return 0
+    for name in ("vision_config", "audio_config"):
+        if found.get(name) and (name == "audio_config" or nested is None or nested.tower is None):
+            need = f"the shape of this tower of {found['model_type']} is not known, so neither is its size"
+            f.note(name, needs(name, found[name], need))
+            return 0
+    if nested is None or nested.tower is None:
+        return 0
+    vision = found.get("vision_config") or {}
+    if not isinstance(vision, Mapping):
+        f.note("vision_config", needs("vision_config", vision, "an object is needed"))
+        return 0
+    v = Fields(vision, "vision_config")
+    v.defaults = dict(nested.vision)
+    size = nested.tower(v, found, hidden)
+    f.problems |= {f"vision_config.{name}": f"vision_config.{text}" for name, text in v.problems.items()}
+    return size

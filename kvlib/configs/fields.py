@@ -1,21 +1,17 @@
-"""Reading a config.json field by field, and refusing what is not understood.
+"""Reading a config.json field by field: standard names, class defaults, and every problem noted.
 
 A field left out takes the default of transformers' config class (defaults.json, written by
-tools/config_defaults.py). A field that nobody read must be on the list of those known not to
-matter, or be switched off; if its name smells of the cache, the config is refused.
+tools/config_defaults.py). What is wrong with a field is noted and reading goes on with a stand-in,
+so that one refusal can name them all; `check` raises it.
 """
 
 import json
-import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from ..units import whole_number
-
-
-class UnsupportedConfig(ValueError):
-    """This config's cache is not known to the byte; the message says which field, and what is needed."""
-
+from .refusals import UnsupportedConfig, needs, shown, unread
 
 # One name for one thing. The right-hand names are those the families read.
 SYNONYMS = {
@@ -27,60 +23,10 @@ SYNONYMS = {
 STANDARD = {
     "num_hidden_layers", "num_attention_heads", "hidden_size", "head_dim", "max_position_embeddings",
 }  # fmt: skip
-
-SMELL = re.compile(
-    r"attn|attention|window|head|cache|latent|share|state|kv|sliding|layer_types|block_type|hybrid|pattern"
-    r"|chunk|lora|mla|recurr|ssm|mamba|conv|linear_|cross|per_layer_config|indexer|index_|compress|sparse"
-    r"|num_layers|n_layer|group|bidirectional|encoder_decoder|full_att|multi_query|new_decoder|mqa|gqa"
-    r"|text_config|llm_config|language_config|memory"
-)
-REEKS = re.compile(r"kv|cache|window|compress|share|latent")
-
-HARMLESS_ENDING = re.compile(
-    r"(dropout|drop|drop_rate|layerdrop|_bias|multiplier|softcapping|_soft_cap|_token_id|_token_index|_scale"
-    r"|_factor|_coef|_coefficient|_init|_std|_eps|_act|_dtype_original|_in_fp32)$"
-)
-
-HARMLESS = set(
-    """
-    use_cache cache_implementation output_attentions output_hidden_states _attn_implementation
-    _attn_implementation_internal _attn_implementation_autoset attn_implementation attn_impl
-    use_flash_attention use_flash_attn flash_attention
-    _flash_attn_2_enabled use_flash_attention_2 attention_multiplier attn_scale
-    attn_temperature_tuning scale_attn_weights scale_attn_by_inverse_layer_idx reorder_and_upcast_attn
-    attention_bias attention_out_bias attention_logit_cap attention_probs_dropout_prob attention_layernorm
-    qkv_bias use_qkv_bias mlp_bias clip_qkv qk_layernorm use_qk_norm use_query_pre_attn_scalar
-    query_pre_attn_scalar parallel_attn num_ln_in_parallel_attn attn_uses_sequence_id attn_rotary_emb
-    n_shared_experts num_shared_experts moe_num_shared_experts shared_expert_intermediate_size
-    shared_intermediate_size shared_moe_mode moe_shared_expert_intermediate_size moe_shared_expert_overlap
-    moe_latent_size decoder_sparse_step mlp_layer_types use_embedding_sharing
-    lm_head_bias num_logits_to_keep chunk_size_feed_forward max_window_layers
-    chunk_size mamba_chunk_size mamba_conv_bias mamba_proj_bias mamba_dt_rank mamba_hidden_act
-    mamba_norm_before_gate mamba_rms_norm use_mamba_kernels use_mambapy use_falcon_mambapy
-    use_conv_bias conv_bias
-    time_step_rank residual_in_fp32 use_shared_attention_adapter num_mem_blocks mtp_layers_block_type
-    mtp_hybrid_override_pattern num_nextn_predict_layers norm_before_gate ssm_cfg ssm_multipliers
-    conv_use_xavier_init block_use_xavier_init attention_in_multiplier attention_out_multiplier
-    layernorm_full_attention_alpha layernorm_full_attention_beta layernorm_linear_attention_alpha
-    layernorm_linear_attention_beta activation_sparsity_pattern n_group topk_group num_expert_group group_norm
-    relative_attention_num_buckets relative_attention_max_distance is_decoder tie_encoder_decoder
-    encoder_attention_heads encoder_layers attention_dropout_prob rope_interleave use_mem_rope
-    pre_allocate_kv_cache pad_key_length scale_attention_softmax_in_fp32 attention_softmax_in_fp32
-    full_attn_alpha_factor full_attn_beta_factor linear_attn_alpha_factor linear_attn_beta_factor
-    pruned_heads block_size hidden_act classifier_dropout mm_tokens_per_image
-    image_seq_length tie_last_hidden_states context_window_size prefill_chunk_size
-    """.split()
-)
-
-REFUSED = {
-    "per_layer_config": "layers that differ one by one are not read from it",
-    "cross_attention_hidden_size": "a decoder that also attends to an encoder of another width",
-}
-
-
-def needs(field: str, value, need: str) -> UnsupportedConfig:
-    """The refusal that names a field, what it says, and what would be needed."""
-    return UnsupportedConfig(f"{field} = {value!r}: {need}")
+# Beyond these a number is no model's, and working it out could take hours.
+MOST = 2**31
+MOST_LAYERS = 1_000
+DEPTHS = {"num_hidden_layers", "num_decoder_layers", "decoder_layers", "encoder_layers", "depth"}
 
 
 @cache
@@ -92,30 +38,41 @@ def class_defaults() -> dict:
 class Fields:
     """The fields of one (text) config under their standard names.
 
-    get     the value, or the class's default if the field is left out
-    count   the same as a whole number; refused if it is missing, fractional, too small
-    whole   the same, or None where the config says null or the class has no number
-    same    refuses a field that is given and disagrees with what other fields say
-    finish  refuses the fields that nobody read and that might change the answer
+    get           the value as it stands, or the class's default if the field is left out
+    whole_number  the same as a whole number
+    size          a whole number that a config of its own must name
+    optional      a whole number, or None where the class has no number
+    nullable      a whole number, or None wherever the config says null
+    flag, number, choice, names, indices  other kinds of value
+    same          a field that may be given must agree with what other fields say
+    refuse        notes what is wrong with a field
+    check         raises UnsupportedConfig for all that was noted
+
+    names: spellings beside those of the class, {spelling: standard name}; {standard name: None}
+    takes away one that the class has.
     """
 
     def __init__(
-        self, config: dict, model_type: str, *, nested: bool = False, defaults_of: str | None = None
+        self, config: Mapping, model_type: str, *, nested=False, defaults_of: str | None = None, names=None
     ):
         entry = class_defaults().get(defaults_of or model_type, {})
-        aliases = {} if model_type == "whisper" else dict(entry.get("aliases", {}))
-        if aliases.get("head_dim") == "qk_rope_head_dim":  # GLM 4.7's latent has no head_dim of its own
-            del aliases["head_dim"]
-        self._names = {field: alias for alias, field in aliases.items() if alias in STANDARD}
-        self._names |= {alias: field for alias, field in aliases.items() if alias not in STANDARD} | SYNONYMS
+        names = names or {}
+        aliases = {name: own for name, own in entry.get("aliases", {}).items() if name not in names}
+        self._names = {own: name for name, own in aliases.items() if name in STANDARD}
+        self._names |= {name: own for name, own in aliases.items() if name not in STANDARD} | SYNONYMS
+        self._names |= {own: name for own, name in names.items() if name}
         self.model_type, self.nested = model_type, nested
         self.defaults = {self.standard(name): value for name, value in entry.get("fields", {}).items()}
-        self.given, self.spelt, self.read = {}, {}, set()
+        self.given, self.spelt, self.read, self.problems = {}, {}, set(), {}
         for name, value in config.items():
+            if not isinstance(name, str):
+                self.problems[name] = f"{shown(name)}: a field's name must be a string"
+                continue
             standard = self.standard(name)
             if standard in self.given and self.given[standard] != value:
-                other = f"{self.spelt[standard]} = {self.given[standard]!r}"
-                raise needs(name, value, f"disagrees with {other}; keep the one that holds")
+                other = f"{self.spelt[standard]} = {shown(self.given[standard])}"
+                self.problems[name] = needs(name, value, f"disagrees with {other}; keep the one that holds")
+                continue
             self.given[standard], self.spelt[standard] = value, name
 
     def standard(self, name: str) -> str:
@@ -134,44 +91,74 @@ class Fields:
         self.read.add(name)
         return self.given[name] if name in self.given else self.defaults.get(name, default)
 
-    def refuse(self, name: str, need: str) -> UnsupportedConfig:
-        return needs(self.spelling(name), self.get(name), need)
+    def note(self, name: str, problem: str) -> None:
+        """The first problem of a field is told; what follows from it is not."""
+        self.read.add(name)
+        self.problems.setdefault(name, problem)
+
+    def refuse(self, name: str, need: str) -> None:
+        self.note(name, needs(self.spelling(name), self.get(name), need))
+
+    def missing(self, name: str, need: str) -> None:
+        self.note(name, f"{self.spelling(name)} is missing: {need}")
+
+    def check(self) -> None:
+        if self.problems:
+            raise UnsupportedConfig(*self.problems.values())
 
     def size(self, name: str) -> int:
         """A field that every published config of its own names; left out, its default is seldom meant."""
         if name not in self.given and (not self.nested or name not in self.defaults):
-            shown = self.spelling(name)
-            raise UnsupportedConfig(f"{shown} is missing: a {self.model_type} config must name it")
-        return self.count(name)
+            self.missing(name, f"a {self.model_type} config must name it")
+        return self.whole_number(name)
 
-    def count(self, name: str, least: int = 1) -> int:
+    def whole_number(self, name: str, least: int = 1) -> int:
         value = self.get(name)
-        if value is None and name not in self.given:
-            shown = self.spelling(name)
-            raise UnsupportedConfig(
-                f"{shown} is missing, and {self.model_type} has no default for it: name it"
-            )
+        most = MOST_LAYERS if name in DEPTHS else MOST
         try:
-            return whole_number(self.spelling(name), value, least)
+            number = whole_number(name, value, least)
         except ValueError:
-            raise self.refuse(name, f"a whole number of at least {least} is needed") from None
+            if value is None and name not in self.given:
+                self.missing(name, f"{self.model_type} has no default for it; name it")
+            else:
+                self.refuse(name, f"a whole number of at least {least} is needed")
+        else:
+            if number <= most:
+                return number
+            self.refuse(name, f"kvlib reads no model with more than {most:,}")
+        fallback = self.defaults.get(name)
+        return fallback if type(fallback) is int and fallback >= least else max(least, 1)
 
-    def whole(self, name: str) -> int | None:
-        """A whole number, or None: null where the class takes null, or nothing given and no default."""
+    def optional(self, name: str) -> int | None:
+        """None: null where the class takes null, or nothing given and no default."""
         if self.get(name) is None and (name not in self.given or self.defaults.get(name, 0) is None):
             return None
-        return self.count(name)
+        return self.whole_number(name)
 
-    def nullable(self, name: str) -> int | None:
-        """A whole number, or None where the config says null: "there is none" for windows and the like."""
-        return None if self.get(name) is None else self.count(name)
+    def nullable(self, name: str, least: int = 1) -> int | None:
+        """None where the config says null: "there is none" for windows and the like."""
+        return None if self.get(name) is None else self.whole_number(name, least)
 
     def flag(self, name: str, default: bool = False) -> bool:
         value = self.get(name, default)
-        if value is None:
-            return False
-        if not isinstance(value, bool):
-            raise self.refuse(name, "true or false is needed")
+        if value is not None and not isinstance(value, bool):
+            self.refuse(name, "true or false is needed")
+        return value is True
+
+    def number(self, name: str, default: float = 1.0) -> float:
+        """A number above 0, not necessarily whole."""
+        value = self.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MOST:
+            self.refuse(name, f"a number above 0 and at most {MOST:,} is needed")
+            return default
+        return value
+
+    def choice(self, name: str, allowed: tuple):
+        """One of `allowed`, the first if it is left out."""
+        value = self.get(name, allowed[0])
+        if isinstance(value, list | Mapping) or value not in allowed:
+            self.refuse(name, f"known here: {', '.join(map(str, allowed))}")
+            return allowed[0]
         return value
 
     def names(self, name: str, allowed: dict, length: int) -> list | None:
@@ -180,44 +167,53 @@ class Fields:
         if value is None:
             return None
         if not isinstance(value, list | tuple) or len(value) != length:
-            raise self.refuse(name, f"a list of {length} entries is needed, one a layer")
+            if not DEPTHS & self.problems.keys():
+                self.refuse(name, f"a list of {length} entries is needed, one a layer")
+            return None
         for entry in value:
             if isinstance(entry, bool) or not isinstance(entry, str | int) or entry not in allowed:
-                raise needs(self.spelling(name), entry, f"known here: {', '.join(map(str, allowed))}")
+                known = f"known here: {', '.join(map(str, allowed))}"
+                self.note(name, needs(self.spelling(name), entry, known))
+                return None
         return [allowed[entry] for entry in value]
 
     def indices(self, name: str, length: int) -> set[int]:
-        """A list of distinct layer numbers below `length`."""
+        """A list of distinct layer numbers below `length`; an absent one is empty."""
         value = self.get(name)
+        if value is None:
+            return set()
         good = isinstance(value, list | tuple) and all(type(i) is int and 0 <= i < length for i in value)
         if not good or len(set(value)) != len(value):
-            raise self.refuse(name, f"a list of distinct layers from 0 to {length - 1} is needed")
+            self.refuse(name, f"a list of distinct layers from 0 to {length - 1} is needed")
+            return set()
         return set(value)
+
+    def object(self, name: str) -> Mapping:
+        """A JSON object; an absent one is empty."""
+        value = self.get(name)
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping):
+            self.refuse(name, "an object is needed")
+            return {}
+        return value
 
     def same(self, name: str, value) -> None:
         """Refuse a field that is given, is not null, and is not `value`."""
-        if self.given.get(name, None) is not None and self.given[name] != value:
-            raise self.refuse(name, f"the other fields of a {self.model_type} config make it {value!r}")
+        if self.given.get(name) is not None and self.given[name] != value:
+            self.refuse(name, f"the other fields of a {self.model_type} config make it {shown(value)}")
         self.read.add(name)
 
     def ignore(self, *names: str) -> None:
         """Fields that this family gives and does not use; they must still be whole numbers or null."""
         for name in names:
             if self.given.get(name) is not None:
-                self.count(name)
+                self.whole_number(name)
             self.read.add(name)
 
     def finish(self) -> None:
         """Judge every field that was not read."""
         for standard, value in self.given.items():
             name = self.spelt[standard]
-            off = value is None or value is False or value == 0 or value == [] or value == {} or value == ""
-            if standard in self.read or off:
-                continue
-            if name in REFUSED:
-                raise needs(name, value, REFUSED[name])
-            if name in HARMLESS or (HARMLESS_ENDING.search(name) and not REEKS.search(name.lower())):
-                continue
-            if SMELL.search(name.lower()):
-                need = f"{self.model_type} is not known to read it, and by its name it could change the cache"
-                raise needs(name, value, f"{need}; remove it if it does not")
+            if standard not in self.read and (problem := unread(self.model_type, name, value)):
+                self.note(standard, problem)

@@ -3,6 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 
+from ..configs import architecture
 from ..units import whole_number
 from .policy import Policy, flag
 
@@ -13,8 +14,9 @@ class LlamaCpp(Policy):
 
     Every sequence gets its cells, in 256s; with unified, all share one pool. A windowed layer gets
     W + n_ubatch cells (unified: batch × W + n_ubatch), in 256s too, unless swa_full asks for all of
-    them. Only the architectures in `windowed` have such a cache; Mistral's and Phi-3's windows, for one,
-    are not used, so their layers keep every token. A layout without an architecture is taken at its word.
+    them. Only some architectures have such a cache, those whose records say llama_cpp_windows;
+    Mistral's and Phi-3's windows, for one, are not used, so their layers keep every token. A layout
+    without an architecture is taken at its word.
     Keys and values are rows of their own: f16, or 32 numbers in 34 bytes (q8_0) or 18 (q4_0).
     A state is kept in float32, and of a convolution the last kernel - 1 inputs. Cross attention keeps
     nothing: its keys and values are computed at each step from the encoder's output.
@@ -22,7 +24,7 @@ class LlamaCpp(Policy):
     From ggml-org/llama.cpp at 0c1e57098: src/llama-context.cpp (n_ctx_seq), src/llama-kv-cache.cpp,
     src/llama-kv-cache-iswa.cpp (size_swa), src/models/*.cpp (swa_type; T5's cross attention),
     src/llama-hparams.cpp (n_embd_r, n_embd_s), common/common.h (defaults), conversion/__init__.py
-    (architectures).
+    (architectures; those it lacks are `unserved` in their records).
     """
 
     n_ubatch: int = 512
@@ -31,23 +33,6 @@ class LlamaCpp(Policy):
 
     name = "llama.cpp"
     dtypes = ("fp32", "fp16", "bf16", "q8_0", "q4_0")
-    # conversion/__init__.py knows none of these.
-    unserved = (
-        "gptj",
-        "helium",
-        "minimax",
-        "ministral",
-        "mllama_text_model",
-        "opt",
-        "recurrent_gemma",
-        "whisper",
-        "zamba2",
-    )
-    windowed = frozenset(
-        "gemma2 gemma3 gemma3_text gemma3n gemma3n_text gemma4 gemma4_text cohere2 exaone4 gpt_oss "
-        "llama4 llama4_text olmo3".split()
-    )
-
     source_note = "its keys and values are computed at each step from the encoder's output"
 
     def __post_init__(self):
@@ -59,7 +44,8 @@ class LlamaCpp(Policy):
         """Cells of one sequence, or of the pool that all share."""
         sequences = batch if self.unified else 1
         cells = _pad(context * sequences, 256)
-        honoured = layout.architecture is None or layout.architecture in self.windowed
+        record = architecture(layout.architecture)
+        honoured = layout.architecture is None or (record is not None and record.llama_cpp_windows)
         if layer.window is None or self.swa_full or not honoured:
             return cells
         return _pad(min(cells, layer.window * sequences + self.n_ubatch), 256)

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..configs import architecture
 from ..layouts import Breakdown, CacheLayout, LayerKV
 from ..units import DType, dtype as as_dtype
 
@@ -58,7 +59,6 @@ class Policy:
     """
 
     dtypes: tuple[str, ...] = ()  # names; none given means all
-    unserved: tuple[str, ...] = ()  # architectures the engine does not run
     source_note = ""  # of a cross row
 
     def tokens(self, layer: LayerKV, context: int, batch: int, layout: CacheLayout) -> int:
@@ -83,7 +83,8 @@ class Policy:
 
     def can_serve(self, layout: CacheLayout) -> None:
         """Raise ValueError where the engine does not run the model, or not with these options."""
-        if layout.architecture in self.unserved:
+        record = architecture(layout.architecture)
+        if record and self.name in record.unserved:
             raise ValueError(f"engine {self.name} does not run {layout.architecture} models")
 
     def can_store(self, dtype: DType) -> None:
@@ -148,7 +149,8 @@ class Policy:
             if layer.elements:
                 each += layer.tokens(context) * self.token_bytes(layer, layout, dtype)
             if layer.cross_elements:
-                each += source_len * self.source_token_bytes(layer, layout, dtype)
+                kept = min(source_len, self.source_tokens(source_len))
+                each += kept * self.source_token_bytes(layer, layout, dtype)
             total += n_layers * each
         return batch * total
 

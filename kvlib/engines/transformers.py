@@ -3,6 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 
+from ..configs import architecture
 from .policy import Policy
 
 
@@ -27,7 +28,8 @@ class Transformers(Policy):
         return min(context, layer.window - 1)
 
     def token_bytes(self, layer, layout, dtype):
-        if layout.architecture == "falcon" and layer.n_kv_heads > 1 and layout.n_heads:
+        record = architecture(layout.architecture)
+        if record and record.copied_to_query_heads and layer.n_kv_heads > 1 and layout.n_heads:
             layer = dataclasses.replace(layer, n_kv_heads=layout.n_heads)
         return layer.bytes_per_token(dtype)
 

@@ -31,7 +31,8 @@ class VLLM(Policy):
     v1/core/kv_cache_planning.py (unify_kv_cache_spec_page_size, _get_kv_cache_groups_uniform_page_size),
     config/vllm.py (max_in_flight_tokens), config/model.py (get_num_kv_heads),
     layers/mamba/mamba_utils.py (states), v1/attention/backends/triton_attn.py and
-    layers/attention/mla_attention.py (packed sizes).
+    layers/attention/mla_attention.py (packed sizes); model_executor/models/registry.py (architectures;
+    those it lacks are `unserved` in their records).
     Its default memory layout (LBNHC) is taken; the one null block of the pool is not counted.
     """
 
@@ -44,8 +45,6 @@ class VLLM(Policy):
 
     name = "vllm"
     dtypes = ("bf16", "fp16", "fp32", "fp8")
-    # model_executor/models/registry.py: encoder-decoders other than Whisper are gone.
-    unserved = ("t5", "mt5", "umt5", "mllama_text_model", "bamba", "minimax", "minimax_text_01")
     # Bytes of one number, and of the scales that each head's key and value bring along.
     _STORED = {
         "bfloat16": (2, 0), "float16": (2, 0), "fp8": (1, 0), "fp8_e4m3": (1, 0), "fp8_e5m2": (1, 0),

@@ -6,7 +6,6 @@ from .. import configs
 from ..budget import Budget
 from ..hardware import GPUS
 from ..units import dtype as as_dtype, fmt, fmt_seconds, unknown
-from ..weights import parameters
 from .base import Choice, Figure, Table, Whole, constant, dtypes
 from .groups import groups, read_groups
 
@@ -15,22 +14,11 @@ PRECISIONS = ("fp32", "bf16", "fp8", "q8_0", "q4_0")
 
 
 def shipped(names=None) -> dict:
-    """name -> (layout, parameters in all, parameters active in a token) of the shipped models.
-
-    Without names, those that keep nothing of a second sequence (an encoder's output, an image):
-    this figure has no control for its length.
-    """
-    layouts = {name: configs.layout(name) for name in (configs.models() if names is None else names)}
-    crossed = [name for name, layout in layouts.items() if any(x.cross_elements for x in layout.layers)]
-    if names is not None and crossed:
-        raise ValueError(
-            f"models: {', '.join(crossed)} keep a second sequence too; ask kvlib.Budget(source_len=…)"
-        )
+    """name -> (layout, parameters in all, parameters that a decode step reads) of the shipped models."""
     offered = {}
-    for name in layouts:
-        if name not in crossed:
-            counted = parameters(configs.config(name))
-            offered[name] = (layouts[name], counted.total, counted.active)
+    for name in configs.models() if names is None else names:
+        counted = configs.parameters(name)
+        offered[name] = (configs.layout(name), counted.total, counted.read)
     return offered
 
 
@@ -38,9 +26,11 @@ class BudgetWidget(Figure):
     """What a model needs on a GPU, whether it fits, and the floor of a decode step.
 
     BudgetWidget(model="llama-3.1-8b", gpu="H100", context=8192, batch=4). `models` are the names
-    offered (None: every shipped one), or a dict name -> (layout, parameters, active parameters).
-    overhead_mib is kept for activations over all GPUs; utilization, in percent, is the share of
-    the memory that the engine may take. `budget` is the kvlib.Budget of the setting.
+    offered (None: every shipped one), or a dict name -> (layout, parameters, those that a decode step
+    reads). source_len is the tokens of the source sequence that cross attention keeps; a model without
+    it shows no control for them. overhead_mib is kept for activations over all GPUs; utilization, in
+    percent, is the share of the memory that the engine may take. `budget` is the kvlib.Budget of the
+    setting.
     Raises ValueError for a number out of bounds or an unknown name.
     """
 
@@ -54,6 +44,7 @@ class BudgetWidget(Figure):
     dtype = Choice("bf16", PRECISIONS)
     context = Whole(8192, most=2**24)
     batch = Whole(8, most=4096)
+    source_len = Whole(1500, least=0, most=2**24)
     utilization = Whole(90, most=100)
     overhead_mib = Whole(1024, least=0, most=2**20)
 
@@ -71,9 +62,11 @@ class BudgetWidget(Figure):
         self.set_trait("limits", {**self.limits, "model": list(self._offered)})
 
     @staticmethod
-    def _facts(layout, total, active):
+    def _facts(layout, total, weights_read):
         kept, read = groups(layout), read_groups(layout)
-        facts = {"kept": kept, "total": total, "active": active, "made_for": layout.max_context}
+        facts = {"kept": kept, "total": total, "weights_read": weights_read, "made_for": layout.max_context}
+        if layout.needs_source_len:
+            facts["cross"] = True
         return facts if read == kept else facts | {"read": read}
 
     @validate("model")
@@ -85,7 +78,7 @@ class BudgetWidget(Figure):
     @property
     def budget(self) -> Budget:
         """The kvlib.Budget of the present setting."""
-        layout, total, active = self._offered[self.model]
+        layout, total, weights_read = self._offered[self.model]
         weights = as_dtype(self.weights)
         return Budget(
             layout,
@@ -95,7 +88,8 @@ class BudgetWidget(Figure):
             utilization=self.utilization / 100,
             overhead_bytes=self.overhead_mib * 2**20,
             dtype=self.dtype,
-            weights_read_bytes=weights.nbytes(active),
+            weights_read_bytes=weights.nbytes(weights_read),
+            source_len=self.source_len if layout.needs_source_len else None,
         )
 
     def table(self) -> Table:
@@ -105,6 +99,7 @@ class BudgetWidget(Figure):
         free = budget.usable - budget.weights_bytes - budget.overhead_bytes - cache
         sequences, longest = budget.max_sequences(self.context), budget.max_context(self.batch)
         setting = f"{self.model} ({self.weights}) on {self.gpus} × {self.gpu}, {self.batch} sequences of "
+        source = "" if budget.source_len is None else f", each with a source of {budget.source_len:,}"
         rows = [
             ["weights", fmt(budget.weights_bytes)],
             [f"cache ({self.dtype})", fmt(cache)],
@@ -119,4 +114,4 @@ class BudgetWidget(Figure):
             ["decode step, at the least", fmt_seconds(budget.decode_floor(self.context, self.batch))],
             ["tokens a second, at the most", f"{budget.tokens_per_second(self.context, self.batch):,.0f}"],
         ]
-        return Table(f"{setting}{self.context:,} tokens", ["what", "value"], rows)
+        return Table(f"{setting}{self.context:,} tokens{source}", ["what", "value"], rows)

@@ -13,6 +13,10 @@ function render({ model, el }) {
   number(f, "gpus", { label: "GPUs", stops: powers(0, 6) });
   number(f, "context", { label: "Context", unit: "tokens", stops: powers(9, 24) });
   number(f, "batch", { label: "Concurrency", unit: "sequences", stops: powers(0, 12) });
+  // Only for a model that attends to a source sequence too: an encoder's output, a picture.
+  const source = h("div", { style: "display: contents" });
+  f.controls.append(source);
+  number(f, "source_len", { label: "Source", unit: "tokens", stops: [0, ...powers(6, 16)], at: source });
   number(f, "overhead_mib", { label: "Overhead", unit: "MiB", stops: [0, ...powers(8, 16)] });
   number(f, "utilization", { label: "Usable share", unit: "%" });
 
@@ -23,20 +27,21 @@ function render({ model, el }) {
   const facts = h("dl", { class: "kv-facts" });
   f.body.append(verdict, why, bar, legend, facts);
   f.controls.before(f.body); // the verdict stays in sight while the setting changes
-  share(f, "budget", ["model", "gpu", "gpus", "weights", "dtype", "context", "batch", "overhead_mib", "utilization"]);
+  share(f, "budget", ["model", "gpu", "gpus", "weights", "dtype", "context", "batch", "source_len", "overhead_mib", "utilization"]);
 
   const plural = (n, one) => `${group(n)} ${one}${BigInt(n) === 1n ? "" : "s"}`;
 
   f.draw(() => {
-    const { kept, read = kept, total, active, made_for } = f.get("models")[f.get("model")];
+    const { kept, read = kept, total, weights_read, made_for, cross } = f.get("models")[f.get("model")];
+    source.style.display = cross ? "contents" : "none";
     const [memory, bandwidth] = f.get("gpu_facts")[f.get("gpu")];
     const [gpus, context, batch] = ["gpus", "context", "batch"].map(f.get);
     const kind = f.get("dtypes")[f.get("weights")];
     const all = BigInt(memory) * BigInt(gpus);
     const usable = (BigInt(f.get("utilization")) * all) / 100n;
     const weights = nbytes(total, kind), overhead = BigInt(f.get("overhead_mib")) * UNITS.MiB;
-    const b = budget({ kept, read, dtype: f.get("dtypes")[f.get("dtype")], context, batch, usable, weights,
-      weights_read: nbytes(active, kind), overhead, bandwidth: BigInt(bandwidth) * BigInt(gpus) });
+    const b = budget({ kept, read, dtype: f.get("dtypes")[f.get("dtype")], context, batch, source: cross ? f.get("source_len") : 0,
+      usable, weights, weights_read: nbytes(weights_read, kind), overhead, bandwidth: BigInt(bandwidth) * BigInt(gpus) });
 
     const needed = weights + b.cache + overhead;
     const free = needed < usable ? usable - needed : 0n;
@@ -44,7 +49,7 @@ function render({ model, el }) {
     el.classList.toggle("kv-over", b.short > 0n);
     why.textContent = `${fmt(needed)} needed, ${fmt(usable)} usable: ${f.get("utilization")} % of ${gpus} × ${fmt(memory)}.`
       + (made_for !== null && context > made_for ? ` ${f.get("model")} was made for ${plural(made_for, "token")} of context: beyond that the figures hold, the model may not.` : "")
-      + (active < total ? " Of its mixture of experts, a decode step reads at least one token's." : "");
+      + (weights_read < total ? ` A decode step reads ${fmt(nbytes(weights_read, kind))} of the weights: tables are looked up row by row, and of experts those that one token chooses are the least.` : "");
 
     // The bar is as long as the memory, or as what is needed where that is more.
     const whole = needed > all ? needed : all;
