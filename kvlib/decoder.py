@@ -10,9 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from .attention import ContiguousView, attention, kernels
-from .cache import torch_dtype
 from .layouts import CacheLayout
-from .units import whole_number
 
 FEW = 8  # rows for which one pass of a kernel beats PyTorch's several
 
@@ -152,30 +150,3 @@ def rotary_tables(max_context, head_dim, theta, like):
 def rotate(x, cos, sin):
     """x [B, T, heads, D] turned by its position: halves (a, b) to (a cos − b sin, b cos + a sin)."""
     return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin)
-
-
-def random_decoder(layout, hidden, ffn, vocab, *, dtype="fp32", device="cpu", seed=0, **rest) -> Decoder:
-    """A decoder of this shape with random weights: the right speed, no sense.
-
-    hidden, ffn, vocab: widths. Raises ValueError for a count below 1 or a layout without n_heads.
-    """
-    hidden, ffn, vocab = (
-        whole_number("hidden", hidden),
-        whole_number("ffn", ffn),
-        whole_number("vocab", vocab),
-    )
-    H, kv = whole_number("n_heads", layout.n_heads), layout.layers[0]
-    generator = torch.Generator(device).manual_seed(seed)
-
-    def weight(rows, columns):
-        w = torch.empty(rows, columns, dtype=torch_dtype(dtype), device=device)
-        return w.normal_(std=rows**-0.5, generator=generator)
-
-    one = torch.ones(hidden, dtype=torch_dtype(dtype), device=device)
-    D, H_kv = kv.head_dim, kv.n_kv_heads
-    layers = [
-        Layer(one, weight(hidden, (H + 2 * H_kv) * D), weight(H * D, hidden), one,
-              weight(hidden, 2 * ffn), weight(ffn, hidden))
-        for _ in layout.layers
-    ]  # fmt: skip
-    return Decoder(layout, layers, weight(hidden, vocab), one, head=weight(hidden, vocab), **rest)

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from kvlib.cache import make_cache
-from kvlib.decoder import Decoder, Layer, random_decoder
+from kvlib.decoder import Decoder, Layer
 from kvlib.layouts import CacheLayout
+from kvlib.measure.random_model import random_decoder
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 

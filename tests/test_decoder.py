@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from kvlib.cache import make_cache
-from kvlib.decoder import random_decoder, rotary_tables, rotate
+from kvlib.decoder import rotary_tables, rotate
 from kvlib.layouts import CacheLayout, LayerKV
+from kvlib.measure.random_model import random_decoder
 
 LAYOUT = CacheLayout.uniform(2, 2, 8, n_heads=6, max_context=64)
 GEMMA = CacheLayout((LayerKV("sliding", 2, 8, window=5), LayerKV("full", 2, 8)), n_heads=6, max_context=64)

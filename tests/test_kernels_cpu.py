@@ -9,10 +9,11 @@ from kvlib.fixed import stepper
 from kvlib.attention import attention
 from kvlib.cache import ContiguousCache, PagedCache, make_cache
 from kvlib.cache.quantized import pack
-from kvlib.decoder import random_decoder, rotary_tables, rotate
+from kvlib.decoder import rotary_tables, rotate
 from kvlib.kernels import cpu as kernel
 from kvlib.kernels.memory import Packed, Paged, Plain
 from kvlib.layouts import CacheLayout
+from kvlib.measure.random_model import random_decoder
 
 from . import reference
 

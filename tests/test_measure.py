@@ -12,10 +12,10 @@ import torch
 
 from kvlib import cli
 from kvlib.cache import make_cache
-from kvlib.decoder import random_decoder
 from kvlib.layouts import CacheLayout
 from kvlib.measure import attention_speed as measured_attention, command, decode, record, timing
 from kvlib.measure.progress import Progress, table
+from kvlib.measure.random_model import random_decoder
 
 ROOT = Path(__file__).parents[1]
 LAYOUT = CacheLayout.uniform(2, 2, 32, n_heads=4, max_context=128)

@@ -9,9 +9,10 @@ import torch
 
 from kvlib.attention import ContiguousView, attention
 from kvlib.cache import CacheFull, make_cache
-from kvlib.decoder import random_decoder, rotate
+from kvlib.decoder import rotate
 from kvlib.layouts import CacheLayout, LayerKV
 from kvlib.measure import lowrank, quality
+from kvlib.measure.random_model import random_decoder
 from kvlib.units import dtype as as_dtype
 
 MEASUREMENTS = Path(__file__).parents[1] / "book" / "measurements"

@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 
 from ..cache import make_cache
-from ..decoder import random_decoder
 from ..layouts import CacheLayout
 from ..units import KiB, unknown, whole_number
+from .random_model import random_decoder
 from .timing import copy_bandwidth, median, once, spread, wait
 
 # What the command line calls a cache: its kind and its options.
