@@ -60,7 +60,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Run:
-    """A stream of requests served from `memory` slots under one allocation, a Frame a step."""
+    """A stream of requests served from `memory` slots under one allocation, a Frame per step."""
 
     allocation: str
     memory: int
@@ -97,7 +97,7 @@ class Run:
 def simulate(
     requests, memory, allocation="paged", *, block_size=16, share_prefix=False, max_tokens=None
 ) -> Run:
-    """Serve `requests` from `memory` token slots under an allocation; a Run with one Frame a step.
+    """Serve `requests` from `memory` token slots under an allocation; a Run with one Frame per step.
 
     In one step every running request gains one token, then requests that wait are admitted, first
     come first served, while there is room; an admitted one stores its prompt and its first new token.
@@ -130,7 +130,7 @@ def simulate(
 
 
 def _frames(stream, memory: Memory):
-    """One Frame a step, until every request of the stream, sorted by arrival, is done."""
+    """One Frame per step, until every request of the stream, sorted by arrival, is done."""
     by_id = {r.id: r for r in stream}
     to_arrive, queue, step = list(reversed(stream)), [], 0
     made = dict.fromkeys(by_id, 0)  # new tokens of each request

@@ -1,4 +1,4 @@
-"""The exercises' questions, a file a chapter: what is right and which mistakes are known.
+"""The exercises' questions, a file per chapter: what is right and which mistakes are known.
 
 Nothing is typed that kvlib can compute: a misconception is the formula with one thing wrong,
 and its number follows.

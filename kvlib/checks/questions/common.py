@@ -10,7 +10,7 @@ NO_BATCH = "You forget the batch: every sequence keeps keys and values of its ow
 ONE_LAYER = "You count one layer: every layer keeps a cache of its own."
 ONE_TOKEN = "You count one token: every token of the context is kept."
 NUMBERS = "You count numbers, not bytes: what does one number take?"
-FOUR_BYTES = "You take 4 bytes a number, as fp32 does; this cache is kept in 2."
+FOUR_BYTES = "You take 4 bytes per number, as fp32 does; this cache is kept in 2."
 BITS = "You count bits: a byte has 8 of them."
 QUERY_HEADS = "You count the query heads: only the KV heads keep anything."
 
