@@ -78,7 +78,7 @@ class Run:
         wait             mean steps between arrival and the first token
         preempted        times a request was thrown out, to be computed again
         """
-        first = {}
+        first: dict[int, int] = {}  # id -> the step of its first token
         for frame in self.frames:
             for held in frame.running:
                 first.setdefault(held.request, frame.step)
@@ -121,6 +121,7 @@ def simulate(
     max_tokens = longest if max_tokens is None else whole_number("max_tokens", max_tokens, longest)
     if allocation not in ALLOCATIONS:
         raise unknown("allocation", allocation, ALLOCATIONS)
+    slots: Memory
     if allocation == "paged":
         slots = Paged(stream, memory, block_size, share_prefix)
     else:
@@ -132,9 +133,10 @@ def simulate(
 def _frames(stream, memory: Memory):
     """One Frame per step, until every request of the stream, sorted by arrival, is done."""
     by_id = {r.id: r for r in stream}
-    to_arrive, queue, step = list(reversed(stream)), [], 0
+    to_arrive, step = list(reversed(stream)), 0
+    queue: list[int] = []  # ids, who waits first comes first
     made = dict.fromkeys(by_id, 0)  # new tokens of each request
-    running = []  # ids, in the order of admission
+    running: list[int] = []  # ids, in the order of admission
     while to_arrive or queue or running:
         while to_arrive and to_arrive[-1].arrival <= step:
             queue.append(to_arrive.pop().id)

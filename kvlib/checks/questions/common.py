@@ -1,6 +1,7 @@
 """What the chapters' questions share: the register, and the formula with one thing wrong."""
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...layouts import kv_bytes
@@ -20,7 +21,7 @@ class Question:
     """A question and its points; `build` makes the object that marks answers."""
 
     points: int
-    build: object
+    build: Callable
 
 
 QUESTIONS: dict[str, Question] = {}
