@@ -218,6 +218,16 @@ def test_fit_counts_cross_attention(capsys, model, card, context, source, cache,
     assert f"for a source of {source:,} tokens" in text
 
 
+def test_fit_reads_only_what_a_step_must(capsys):
+    args = ["fit", "mixtral-8x7b", "--gpu", "H100:2", "--context", "8Ki", "--batch"]
+    numbers = kvlib.parameters("mixtral-8x7b")
+    one, text = printed(capsys, [*args, 1])
+    assert one["weights_read_bytes"] == 2 * (numbers.active - numbers.embedding) and "of experts" not in text
+    assert f"reads {both(one['weights_read_bytes'])} of weights" in text
+    four, text = printed(capsys, [*args, 4])
+    assert four["weights_read_bytes"] == one["weights_read_bytes"] and "others read more" in text
+
+
 def test_fit_says_what_card_it_counts(capsys):
     found, text = printed(capsys, ["fit", "llama-3.1-8b", "--gpu", "RTX4090", "--context", "8Ki"])
     assert found["context"] == 8192 and found["gpu_memory_bytes"] == round(23.64 * 2**30)

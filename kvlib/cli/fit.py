@@ -75,6 +75,7 @@ def run(args) -> int:
         "gpu_memory_bytes": gpu.memory,
         "gpu_memory_source": gpu.memory_source,
         "parameters": numbers.total,
+        "active_parameters": numbers.active,
         "usable_bytes": budget.usable,
         "weights_bytes": budget.weights_bytes,
         "overhead_bytes": budget.overhead_bytes,
@@ -173,9 +174,12 @@ def _print_fit(args, budget, found):
     beyond = f" (the model was made for {made_for:,})" if made_for else ""
     longest = "no end" if longest is None else f"{longest:,} tokens"
     print(f"longest context of {plural(batch, 'sequence')}: {longest}{beyond}")
-    reads = f"{both(found['weights_read_bytes'])} of weights and {both(found['cache_read_bytes'])} of cache"
     floor = fmt_seconds(found["decode_floor_seconds"])
-    print(f"decode floor: {floor} a step, at most {found['tokens_per_second']:,.1f} tokens/s (reads {reads})")
+    print(f"decode floor: {floor} a step, at most {found['tokens_per_second']:,.1f} tokens/s")
+    weights, cache = both(found["weights_read_bytes"]), both(found["cache_read_bytes"])
+    print(f"  reads {weights} of weights and {cache} of cache")
+    if batch > 1 and found["active_parameters"] < found["parameters"]:
+        print("  (of experts those of one token: sequences that choose others read more)")
     if found["vllm"]:
         print(f"\n{found['vllm']}")
         if weights_in.bits < 16:
