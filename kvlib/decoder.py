@@ -11,6 +11,7 @@ import torch.nn.functional as F
 
 from .attention import ContiguousView, attention, kernels
 from .layouts import CacheLayout
+from .units import whole_number
 
 FEW = 8  # rows for which one pass of a kernel beats PyTorch's several
 
@@ -39,8 +40,8 @@ class Decoder:
         self.layout, self.layers, self.embedding, self.norm = layout, layers, embedding, norm
         self.head = embedding if head is None else head
         self.eps = eps
-        self.n_heads, kv = layout.n_heads, layout.layers[0]
-        self.n_kv_heads, self.head_dim = kv.n_kv_heads, kv.head_dim
+        self.n_heads = whole_number("n_heads", layout.n_heads)
+        self.n_kv_heads, self.head_dim = layout.n_kv_heads, layout.head_dim
         self.max_context = layout.max_context or 8192
         self.kernels = kernels(self.device, self.dtype)
         self.cos, self.sin = rotary_tables(self.max_context, self.head_dim, rope_theta, embedding)

@@ -74,7 +74,7 @@ class LanguageModel:
             cache.pad = pad
 
         generator = torch.Generator().manual_seed(seed)
-        new = [[] for _ in range(B)]
+        new: list[list[int]] = [[] for _ in range(B)]
         pieces = [_Pieces(self.tokenizer) for _ in range(B)]
         done, seconds, fed = [False] * B, [], tokens
         if cache is not None:

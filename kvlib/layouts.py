@@ -221,19 +221,15 @@ class CacheLayout:
         engine allocates them is the engine's to say: `engines.engine("vllm").bytes(layout, context)`.
 
         source_len  tokens of the other sequence (an encoder's output, a picture) that cross attention
-                    keeps, for each of the batch; 0 where there is none. A layout with cross attention
-                    needs it, any other refuses it.
+                    keeps, 0 for none. A layout with cross attention needs it, any other refuses it.
 
         Warns (ContextWarning) beyond max_context. Raises ValueError for an argument out of bounds.
         """
-        return self._breakdown(context, batch, dtype, source_len).total
+        return self.breakdown(context, batch, dtype, source_len).total
 
     def breakdown(self, context, batch=1, dtype="bf16", source_len=None) -> Breakdown:
         """`bytes`, of the same arguments, as its three parts: tokens, state and cross."""
-        return self._breakdown(context, batch, dtype, source_len)
-
-    def _breakdown(self, context, batch, dtype, source_len):
-        context, batch, dtype, source_len = self.checked(context, batch, dtype, source_len, stacklevel=4)
+        context, batch, dtype, source_len = self.checked(context, batch, dtype, source_len)
         tokens = state = cross = 0
         for layer, n_layers in self.kinds.items():
             tokens += n_layers * layer.tokens(context) * layer.bytes_per_token(dtype)
@@ -248,61 +244,47 @@ class CacheLayout:
     def bytes_read(self, context, batch=1, dtype="bf16", source_len=None) -> int:
         """Bytes of cache that one decode step reads: tokens, state and cross attention.
 
-        A shared layer keeps nothing but reads the layer it shares with, so this can be
-        more than `bytes`, whose arguments it takes.
+        A shared layer keeps nothing but reads the layer it shares with, so this can be more than `bytes`.
         """
-        return self.as_read()._breakdown(context, batch, dtype, source_len).total
+        return self.as_read().breakdown(context, batch, dtype, source_len).total
 
     def as_read(self) -> "CacheLayout":
         """The same layers as a decode step reads them: a shared layer reads the one it shares with."""
-        layers = (
-            layer
-            if layer.shares_with is None
-            else replace(
-                self.layers[layer.shares_with],
-                state=layer.state,
-                cross_elements=layer.cross_elements,
-            )
-            for layer in self.layers
-        )
-        return replace(self, layers=tuple(layers))
 
-    def checked(self, context, batch, dtype, source_len, stacklevel=3) -> tuple[int, int, DType, int]:
-        """The arguments of `bytes`, checked: (context, batch, dtype, source_len, 0 for None).
+        def read(layer):
+            if layer.shares_with is None:
+                return layer
+            shared = self.layers[layer.shares_with]
+            return replace(shared, state=layer.state, cross_elements=layer.cross_elements)
 
-        Raises ValueError as `bytes` does, and warns beyond max_context.
-        """
-        context, batch, dtype = (
-            whole_number("context", context),
-            whole_number("batch", batch),
-            as_dtype(dtype),
-        )
+        return replace(self, layers=tuple(map(read, self.layers)))
+
+    def checked(self, context, batch, dtype, source_len) -> tuple[int, int, DType, int]:
+        """(context, batch, dtype, source_len), checked as `bytes` does; source_len is 0 for None."""
+        context, batch = whole_number("context", context), whole_number("batch", batch)
         source_len = self.checked_source_len(source_len)
         if self.max_context is not None and context > self.max_context:
-            message = (
-                f"context {context:,} is beyond the {self.max_context:,} tokens {self.name} was made for"
-            )
-            warnings.warn(message, ContextWarning, stacklevel)
-        return context, batch, dtype, source_len
+            made_for = f"the {self.max_context:,} tokens {self.name} was made for"
+            # From the caller of `bytes`, which asks `breakdown`.
+            warnings.warn(f"context {context:,} is beyond {made_for}", ContextWarning, stacklevel=4)
+        return context, batch, as_dtype(dtype), source_len
 
     def checked_source_len(self, source_len) -> int:
-        """The tokens of a source sequence to count; a ValueError where the layout and None disagree."""
+        """The tokens of a source sequence to count, 0 for None where there is no cross attention."""
         if self.needs_source_len and source_len is None:
             raise ValueError(
                 f"source_len is needed: {self.name} also keeps the keys and values of another sequence (an "
                 "encoder's output, a picture); give its length in tokens, or 0 where there is none"
             )
-        if source_len is None:
-            return 0
-        if not self.needs_source_len:
+        if not self.needs_source_len and source_len is not None:
             raise ValueError(
                 f"source_len must be left out, not {source_len!r}: {self.name} has no cross attention, "
                 "so it keeps nothing of another sequence"
             )
-        return whole_number("source_len", source_len, least=0)
+        return 0 if source_len is None else whole_number("source_len", source_len, least=0)
 
     def _agreed(self, name):
-        values = sorted({getattr(layer, name) for layer in self.layers if layer.elements})
+        values = sorted({getattr(layer, name) for layer in self.kinds if layer.elements})
         if len(values) != 1:
             has = f"layers with {' and '.join(map(str, values))}" if values else "no layer that keeps tokens"
             raise ValueError(f"{name} is no single number: {self.name} has {has}; see layers")

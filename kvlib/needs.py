@@ -12,7 +12,7 @@ def require(package: str, what: str, install: str = ""):
     try:
         return import_module(package)
     except ModuleNotFoundError as error:
-        if error.name != package:
-            raise
+        if error.name != package.partition(".")[0]:
+            raise  # the package is there, and lacks something itself
         needs = f"{what} needs {package}, which is not installed: {install or f'pip install {package}'}"
         raise ModuleNotFoundError(needs, name=package) from None

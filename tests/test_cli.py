@@ -216,6 +216,14 @@ def test_models(capsys):
     ("args", "said"),
     [
         (["siz"], "unknown command 'siz'; did you mean size?"),
+        (["fit", LLAMA, "--contxt", "4"], "unknown option of kvlib fit: '--contxt'; did you mean --context"),
+        (
+            ["size", LLAMA, "--sourcelen=4"],
+            "unknown option of kvlib size: '--sourcelen'; did you mean --source",
+        ),
+        (["models", "--jsn"], "unknown option of kvlib models: '--jsn'"),
+        (["size", "whisper-tiny", "--context", "9"], "--source-len: source_len is needed"),
+        (["fit", LLAMA, "--context", "9", "--gpu", "H100", "--source-len", "0"], "must be left out, not 0"),
         (["size", "lama-3.1-8b", "--context", "1"], "did you mean llama-3.1-8b"),
         (["size", LLAMA, "--context", "0"], "context must be a whole number of at least 1, not 0"),
         (["size", LLAMA, "--context", "-5"], "context must be a whole number"),
@@ -263,6 +271,7 @@ def test_models(capsys):
         (["fit", LLAMA, "--context", "1", "--gpu", "H100", "--utilization", "most"], "--utilization"),
         (["fit", LLAMA, "--context", "1", "--gpu", "H100", "--overhead", "-1"], "--overhead"),
         (["fit", LLAMA, "--context", "1", "--gpu", "H100", "--overhead", "inf"], "--overhead"),
+        (["fit", LLAMA, "--context", "1", "--gpu", "H100", "--overhead", "2gib"], "bytes such as 24GiB"),
         (["fit", LLAMA, "--context", "1", "--gpu", "H100", "--weights-dtype", "int5"], "did you mean int"),
         (["fit", LLAMA, "--context", "1", "--gpu", "H100", "--dtype", "bf17"], "did you mean bf16"),
         (["fit", "jamba-v0.1", "--context", "1", "--gpu", "H100", "--engine", "vllm"], "recurrent state"),
@@ -325,10 +334,23 @@ def test_no_torch(args):
     code = (
         "import sys\nfrom kvlib.cli import main\n"
         f"try: main({args!r})\nexcept SystemExit: pass\n"
-        "print('torch' in sys.modules, 'transformers' in sys.modules, file=sys.stderr)"
+        "print(*({'torch', 'transformers', 'numpy'} & {*sys.modules}), 'end', file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stderr.splitlines()[-1:] == ["False False"], done.stderr
+    assert done.stderr.splitlines()[-1:] == ["end"], done.stderr
+
+
+def test_measure_without_torch_says_what_to_install():
+    # None in sys.modules is how Python says that a module cannot be imported.
+    code = "import sys\nsys.modules['torch'] = None\nfrom kvlib.cli import main\nsys.exit(main(['measure']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "kvlib: kvlib measure needs torch, which is not installed: pip install torch\n"
+
+
+def test_version(capsys):
+    status, out, _ = answer(capsys, "--version")
+    assert (status, out) == (0, f"kvlib {kvlib.__version__}\n")
 
 
 def test_the_installed_command():

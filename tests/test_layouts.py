@@ -195,6 +195,13 @@ def test_layers_refused(given, named):
         LayerKV(**given)
 
 
+def test_the_module_is_not_shadowed():
+    import kvlib
+    import kvlib.layouts as L
+
+    assert L.CacheLayout is CacheLayout is kvlib.CacheLayout and callable(kvlib.layout)
+
+
 def test_import_and_count_without_torch():
     code = (
         "import sys, kvlib, kvlib.engines, kvlib.budget, kvlib.hardware;"

@@ -201,7 +201,6 @@ def test_layouts_and_budgets(js):
         expected.append(
             [
                 layout.bytes(context, batch, dtype, source_len),
-                layout.bytes_per_token(dtype),
                 layout.bytes_read(context, batch, dtype, source_len),
                 budget.room,
                 budget.short_by(context, batch),
@@ -215,7 +214,7 @@ def test_layouts_and_budgets(js):
         """(p, i) => {
             const b = budget(p);
             return JSON.stringify([
-                layoutBytes(p.kept, p.context, p.batch, p.dtype, p.source), bytesPerToken(p.kept, p.dtype),
+                layoutBytes(p.kept, p.context, p.batch, p.dtype, p.source),
                 layoutBytes(p.read, p.context, p.batch, p.dtype, p.source),
                 b.room, b.short, b.floor, b.rate, ...(i % 10 ? [] : [b.sequences, b.longest]),
             ], (key, value) => (typeof value === "bigint" ? String(value) : value));

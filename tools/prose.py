@@ -75,7 +75,7 @@ def texts():
         for cell in json.loads(path.read_text())["cells"]:
             if cell["cell_type"] == "markdown":
                 yield f"{path.parent.name}/{path.name} cell {cell['id']!r}", "".join(cell["source"])
-    for path in [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))]:
+    for path in [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "book").glob("*.md"))]:
         yield path.name, path.read_text()
 
 

@@ -58,8 +58,8 @@ class Cache:
     """
 
     kind = "abstract"
-    length = 0  # tokens that have passed in each sequence (padding included), held or not
-    pad = None
+    pad: torch.Tensor | None = None
+    _length = 0
     # Whether a kernel may store a new token itself, in the slots that the view names.
     in_place = False
 
@@ -78,7 +78,7 @@ class Cache:
                     f"layout: layer {i} is {kv.kind!r}; real caches hold full and sliding attention"
                 )
         self.new = 0  # of these, the ones that the last `append` added
-        self._step = {}  # what layers of one kind share in a step
+        self._step: dict = {}  # what layers of one kind share in a step
         self.layers = [self.storage(kv) for kv in layout.layers]
 
     def storage(self, kv):
@@ -100,7 +100,7 @@ class Cache:
             raise ValueError(
                 "sinks need prompts of one length: padding would be kept for good in their place"
             )
-        self.length, self.new, self._step = self.length + T, T, {}
+        self._length, self.new, self._step = self.length + T, T, {}
 
     def write(self, layer: int, k, v) -> None:
         """Store the new tokens' keys and values [B, H_kv, T, D] of one layer."""
@@ -134,6 +134,11 @@ class Cache:
     def positions(self):
         """[T]: the new tokens' positions."""
         return torch.arange(self.length - self.new, self.length, device=self.device)
+
+    @property
+    def length(self) -> int:
+        """Tokens that have passed in each sequence (padding included), held or not."""
+        return self._length
 
     @property
     def nbytes(self) -> int:

@@ -82,7 +82,8 @@ class Codes:
 
     def rounded(self, x):
         """x [B, H_kv, T, D] as it will be read once it is written."""
-        return dequantize(*self._quantize(x), self.dtype).view(x.shape)
+        codes, scale, zero = self._quantize(x)
+        return dequantize(codes, scale, zero, self.dtype).view(x.shape)
 
     def nbytes(self, end) -> int:
         """Bytes of the first `end` slots: codes, scales and zeros."""

@@ -47,7 +47,8 @@ class ContiguousCache(Cache):
 
     kind = "contiguous"
     in_place = True
-    _passing = None, None  # a layer, and what its new tokens see of tokens that they overwrite
+    # A layer, and what its new tokens see of tokens that they overwrite.
+    _passing: tuple[int | None, ContiguousView | None] = None, None
 
     def storage(self, kv):
         return Rows(kv, kv.window or self.capacity, kv.window, **self._like())
@@ -60,11 +61,11 @@ class ContiguousCache(Cache):
             return
         # The first of the new tokens still see what the last of them overwrite.
         past = self._view(store, self.length - self.new).gather()
-        seen = [torch.cat(pair, dim=2) for pair in zip(past, store.rounded(k, v), strict=True)]
+        k_seen, v_seen = (torch.cat(pair, dim=2) for pair in zip(past, store.rounded(k, v), strict=True))
         pad = self.pad
         if pad is not None:
-            pad = (pad - (self.length - seen[0].shape[2])).clamp(min=0)
-        self._passing = layer, ContiguousView.of(*seen, store.window, store.sinks, pad)
+            pad = (pad - (self.length - k_seen.shape[2])).clamp(min=0)
+        self._passing = layer, ContiguousView.of(k_seen, v_seen, store.window, store.sinks, pad)
         positions = self.positions()
         stay = (positions < store.sinks) | (positions >= self.length - store.window)
         slots = self.slots(store.window, store.sinks)

@@ -172,7 +172,8 @@ class PagedCache(Cache):
 
     def _fills(self) -> dict[int, int]:
         """Tokens in each block in use; a shared block counts once."""
-        size, fills = self.pool.block_size, {}
+        size = self.pool.block_size
+        fills: dict[int, int] = {}
         for table in self.tables:
             for i, block in enumerate(table.blocks):
                 fills[block] = max(fills.get(block, 0), min(size, table.length - i * size))

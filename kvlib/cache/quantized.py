@@ -15,13 +15,13 @@ class QuantizedView(View):
     """Codes of keys and values, in the slots that a `ContiguousView` would name.
 
     residual  keys and values [B, H_kv, group, D] of the newest tokens, in full precision until
-              their group is whole; None where every token is packed at once
+              their group is whole; () where every token is packed at once
     """
 
     k: Codes
     v: Codes
     length: int
-    residual: tuple[torch.Tensor, torch.Tensor] | None = None
+    residual: tuple[torch.Tensor, ...] = ()
     pad: torch.Tensor | None = None
 
     @property
@@ -33,11 +33,11 @@ class QuantizedView(View):
     def packed(self) -> int:
         """Tokens kept as codes, of those that have not left a ring."""
         held = min(self.length, self.k.codes.shape[2])
-        return held if self.residual is None else self.length // self.k.group * self.k.group
+        return held if not self.residual else self.length // self.k.group * self.k.group
 
     def gather(self):
         k, v = self.k.read(self.packed), self.v.read(self.packed)
-        if self.residual is not None:
+        if self.residual:
             n = self.length - self.packed
             return tuple(
                 torch.cat([x, r[:, :, :n]], dim=2) for x, r in zip((k, v), self.residual, strict=True)
@@ -61,11 +61,12 @@ class QuantizedRows:
     sinks = 0
 
     def __init__(self, kv, slots, *, bits, group, by_channel, batch, dtype, device):
-        self.window, self.group, self.residual = kv.window, group, None
+        self.window, self.group = kv.window, group
         slots = -(-slots // group) * group if by_channel else slots
         shape, like = (batch, kv.n_kv_heads, slots, kv.head_dim), dict(dtype=dtype, device=device)
         self.k = Codes(*shape, bits=bits, group=group, by_channel=by_channel, **like)
         self.v = Codes(*shape, bits=bits, group=group, by_channel=False, **like)
+        self.residual: tuple[torch.Tensor, ...] = ()
         if by_channel:
             self.residual = tuple(torch.zeros(batch, kv.n_kv_heads, group, kv.head_dim, **like) for _ in "kv")
 
@@ -99,17 +100,15 @@ class QuantizedRows:
 
     def held_bytes(self, length) -> int:
         packed = self.view(length, first=None, last=None, new=0).packed
-        rest = 0 if self.residual is None else length - packed
+        rest = length - packed if self.residual else 0
         return (
-            self.k.nbytes(packed)
-            + self.v.nbytes(packed)
-            + sum(r[:, :, :rest].nbytes for r in self.residual or ())
+            self.k.nbytes(packed) + self.v.nbytes(packed) + sum(r[:, :, :rest].nbytes for r in self.residual)
         )
 
     @property
     def reserved_bytes(self) -> int:
         slots = self.k.codes.shape[2]
-        return self.k.nbytes(slots) + self.v.nbytes(slots) + sum(r.nbytes for r in self.residual or ())
+        return self.k.nbytes(slots) + self.v.nbytes(slots) + sum(r.nbytes for r in self.residual)
 
 
 class QuantizedCache(ContiguousCache):

@@ -13,8 +13,8 @@ from .options import (
     add_cache_arguments,
     both,
     cache_figures,
+    engine_of,
     plural,
-    policy,
     print_json,
     print_parts,
     sequences,
@@ -55,7 +55,7 @@ def run(args) -> int:
     gpus = whole_number("COUNT in --gpu NAME:COUNT", _number(gpus) if colon else 1)
     gpu = gpu_of(name)
     batch = 1 if args.batch is None else args.batch
-    engine_, remark = _counted_as(args, layout, gpu, gpus)
+    kept_by, remark = _counted_as(args, layout, gpu, gpus)
     budget = Budget(
         layout,
         weights_bytes=weights_in.nbytes(numbers.total),
@@ -65,11 +65,11 @@ def run(args) -> int:
         utilization=args.utilization,
         overhead_bytes=args.overhead,
         dtype=args.dtype,
-        engine=engine_,
+        engine=kept_by,
         source_len=args.source_len,
     )
     found = {
-        **cache_figures(engine_, layout, args.context, batch, args.dtype, args.source_len),
+        **cache_figures(kept_by, layout, args.context, batch, args.dtype, args.source_len),
         "gpu": gpu.name,
         "gpus": gpus,
         "gpu_memory_bytes": gpu.memory,
@@ -92,7 +92,7 @@ def run(args) -> int:
         "vllm": None,
         "remark": remark,
     }
-    if found["fits"] and engine_.name == VLLM.name:
+    if found["fits"] and kept_by.name == VLLM.name:
         found["vllm"] = _serve_line(args, gpus, found["max_sequences"] if args.batch is None else batch)
     if args.json:
         print_json(**found)
@@ -115,8 +115,8 @@ def _counted_as(args, layout, gpu, gpus):
         batched = 8192 if gpu.memory >= 70 * GiB and not gpu.name.startswith("A100") else 2048
     name = (args.engine or VLLM.name).lower()
     if name != VLLM.name:
-        return policy(args, name), None
-    vllm = policy(args, name, tp=gpus, max_num_batched_tokens=batched)
+        return engine_of(args, name), None
+    vllm = engine_of(args, name, tp=gpus, max_num_batched_tokens=batched)
     try:
         vllm.rows(layout, 1, 1, as_dtype(args.dtype), args.source_len)
     except ValueError as error:

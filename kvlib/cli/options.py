@@ -41,23 +41,23 @@ def source_len(args, layout):
     return args.source_len
 
 
-def policy(args, name, **more):
+def engine_of(args, name, **more):
     """The engine called `name`, with `more` and the options that were given."""
     given = {option: getattr(args, option, None) for option in ("tp", "block_size", "kv_cache_dtype")}
     return engine(name, **more, **{option: value for option, value in given.items() if value is not None})
 
 
-def cache_figures(engine, layout, context, batch, dtype, source_len) -> dict:
-    """The figures of a cache as `engine` keeps it, by the names that --json gives them."""
-    parts = engine.breakdown(layout, context, batch, dtype, source_len)
+def cache_figures(kept_by, layout, context, batch, dtype, source_len) -> dict:
+    """The figures of a cache as the engine `kept_by` keeps it, by the names that --json gives them."""
+    parts = kept_by.breakdown(layout, context, batch, dtype, source_len)
     return {
         "model": layout.name,
         "context": context,
         "batch": batch,
         "source_len": source_len,
-        "engine": engine.name,
-        "dtype": engine.stored_as(dtype),
-        "per_token": engine.bytes_per_token(layout, dtype),
+        "engine": kept_by.name,
+        "dtype": kept_by.stored_as(dtype),
+        "per_token": kept_by.bytes_per_token(layout, dtype),
         "bytes": parts.total,
         "tokens_bytes": parts.tokens,
         "state_bytes": parts.state,

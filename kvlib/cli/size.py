@@ -9,8 +9,8 @@ from .options import (
     both,
     cache_figures,
     count,
+    engine_of,
     plural,
-    policy,
     print_json,
     print_parts,
     sequences,
@@ -25,7 +25,11 @@ def add_arguments(parser):
 
 def run(args) -> int:
     """What `kvlib size` prints; returns the exit status."""
-    layout, engine, dtype = layout_of(args.model), policy(args, args.engine or "ideal"), as_dtype(args.dtype)
+    layout, engine, dtype = (
+        layout_of(args.model),
+        engine_of(args, args.engine or "ideal"),
+        as_dtype(args.dtype),
+    )
     batch = 1 if args.batch is None else args.batch
     given = (layout, args.context, batch, dtype, source_len(args, layout))
     found, rows = cache_figures(engine, *given), engine.rows(*given)

@@ -1,7 +1,7 @@
-"""How engines allocate: one policy per engine, all over the same layout.
+"""How engines allocate: one class per engine, all over the same layout.
 
 `layout.bytes(context)` counts what must be kept. An engine keeps a little less, or reserves
-rather more; each class says why, and which source it was read from. Every policy answers
+rather more; each class says why, and which source it was read from. Every engine answers
 `rows(layout, context, batch, dtype, source_len)`, what each kind of layer takes; `bytes` is their sum
 and `breakdown` that sum as tokens, state and cross attention.
 
@@ -13,14 +13,14 @@ and `breakdown` that sum as tokens, state and cross attention.
 import dataclasses
 
 from ..units import unknown
+from .base import Engine, Ideal, Row
 from .llama_cpp import LlamaCpp
-from .policy import Engine, Ideal, Row
 from .transformers import Transformers
 from .vllm import VLLM
 
 __all__ = ["ENGINES", "VLLM", "Engine", "Ideal", "LlamaCpp", "Row", "Transformers", "engine"]
 
-ENGINES = {policy.name: policy for policy in (Ideal, Transformers, VLLM, LlamaCpp)}
+ENGINES = {cls.name: cls for cls in (Ideal, Transformers, VLLM, LlamaCpp)}
 
 
 def engine(name, **options) -> Engine:
@@ -29,14 +29,14 @@ def engine(name, **options) -> Engine:
     Raises ValueError for an unknown engine or option.
     """
     if not isinstance(name, str):
-        if not callable(getattr(name, "bytes", None)):
+        if not isinstance(name, Engine):
             raise unknown("engine", name, ENGINES)
         return dataclasses.replace(name, **options) if options else name
     if name.lower() not in ENGINES:
         raise unknown("engine", name, ENGINES)
-    policy = ENGINES[name.lower()]
-    known = [field.name for field in dataclasses.fields(policy)]
+    cls = ENGINES[name.lower()]
+    known = [field.name for field in dataclasses.fields(cls)]
     for option in options:
         if option not in known:
-            raise unknown(f"option of engine {policy.name}:", option, known or ["none"])
-    return policy(**options)
+            raise unknown(f"option of engine {cls.name}:", option, known or ["none"])
+    return cls(**options)

@@ -1,15 +1,15 @@
-"""llama.cpp's cache as a policy: cells allocated at the start, rows packed."""
+"""llama.cpp's cache: cells allocated at the start, rows packed."""
 
 import dataclasses
 from dataclasses import dataclass
 
 from ..configs import architecture
 from ..units import whole_number
-from .policy import Policy, flag
+from .base import Engine, flag
 
 
 @dataclass(frozen=True)
-class LlamaCpp(Policy):
+class LlamaCpp(Engine):
     """What llama.cpp allocates at the start for `batch` sequences of `context` tokens.
 
     Every sequence gets its cells, in 256s; with unified, all share one pool. A windowed layer gets

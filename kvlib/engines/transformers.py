@@ -1,14 +1,14 @@
-"""The cache of Hugging Face transformers as a policy."""
+"""The cache of Hugging Face transformers."""
 
 import dataclasses
 from dataclasses import dataclass
 
 from ..configs import architecture
-from .policy import Policy
+from .base import Engine
 
 
 @dataclass(frozen=True)
-class Transformers(Policy):
+class Transformers(Engine):
     """What a `DynamicCache` holds after a forward pass.
 
     A windowed or chunked layer keeps the last W − 1 tokens: the next token brings itself, so

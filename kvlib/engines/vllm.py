@@ -1,14 +1,14 @@
-"""vLLM's paged cache as a policy: blocks, groups of layers, tensor parallelism."""
+"""vLLM's paged cache: blocks, groups of layers, tensor parallelism."""
 
 import dataclasses
 from dataclasses import dataclass
 
 from ..units import unknown, whole_number
-from .policy import Policy, Row, counted, flag
+from .base import Engine, Row, counted, flag
 
 
 @dataclass(frozen=True)
-class VLLM(Policy):
+class VLLM(Engine):
     """What vLLM lets one sequence claim when `context` is its max-model-len, over all `tp` GPUs.
 
     Blocks of block_size tokens. A windowed layer frees what left its window only after a step, so
@@ -68,7 +68,7 @@ class VLLM(Policy):
     def token_rows(self, layout, context, batch, dtype):
         layers = counted(layout)
         needs = {layer: self._need(layer, layout) for layer in layers}
-        pages = {layer: self.block_size * self._token_bytes(layer, dtype) for layer in layers}
+        pages = {layer: self.block_size * self.token_bytes(layer, layout, dtype) for layer in layers}
         if len(set(needs.values())) > 1:
             largest = max(pages.values())
             if not any(layer.kind == "latent" and largest % pages[layer] for layer in layers):
@@ -107,9 +107,8 @@ class VLLM(Policy):
 
     def _row(self, layer, n_layers, blocks, page, batch, block_size=None):
         block_size = block_size or self.block_size
-        total = batch * self.tp * n_layers * blocks * page
-        token_bytes = self.tp * page // block_size
-        return Row(layer, n_layers, blocks * block_size, token_bytes, total)
+        nbytes = batch * n_layers * blocks * page
+        return Row(layer, n_layers, blocks * block_size, page // block_size, nbytes)
 
     def _need(self, layer, layout):
         """What decides the blocks a layer asks for: all tokens, or a kind of window."""
@@ -136,7 +135,13 @@ class VLLM(Policy):
         return -(-context // block_size)
 
     def token_bytes(self, layer, layout, dtype):
-        return self.tp * self._token_bytes(layer, dtype)
+        if self.kv_cache_dtype == "fp8_ds_mla":
+            if layer.kind != "latent" or layer.k_elements != 576:
+                raise ValueError("kv_cache_dtype fp8_ds_mla is for latent layers of 512 + 64 numbers a token")
+            return self.tp * 656
+        width, scales = self._STORED.get(self.kv_cache_dtype, (dtype.bytes, 0))
+        values = layer.elements // layer.n_kv_heads
+        return self.tp * self._heads(layer) * (int(values * width) + scales)
 
     def state_bytes(self, layer, dtype):
         # The cache's dtype is the model's where it is one that a model can have.
@@ -149,16 +154,6 @@ class VLLM(Policy):
     def source_token_bytes(self, layer, layout, dtype):
         return self.token_bytes(layer, layout, dtype)  # can_serve holds that the two are alike
 
-    def _token_bytes(self, layer, dtype):
-        """Bytes of one token in one layer on one GPU."""
-        if self.kv_cache_dtype == "fp8_ds_mla":
-            if layer.kind != "latent" or layer.k_elements != 576:
-                raise ValueError("kv_cache_dtype fp8_ds_mla is for latent layers of 512 + 64 numbers a token")
-            return 656
-        width, scales = self._STORED.get(self.kv_cache_dtype, (dtype.bytes, 0))
-        values = layer.elements // layer.n_kv_heads
-        return self._heads(layer) * (int(values * width) + scales)
-
     def _heads(self, layer):
         """KV heads on one GPU; a latent counts as one head, whole everywhere."""
         return max(1, layer.n_kv_heads // self.tp)
@@ -170,9 +165,7 @@ class VLLM(Policy):
     def can_serve(self, layout):
         super().can_serve(layout)
         kept = [layer for layer in layout.layers if layer.elements]
-        if layout.needs_source_len and {layer.cross_elements - layer.elements for layer in layout.layers} != {
-            0
-        }:
+        if layout.needs_source_len and any(layer.cross_elements != layer.elements for layer in layout.layers):
             raise ValueError(
                 "engine vllm is counted only for cross attention beside attention of the same size in every "
                 "layer, as Whisper has it"

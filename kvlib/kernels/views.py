@@ -14,6 +14,7 @@ from ..cache.quantized import QuantizedView
 from . import cpu
 from .memory import Packed, Paged, Plain
 
+_NONE = torch.zeros(0, 0, 0, 0)  # no residual
 _arrays = WeakKeyDictionary()  # of each `Codes`: its codes, scales and zeros as NumPy's
 
 
@@ -67,7 +68,7 @@ def _memory(view):
     if isinstance(view, QuantizedView):
         if view.k.dtype != torch.float32:
             return None
-        residual = view.residual or (view.k.none, view.v.none)
+        residual = view.residual or (_NONE, _NONE)
         return Packed(
             *_codes(view.k), *_codes(view.v), *(x.numpy() for x in residual),
             view.packed, view.k.bits, view.k.group, view.k.by_channel,

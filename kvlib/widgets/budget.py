@@ -48,7 +48,7 @@ class BudgetWidget(Figure):
     utilization = Whole(90, most=100)
     overhead_mib = Whole(1024, least=0, most=2**20)
 
-    dtypes = constant(dtypes({*WEIGHTS, *PRECISIONS}))
+    dtypes = constant(dtypes(dict.fromkeys((*WEIGHTS, *PRECISIONS))))
     gpu_facts = Dict(read_only=True).tag(sync=True)
     models = Dict(read_only=True).tag(sync=True)
 

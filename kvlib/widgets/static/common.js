@@ -38,7 +38,8 @@ const REST = 400;
 // Everything a figure shows stands in `el`: title, controls, body, the table, what a screen reader hears.
 // Returns the figure: its parts, and
 //   get(key), set(key, value)   the state, shared with Python where there is a kernel
-//   set(key, value, REST)       the page draws now, a kernel hears of it after the rest or at send()
+//   set(key, value, REST)       the page draws now, a kernel hears of it after the rest or at send();
+//                               after wait(), at send() alone
 //   draw(fn)      call fn now, when the state changes and when the width does (f.width is set)
 //   notice(text)  what went wrong with an input, until the next good one
 //   say(text)     what a screen reader hears, after the rest
@@ -69,6 +70,7 @@ function figure(el, model, { lead }) {
     unsent = null;
     model.save_changes();
   };
+  f.wait = () => clearTimeout(unsent);
   f.set = (key, value, rest = 0) => {
     if (model.get(key) === value) return;
     model.set(key, value);
@@ -137,6 +139,7 @@ function number(f, key, { label, unit = "", stops, step = 1, at = f.controls }) 
     oninput: () => {
       const n = field.valueAsNumber;
       if (Number.isInteger(n) && n >= least && n <= most) { f.notice(""); f.set(key, n, REST); }
+      else f.wait(); // what was typed before is no number that the reader means
     },
     onchange: () => { hold(); show(); f.send(); },
   });

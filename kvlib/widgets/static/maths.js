@@ -95,11 +95,6 @@ function breakdown(groups, context, batch, dtype, source = 0) {
 // CacheLayout.bytes, and of the groups as they are read CacheLayout.bytes_read
 const layoutBytes = (...args) => breakdown(...args).total;
 
-// CacheLayout.bytes_per_token
-function bytesPerToken(groups, dtype) {
-  return groups.reduce((sum, g) => sum + BigInt(g.layers) * tokenBytes(g, dtype), 0n);
-}
-
 // budget._largest: the largest n that fits, 0n if none, null if there is no end.
 function largest(fits) {
   let low = 1n, high = 2n ** 50n;

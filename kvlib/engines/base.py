@@ -1,8 +1,7 @@
-"""What the engines' policies share: the rows they answer with, and the ideal one among them."""
+"""What engines share: the rows that they answer with, and the ideal engine among them."""
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Protocol
 
 from ..configs import architecture
 from ..layouts import Breakdown, CacheLayout, LayerKV
@@ -29,35 +28,15 @@ class Row:
     part: str = "tokens"
 
 
-class Engine(Protocol):
-    """What a policy offers. A policy is a frozen dataclass whose fields are its options.
+class Engine:
+    """How an engine allocates a layout: a frozen dataclass whose fields are the engine's options.
 
-    The arguments are those of `CacheLayout.bytes` with the layout before them, the answers those of
-    its methods of the same names, as this engine keeps the cache. `stored_as` is the name of the
-    format it keeps keys and values in when asked for `dtype`.
+    `rows`, `breakdown`, `bytes`, `bytes_per_token` and `bytes_read` answer as `CacheLayout`'s methods of
+    these names do, with the layout as their first argument. A subclass says what its engine does otherwise:
+    the tokens that a layer has room for, their bytes, a state's bytes, or whole `token_rows`.
     """
 
     name: str
-
-    def rows(self, layout, context, batch=1, dtype="bf16", source_len=None) -> tuple[Row, ...]: ...
-
-    def breakdown(self, layout, context, batch=1, dtype="bf16", source_len=None) -> Breakdown: ...
-
-    def bytes(self, layout, context, batch=1, dtype="bf16", source_len=None) -> int: ...
-
-    def bytes_per_token(self, layout, dtype="bf16") -> int: ...
-
-    def bytes_read(self, layout, context, batch=1, dtype="bf16", source_len=None) -> int: ...
-
-    def stored_as(self, dtype="bf16") -> str: ...
-
-
-class Policy:
-    """What the policies share: dtypes they can store, and an engine whose layers go each on its own.
-
-    A policy says what differs: `tokens` and `token_bytes` of a layer, or whole `token_rows`.
-    """
-
     dtypes: tuple[str, ...] = ()  # names; none given means all
     source_note = ""  # of a cross row
 
@@ -101,7 +80,8 @@ class Policy:
         self.can_store(given[2])
         return given
 
-    def rows(self, layout, context, batch=1, dtype="bf16", source_len=None):
+    def rows(self, layout, context, batch=1, dtype="bf16", source_len=None) -> tuple[Row, ...]:
+        """What each kind of layer keeps; the rows' bytes add up to `bytes`."""
         context, batch, dtype, source_len = self.checked(layout, context, batch, dtype, source_len)
         rows = [*self.token_rows(layout, context, batch, dtype)]
         for layer, n_layers in layout.kinds.items():
@@ -124,23 +104,25 @@ class Policy:
             rows.append(Row(layer, n_layers, tokens, each, batch * n_layers * tokens * each))
         return rows
 
-    def breakdown(self, layout, context, batch=1, dtype="bf16", source_len=None):
+    def breakdown(self, layout, context, batch=1, dtype="bf16", source_len=None) -> Breakdown:
+        """The rows' bytes as tokens, state and cross attention."""
         parts = Counter()
         for row in self.rows(layout, context, batch, dtype, source_len):
             parts[row.part] += row.bytes
         return Breakdown(parts["tokens"], parts["state"], parts["cross"])
 
-    def bytes(self, layout, context, batch=1, dtype="bf16", source_len=None):
+    def bytes(self, layout, context, batch=1, dtype="bf16", source_len=None) -> int:
+        """Bytes that the engine takes for the batch, over all GPUs."""
         return self.breakdown(layout, context, batch, dtype, source_len).total
 
-    def bytes_per_token(self, layout, dtype="bf16"):
+    def bytes_per_token(self, layout, dtype="bf16") -> int:
         """Bytes that one more token adds while every window has room; where blocks are taken, on average."""
         dtype = as_dtype(dtype)
         self.can_serve(layout)
         self.can_store(dtype)
         return sum(row.bytes // row.tokens for row in self.token_rows(layout, 1, 1, dtype))
 
-    def bytes_read(self, layout, context, batch=1, dtype="bf16", source_len=None):
+    def bytes_read(self, layout, context, batch=1, dtype="bf16", source_len=None) -> int:
         """Bytes of cache that one decode step must read: what can be attended to, as the engine stores it."""
         context, batch, dtype, source_len = self.checked(layout, context, batch, dtype, source_len)
         total = 0
@@ -154,7 +136,8 @@ class Policy:
             total += n_layers * each
         return batch * total
 
-    def stored_as(self, dtype="bf16"):
+    def stored_as(self, dtype="bf16") -> str:
+        """The name of the format in which keys and values are kept when `dtype` is asked for."""
         return as_dtype(dtype).name
 
 
@@ -177,7 +160,7 @@ def flag(argument, value):
 
 
 @dataclass(frozen=True)
-class Ideal(Policy):
+class Ideal(Engine):
     """Every token that a later one can still attend to, and nothing more: what the layout counts."""
 
     name = "ideal"
