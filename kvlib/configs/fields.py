@@ -45,7 +45,8 @@ class Fields:
     nullable      a whole number, or None wherever the config says null
     flag, number, choice, names, indices  other kinds of value
     same          a field that may be given must agree with what other fields say
-    refuse        notes what is wrong with a field
+    refuse        notes what is wrong with a field by itself
+    disagree      notes that a field does not go with others
     check         raises UnsupportedConfig for all that was noted
 
     names: spellings beside those of the class, {spelling: standard name}; {standard name: None}
@@ -64,6 +65,7 @@ class Fields:
         self.model_type, self.nested = model_type, nested
         self.defaults = {self.standard(name): value for name, value in entry.get("fields", {}).items()}
         self.given, self.spelt, self.read, self.problems = {}, {}, set(), {}
+        self.stood_in = False  # a stand-in agrees with nothing: from then on no disagreement is told
         for name, value in config.items():
             if not isinstance(name, str):
                 self.problems[name] = f"{shown(name)}: a field's name must be a string"
@@ -96,11 +98,17 @@ class Fields:
         self.read.add(name)
         self.problems.setdefault(name, problem)
 
+    def disagree(self, name: str, need: str) -> None:
+        if not self.stood_in:
+            self.note(name, needs(self.spelling(name), self.get(name), need))
+
     def refuse(self, name: str, need: str) -> None:
         self.note(name, needs(self.spelling(name), self.get(name), need))
+        self.stood_in = True
 
     def missing(self, name: str, need: str) -> None:
         self.note(name, f"{self.spelling(name)} is missing: {need}")
+        self.stood_in = True
 
     def check(self) -> None:
         if self.problems:
@@ -167,13 +175,14 @@ class Fields:
         if value is None:
             return None
         if not isinstance(value, list | tuple) or len(value) != length:
-            if not DEPTHS & self.problems.keys():
+            if not isinstance(value, list | tuple) or not DEPTHS & self.problems.keys():
                 self.refuse(name, f"a list of {length} entries is needed, one a layer")
             return None
         for entry in value:
             if isinstance(entry, bool) or not isinstance(entry, str | int) or entry not in allowed:
                 known = f"known here: {', '.join(map(str, allowed))}"
                 self.note(name, needs(self.spelling(name), entry, known))
+                self.stood_in = True
                 return None
         return [allowed[entry] for entry in value]
 
@@ -201,7 +210,7 @@ class Fields:
     def same(self, name: str, value) -> None:
         """Refuse a field that is given, is not null, and is not `value`."""
         if self.given.get(name) is not None and self.given[name] != value:
-            self.refuse(name, f"the other fields of a {self.model_type} config make it {shown(value)}")
+            self.disagree(name, f"the other fields of a {self.model_type} config make it {shown(value)}")
         self.read.add(name)
 
     def ignore(self, *names: str) -> None:

@@ -37,19 +37,19 @@ def heads(f) -> tuple[int, int, int]:
         f.whole_number("hidden_size")
     head_dim = f.optional("head_dim") or hidden_over_heads(f, n_heads)
     if head_dim % 2:
-        f.refuse("head_dim", "an even number is needed: rotary positions turn pairs")
+        f.disagree("head_dim", "an even number is needed: rotary positions turn pairs")
     return n_heads, n_kv_heads, head_dim
 
 
 def divides(f, name: str, n_kv_heads: int, n_heads: int) -> None:
     if n_heads % n_kv_heads:
-        f.refuse(name, f"it must divide the {n_heads} query heads")
+        f.disagree(name, f"it must divide the {n_heads} query heads")
 
 
 def hidden_over_heads(f, n_heads: int, times: int = 1) -> int:
     hidden = times * f.size("hidden_size")
     if hidden % n_heads:
-        f.refuse("hidden_size", f"{n_heads} heads cannot share it evenly, and no head_dim is named")
+        f.disagree("hidden_size", f"{n_heads} heads cannot share it evenly, and no head_dim is named")
         return 2
     return hidden // n_heads
 
@@ -71,7 +71,7 @@ def layers_of(f, kinds: list, shape: tuple[int, int], window: int | None = None)
     windowed = next((kind for kind in kinds if kind != FULL), None)
     if windowed and window is None:
         name = "attention_chunk_size" if windowed == CHUNKED else "sliding_window"
-        f.refuse(name, f"layer_types has {windowed} layers, so a whole number of at least 1 is needed")
+        f.disagree(name, f"layer_types has {windowed} layers, so a whole number of at least 1 is needed")
         window = 1
     return [LayerKV(kind, *shape, window=None if kind == FULL else window) for kind in kinds]
 
@@ -158,5 +158,5 @@ def mixed(f, kinds: list, each: State, shape=heads) -> list[LayerKV]:
 def agreed(f, name: str, spelt: list | None, listed: list | None) -> list | None:
     """The layers' kinds as `name` and as layer_types say them: one may be absent, both must agree."""
     if spelt and listed and spelt != listed:
-        f.refuse(name, "disagrees with layer_types; keep the one that holds")
+        f.disagree(name, "disagrees with layer_types; keep the one that holds")
     return listed or spelt

@@ -62,7 +62,7 @@ class Mamba2:
         else:
             head_dim = max(1, inner // n_heads)
         if n_heads * head_dim != inner:
-            f.refuse(self.n_heads, f"these heads and their width must make up {inner} channels")
+            f.disagree(self.n_heads, f"these heads and their width must make up {inner} channels")
         return n_heads, head_dim
 
     def state(self, f) -> State:

@@ -142,7 +142,7 @@ def mixture(
         if found is None:
             return otherwise(f, i)
         if found.chosen > found.number:
-            f.refuse("num_experts_per_tok", f"there are only {found.number} experts")
+            f.disagree("num_experts_per_tok", f"there are only {found.number} experts")
         each = matrices(number, f, found.width, bias(f))
         router = found.number * hidden(f)
         return Block(router + matrices(number, f, found.shared), found.number, found.chosen, each)

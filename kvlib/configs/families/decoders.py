@@ -28,7 +28,7 @@ def falcon(f) -> list[LayerKV]:
         f.read.add("multi_query")
         n_kv_heads = f.optional("num_kv_heads") or n_heads
         if n_heads % n_kv_heads:
-            f.refuse("num_kv_heads", f"it must divide the {n_heads} query heads")
+            f.disagree("num_kv_heads", f"it must divide the {n_heads} query heads")
         if n_kv_heads == 1:
             f.refuse("num_kv_heads", "the new decoder needs more than one; use multi_query for one")
     elif f.flag("multi_query"):

@@ -38,7 +38,7 @@ def whisper(f) -> list[LayerKV]:
     """Whisper's decoder: decoder_layers counts, num_hidden_layers is the encoder's."""
     n_heads, width = f.size("decoder_attention_heads"), f.size("d_model")
     if width % n_heads:
-        f.refuse("d_model", f"{n_heads} heads cannot share it evenly")
+        f.disagree("d_model", f"{n_heads} heads cannot share it evenly")
     if not f.flag("is_encoder_decoder", True):
         f.refuse("is_encoder_decoder", "true is needed")
     f.ignore("num_hidden_layers", "encoder_layers", "encoder_attention_heads")

@@ -14,7 +14,7 @@ def sharing(f, layers: list[LayerKV], kinds: list) -> list[LayerKV]:
     """The last num_kv_shared_layers read the keys and values of the last earlier layer of their kind."""
     first = len(kinds) - f.whole_number("num_kv_shared_layers", least=0)
     if first < 1 or set(kinds[:first]) != set(kinds):
-        f.refuse("num_kv_shared_layers", "a layer of every kind must come before those that share")
+        f.disagree("num_kv_shared_layers", "a layer of every kind must come before those that share")
         return layers
     last = {kind: max(i for i in range(first) if kinds[i] == kind) for kind in kinds}
     return layers[:first] + [LayerKV("shared", shares_with=last[kind]) for kind in kinds[first:]]
@@ -94,7 +94,7 @@ def gemma4_feed_forward(f, i: int) -> Block:
         return Block(always)
     experts, chosen = f.whole_number("num_experts"), f.whole_number("top_k_experts")
     if chosen > experts:
-        f.refuse("top_k_experts", f"there are only {experts} experts")
+        f.disagree("top_k_experts", f"there are only {experts} experts")
     each = matrices(3, f, f.whole_number("moe_intermediate_size"))
     return Block(always + experts * hidden(f), experts, chosen, each)
 

@@ -75,7 +75,7 @@ def jamba(f) -> list[LayerKV]:
     """One layer in attn_layer_period attends; the others are Mamba 1."""
     period, offset = f.whole_number("attn_layer_period"), f.whole_number("attn_layer_offset", least=0)
     if offset >= period:
-        f.refuse("attn_layer_offset", f"it must be below attn_layer_period = {period}")
+        f.disagree("attn_layer_offset", f"it must be below attn_layer_period = {period}")
     return mixed(f, placed(f, lambda i: i % period == offset), JAMBA.state(f))
 
 
@@ -112,6 +112,7 @@ def nemotron_kinds(f) -> list:
     if pattern is None and listed is None:
         need = "name it or layers_block_type: the class's own four layers are no model"
         f.missing("hybrid_override_pattern", need)
+        f.read.add("num_hidden_layers")
         return []
     spelt = list(pattern) if isinstance(pattern, str) else pattern
     if "num_hidden_layers" in f:
@@ -168,7 +169,7 @@ def zamba2(f) -> list[LayerKV]:
     divides(f, "num_key_value_heads", n_kv_heads, n_heads)
     kinds = f.names("layer_types", {**WITH_STATE, "hybrid": FULL}, n_layers)
     if kinds is None:
-        f.missing("layer_types", "name each layer mamba or hybrid")
+        f.missing("layer_types", "name each layer mamba or hybrid, here or in layers_block_type")
         kinds = [FULL] * n_layers
     f.same("hybrid_layer_ids", [i for i, kind in enumerate(kinds) if kind == FULL])
     f.same("mamba_headdim", ZAMBA2.shape(f)[1])

@@ -40,10 +40,10 @@ def exaone4(f) -> list[LayerKV]:
     spelt = [FULL if pattern[i % len(pattern)] == "G" else SLIDING for i in range(n_layers)]
     listed = f.names("layer_types", only(FULL, SLIDING), n_layers)
     if listed and listed[:-1] != spelt[:-1]:
-        f.refuse("sliding_window_pattern", "disagrees with layer_types; keep the one that holds")
+        f.disagree("sliding_window_pattern", "disagrees with layer_types; keep the one that holds")
     elif listed is None and spelt[-1] == SLIDING:
         # TensorRT-LLM makes the last layer full whatever the pattern says; transformers does not say.
-        f.refuse("sliding_window_pattern", "it ends on a sliding layer: name layer_types, which decides")
+        f.disagree("sliding_window_pattern", "it ends on a sliding layer: name layer_types, which decides")
     return layers_of(f, listed or spelt, heads(f)[1:], f.nullable("sliding_window"))
 
 

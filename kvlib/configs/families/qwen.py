@@ -57,7 +57,7 @@ def delta_shape(f) -> tuple[int, int, int, int]:
     """Key heads, value heads, numbers in one key, numbers in one value."""
     n_keys, n_values = f.whole_number("linear_num_key_heads"), f.whole_number("linear_num_value_heads")
     if n_values % n_keys:
-        f.refuse("linear_num_key_heads", f"it must divide the {n_values} value heads")
+        f.disagree("linear_num_key_heads", f"it must divide the {n_values} value heads")
     return n_keys, n_values, f.whole_number("linear_key_head_dim"), f.whole_number("linear_value_head_dim")
 
 
