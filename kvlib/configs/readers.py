@@ -6,14 +6,13 @@ wrong and goes on; its answer counts only if nothing was noted.
 
 from ..layouts import LayerKV, StateTensor
 
-FULL, SLIDING, CHUNKED, RECURRENT = "full", "sliding", "chunked", "recurrent"
 LAYER_TYPES = {
-    "full_attention": FULL,
-    "attention": FULL,
-    "sliding_attention": SLIDING,
-    "chunked_attention": CHUNKED,
+    "full_attention": "full",
+    "attention": "full",
+    "sliding_attention": "sliding",
+    "chunked_attention": "chunked",
 }
-WITH_STATE = {"full_attention": FULL, "attention": FULL, "mamba": RECURRENT, "linear_attention": RECURRENT}
+WITH_STATE = {"full_attention": "full", "attention": "full", "mamba": "state", "linear_attention": "state"}
 State = tuple[StateTensor, ...]
 
 
@@ -66,21 +65,27 @@ def every_head(f) -> tuple[int, int, int]:
 # Full and windowed attention.
 
 
+def placed(f, kinds: list, window: int | None = None, other: str = "sliding") -> list[LayerKV]:
+    """Layers of `kinds`, unless layer_types says otherwise: full ones, and `other` ones with a window."""
+    listed = f.names("layer_types", only("full", other), len(kinds))
+    return layers_of(f, listed or kinds, heads(f)[1:], window)
+
+
 def layers_of(f, kinds: list, shape: tuple[int, int], window: int | None = None) -> list[LayerKV]:
     """One `LayerKV` a kind, with `window` on those that have one."""
-    windowed = next((kind for kind in kinds if kind != FULL), None)
+    windowed = next((kind for kind in kinds if kind != "full"), None)
     if windowed and window is None:
-        name = "attention_chunk_size" if windowed == CHUNKED else "sliding_window"
+        name = "attention_chunk_size" if windowed == "chunked" else "sliding_window"
         f.disagree(name, f"layer_types has {windowed} layers, so a whole number of at least 1 is needed")
         window = 1
-    return [LayerKV(kind, *shape, window=None if kind == FULL else window) for kind in kinds]
+    return [LayerKV(kind, *shape, window=None if kind == "full" else window) for kind in kinds]
 
 
 def full(f, shape=heads) -> list[LayerKV]:
     """Every layer keeps every token."""
     n_layers = depth(f)
-    f.names("layer_types", only(FULL), n_layers)
-    return layers_of(f, [FULL] * n_layers, shape(f)[1:])
+    f.names("layer_types", only("full"), n_layers)
+    return layers_of(f, ["full"] * n_layers, shape(f)[1:])
 
 
 def every_head_full(f) -> list[LayerKV]:
@@ -99,8 +104,7 @@ def windowed(f) -> list[LayerKV]:
     """sliding_window, where it is not null, holds on every layer; use_sliding_window: false beats it."""
     n_layers = depth(f)
     window = switched_window(f) if "use_sliding_window" in f.defaults else f.nullable("sliding_window")
-    kinds = f.names("layer_types", only(FULL, SLIDING), n_layers)
-    return layers_of(f, kinds or [SLIDING if window else FULL] * n_layers, heads(f)[1:], window)
+    return placed(f, ["sliding" if window else "full"] * n_layers, window)
 
 
 def periodic(period: int, name: str | None = None):
@@ -116,8 +120,8 @@ def periodic_kinds(f, period: int, name: str | None = None) -> list:
     n_layers = depth(f)
     named = name is not None and f.given.get(name) is not None
     every = f.whole_number(name) if named else period
-    kinds = [FULL if (i + 1) % every == 0 else SLIDING for i in range(n_layers)]
-    listed = f.names("layer_types", only(FULL, SLIDING), n_layers)
+    kinds = ["full" if (i + 1) % every == 0 else "sliding" for i in range(n_layers)]
+    listed = f.names("layer_types", only("full", "sliding"), n_layers)
     if named:
         agreed(f, name, kinds, listed)
     for other in ("_sliding_window_pattern", "layer_switch"):
@@ -137,7 +141,7 @@ def latent(f) -> list[LayerKV]:
     f.ignore("num_key_value_heads", "q_lora_rank", "qk_nope_head_dim", "v_head_dim", "head_dim")
     f.ignore("qk_head_dim", "hidden_size")
     n_layers = depth(f)
-    f.names("layer_types", only(FULL), n_layers)
+    f.names("layer_types", only("full"), n_layers)
     return [LayerKV("latent", 1, width, v_head_dim=0)] * n_layers
 
 
@@ -151,8 +155,8 @@ def state(channels: int, kernel: int, recurrent: int, named: str | None = None) 
 
 def mixed(f, kinds: list, each: State, shape=heads) -> list[LayerKV]:
     """Full attention where `kinds` says so, the state `each` elsewhere."""
-    recurrent, attends = LayerKV("state", state=each), LayerKV(FULL, *shape(f)[1:])
-    return [attends if kind == FULL else recurrent for kind in kinds]
+    recurrent, attends = LayerKV("state", state=each), LayerKV("full", *shape(f)[1:])
+    return [attends if kind == "full" else recurrent for kind in kinds]
 
 
 def agreed(f, name: str, spelt: list | None, listed: list | None) -> list | None:

@@ -39,19 +39,11 @@ class Experts(NamedTuple):
     shared: int = 0
 
 
-Flag = Callable[..., bool]
+Bias = bool | str  # whether there are biases, or the flag that says so
 
 
-def always(f) -> bool:
-    return True
-
-
-def never(f) -> bool:
-    return False
-
-
-def flagged(name: str) -> Flag:
-    return lambda f: f.flag(name)
+def has(f, bias: Bias) -> bool:
+    return f.flag(bias) if isinstance(bias, str) else bias
 
 
 def hidden(f) -> int:
@@ -65,22 +57,17 @@ def linear(rows: int, columns: int, bias: bool = False) -> int:
 # Attention.
 
 
-ATTENTION_BIAS = flagged("attention_bias")
-
-
-def attention_with(*, qkv: Flag = ATTENTION_BIAS, out: Flag = ATTENTION_BIAS, gate: int = 1):
+def attention_with(*, qkv: Bias = "attention_bias", out: Bias = "attention_bias", gate: int = 1):
     """Queries, keys, values and the output; `gate` is 2 where the queries bring a gate along."""
 
     def count(f, layer, kept: int) -> int:
         wide = f.whole_number("num_attention_heads") * layer.head_dim
-        return linear(hidden(f), wide * gate + kept, qkv(f)) + linear(wide, hidden(f), out(f))
+        return linear(hidden(f), wide * gate + kept, has(f, qkv)) + linear(wide, hidden(f), has(f, out))
 
     return count
 
 
 attention = attention_with()
-biased_attention = attention_with(qkv=always, out=always)
-qkv_biased_attention = attention_with(qkv=always, out=never)
 
 
 def latent_attention(f, layer, kept: int) -> int:
@@ -96,29 +83,27 @@ def latent_attention(f, layer, kept: int) -> int:
 # Feed-forward.
 
 
-def intermediate(f, i: int) -> int:
-    return f.whole_number("intermediate_size")
-
-
 def matrices(number: int, f, width: int, bias: bool = False) -> int:
     """Two matrices, or three with a gate, between hidden size and `width`."""
     return number * hidden(f) * width + ((number - 1) * width + hidden(f) if bias else 0)
 
 
-def dense(number: int = 3, width=intermediate, bias: Flag = never):
-    """A feed-forward block without experts; a config that has some is refused."""
+def dense(number: int = 3, width: str | Callable[..., int] = "intermediate_size", bias: Bias = False):
+    """A feed-forward block without experts, its width in a field or (Fields, layer's index) -> width.
+
+    A config that has experts is refused.
+    """
 
     def block(f, i: int) -> Block:
         if "num_experts" not in f.defaults and f.given.get("num_experts") not in (None, 0, 1):
             f.refuse("num_experts", f"a {f.model_type} model is not known to have experts")
-        return Block(matrices(number, f, width(f, i), bias(f)))
+        inner = f.whole_number(width) if isinstance(width, str) else width(f, i)
+        return Block(matrices(number, f, inner, has(f, bias)))
 
     return block
 
 
 gated = dense()
-ungated = dense(2)
-biased_ungated = dense(2, bias=always)
 
 
 def no_feed_forward(f, i: int) -> Block:
@@ -132,9 +117,7 @@ def experts(f, shared: int = 0) -> Experts:
     return Experts(number, chosen, f.whole_number(name), shared)
 
 
-def mixture(
-    choose: Callable[..., Experts | None] = lambda f, i: experts(f), otherwise=gated, number=3, bias=never
-):
+def mixture(choose: Callable[..., Experts | None] = lambda f, i: experts(f), otherwise=gated, bias=False):
     """`choose(f, i)` gives layer i's experts, or None for a layer that is as `otherwise` says."""
 
     def block(f, i: int) -> Block:
@@ -143,9 +126,9 @@ def mixture(
             return otherwise(f, i)
         if found.chosen > found.number:
             f.disagree("num_experts_per_tok", f"there are only {found.number} experts")
-        each = matrices(number, f, found.width, bias(f))
+        each = matrices(3, f, found.width, has(f, bias))
         router = found.number * hidden(f)
-        return Block(router + matrices(number, f, found.shared), found.number, found.chosen, each)
+        return Block(router + matrices(3, f, found.shared), found.number, found.chosen, each)
 
     return block
 

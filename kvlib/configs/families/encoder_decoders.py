@@ -1,8 +1,8 @@
 """Models whose decoder also keeps the keys and values of an encoder's output."""
 
 from ...layouts import LayerKV
+from .. import weights
 from ..record import Architecture, each
-from ..weights import Parameters, hidden
 
 
 def t5(f) -> list[LayerKV]:
@@ -16,8 +16,8 @@ def t5(f) -> list[LayerKV]:
     return [LayerKV("full", n_heads, head_dim, cross_elements=2 * n_heads * head_dim)] * n_layers
 
 
-def t5_weights(f) -> Parameters:
-    wide, inner, n_heads = hidden(f), f.whole_number("d_ff"), f.whole_number("num_attention_heads")
+def t5_weights(f) -> weights.Parameters:
+    wide, inner, n_heads = weights.hidden(f), f.whole_number("d_ff"), f.whole_number("num_attention_heads")
     heads = n_heads * f.whole_number("head_dim")
     gated = str(f.choice("feed_forward_proj", T5_PROJECTIONS)).startswith("gated")
     block = (3 if gated else 2) * wide * inner
@@ -28,7 +28,7 @@ def t5_weights(f) -> Parameters:
     biases = (encoder + decoder) if f.model_type == "umt5" else 2
     total += biases * f.whole_number("relative_attention_num_buckets") * n_heads + 2 * wide
     embedding = f.whole_number("vocab_size") * wide
-    return Parameters(total + embedding, total + embedding, embedding)
+    return weights.Parameters(total + embedding, total + embedding, embedding)
 
 
 T5_PROJECTIONS = ("relu", "gated-gelu", "gelu", "gelu_new", "silu", "gated-relu", "gated-silu")
@@ -49,7 +49,7 @@ def whisper(f) -> list[LayerKV]:
     return [LayerKV("full", n_heads, head_dim, cross_elements=2 * width)] * f.size("decoder_layers")
 
 
-def whisper_weights(f) -> Parameters:
+def whisper_weights(f) -> weights.Parameters:
     wide = f.whole_number("d_model")
     norm, attention = 2 * wide, 4 * wide * wide + 3 * wide
 
@@ -62,7 +62,7 @@ def whisper_weights(f) -> Parameters:
     total += 3 * f.whole_number("num_mel_bins") * wide + 3 * wide * wide + 2 * wide + 2 * norm
     total += (f.whole_number("max_source_positions") + f.whole_number("max_target_positions")) * wide
     embedding = f.whole_number("vocab_size") * wide
-    return Parameters(total + embedding, total + embedding, embedding)
+    return weights.Parameters(total + embedding, total + embedding, embedding)
 
 
 T5 = Architecture(t5, whole=t5_weights, encoder=True, unserved=("vllm",))

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ...layouts import LayerKV
+from .. import readers, weights
 from ..fields import MOST
-from ..readers import FULL, full, heads, layers_of, periodic, periodic_kinds
 from ..record import Architecture, Nested
-from ..weights import Block, attention, dense, hidden, matrices, silent, vit
 
 
 def sharing(f, layers: list[LayerKV], kinds: list) -> list[LayerKV]:
@@ -21,18 +20,18 @@ def sharing(f, layers: list[LayerKV], kinds: list) -> list[LayerKV]:
 
 
 def gemma3n(f) -> list[LayerKV]:
-    kinds = periodic_kinds(f, 5)
-    return sharing(f, layers_of(f, kinds, heads(f)[1:], f.nullable("sliding_window")), kinds)
+    kinds = readers.periodic_kinds(f, 5)
+    return sharing(f, readers.layers_of(f, kinds, readers.heads(f)[1:], f.nullable("sliding_window")), kinds)
 
 
 def gemma4(f) -> list[LayerKV]:
     """As Gemma 3n, the last layer always full; full layers have a shape of their own."""
-    kinds = periodic_kinds(f, 6)
+    kinds = readers.periodic_kinds(f, 6)
     if f.get("layer_types") is None:
-        kinds[-1] = FULL
-    elif kinds[-1] != FULL:
+        kinds[-1] = "full"
+    elif kinds[-1] != "full":
         f.refuse("layer_types", "Gemma 4's last layer is full attention")
-    layers = layers_of(f, kinds, heads(f)[1:], f.nullable("sliding_window"))
+    layers = readers.layers_of(f, kinds, readers.heads(f)[1:], f.nullable("sliding_window"))
     shapes = gemma4_shapes(f, kinds)
     layers = [replace(one, **shapes.get(i, {})) for i, one in enumerate(layers)]
     return sharing(f, layers, kinds)
@@ -44,7 +43,7 @@ def gemma4_shapes(f, kinds: list) -> dict:
     wide, own = f.nullable("global_head_dim") or 512, f.nullable("num_global_key_value_heads")
     if f.get("per_layer_config") is None:
         shape = {"head_dim": wide} | ({"n_kv_heads": own} if f.flag("attention_k_eq_v") and own else {})
-        return {i: shape for i, kind in enumerate(kinds) if kind == FULL}
+        return {i: shape for i, kind in enumerate(kinds) if kind == "full"}
     names, shapes = {"head_dim": "head_dim", "num_key_value_heads": "n_kv_heads"}, {}
     n_heads = f.whole_number("num_attention_heads")
     for key, layer in f.object("per_layer_config").items():
@@ -65,8 +64,8 @@ def gemma4_shapes(f, kinds: list) -> dict:
 
 def gemma4_attention(f, layer, kept: int) -> int:
     """Where attention_k_eq_v holds, a full layer's keys serve as its values."""
-    once = f.flag("attention_k_eq_v") and layer.kind == FULL
-    return attention(f, layer, kept // 2 if once else kept)
+    once = f.flag("attention_k_eq_v") and layer.kind == "full"
+    return weights.attention(f, layer, kept // 2 if once else kept)
 
 
 def gemma3n_width(f, i: int) -> int:
@@ -87,16 +86,16 @@ def gemma4_width(f, i: int) -> int:
     return 2 * inner if f.flag("use_double_wide_mlp") and i >= first else inner
 
 
-def gemma4_feed_forward(f, i: int) -> Block:
+def gemma4_feed_forward(f, i: int) -> weights.Block:
     """The dense block is always there; enable_moe_block puts experts beside it."""
-    always = matrices(3, f, gemma4_width(f, i))
+    always = weights.matrices(3, f, gemma4_width(f, i))
     if not f.flag("enable_moe_block"):
-        return Block(always)
+        return weights.Block(always)
     experts, chosen = f.whole_number("num_experts"), f.whole_number("top_k_experts")
     if chosen > experts:
         f.disagree("top_k_experts", f"there are only {experts} experts")
-    each = matrices(3, f, f.whole_number("moe_intermediate_size"))
-    return Block(always + experts * hidden(f), experts, chosen, each)
+    each = weights.matrices(3, f, f.whole_number("moe_intermediate_size"))
+    return weights.Block(always + experts * weights.hidden(f), experts, chosen, each)
 
 
 def per_layer_inputs(f, layers) -> int:
@@ -104,15 +103,15 @@ def per_layer_inputs(f, layers) -> int:
     wide = f.nullable("hidden_size_per_layer_input", least=0)
     if not wide:
         return 0
-    table = f.whole_number("vocab_size_per_layer_input") + hidden(f)
-    return len(layers) * (2 * hidden(f) * wide + table * wide)
+    table = f.whole_number("vocab_size_per_layer_input") + weights.hidden(f)
+    return len(layers) * (2 * weights.hidden(f) * wide + table * wide)
 
 
 def gemma3n_extras(f, layers) -> int:
     """Per-layer inputs, and the parallel streams (AltUp) with a low-rank block (LAuReL) each layer."""
     streams, rank = f.whole_number("altup_num_inputs"), f.whole_number("laurel_rank")
-    total = per_layer_inputs(f, layers) + 2 * (streams - 1) * hidden(f) ** 2
-    return total + len(layers) * hidden(f) * (2 * rank + streams)
+    total = per_layer_inputs(f, layers) + 2 * (streams - 1) * weights.hidden(f) ** 2
+    return total + len(layers) * weights.hidden(f) * (2 * rank + streams)
 
 
 def siglip(v, outer, hidden: int) -> int:
@@ -120,7 +119,7 @@ def siglip(v, outer, hidden: int) -> int:
     wide, patch = v.whole_number("hidden_size"), v.whole_number("patch_size")
     total = wide * (3 * patch * patch + 3 + (v.whole_number("image_size") // patch) ** 2)
     layers, inner = v.whole_number("num_hidden_layers"), v.whole_number("intermediate_size")
-    return total + vit(wide, layers, inner) + wide * (hidden + 1)
+    return total + weights.vit(wide, layers, inner) + wide * (hidden + 1)
 
 
 def gemma4_tower(v, outer, hidden: int) -> int:
@@ -131,12 +130,14 @@ def gemma4_tower(v, outer, hidden: int) -> int:
 
 
 RECORDS = {
-    "gemma": Architecture(full),
-    "gemma2": Architecture(periodic(2), norms=4, llama_cpp_windows=True),
-    "gemma3_text": Architecture(periodic(6, "sliding_window_pattern"), norms=4, llama_cpp_windows=True),
+    "gemma": Architecture(readers.full),
+    "gemma2": Architecture(readers.periodic(2), norms=4, llama_cpp_windows=True),
+    "gemma3_text": Architecture(
+        readers.periodic(6, "sliding_window_pattern"), norms=4, llama_cpp_windows=True
+    ),
     "gemma3n_text": Architecture(
         gemma3n,
-        feed_forward=dense(3, gemma3n_width),
+        feed_forward=weights.dense(3, gemma3n_width),
         norms=8,
         extras=gemma3n_extras,
         llama_cpp_windows=True,
@@ -151,13 +152,15 @@ RECORDS = {
     ),
 }
 NESTED = {
-    "gemma3": Nested("gemma3_text", tied_by_text=True, tower=siglip, vision=silent(768, 3072, 12, 224, 16)),
+    "gemma3": Nested(
+        "gemma3_text", tied_by_text=True, tower=siglip, vision=weights.silent(768, 3072, 12, 224, 16)
+    ),
     "gemma3n": Nested("gemma3n_text", tied_by_text=True, towers_left_out=True),
     "gemma4": Nested(
         "gemma4_text",
         tied_by_text=True,
         tower=gemma4_tower,
-        vision=silent(768, 3072, 16, None, 16, position_embedding_size=10240),
+        vision=weights.silent(768, 3072, 16, None, 16, position_embedding_size=10240),
     ),
     "paligemma": Nested("gemma", fixed=False),
 }

@@ -1,18 +1,17 @@
 """Language models that read pictures: Llama 3.2 Vision, and those whose language part is another family."""
 
 from ...layouts import LayerKV
-from ..readers import full, heads, hidden_over_heads
+from .. import readers, weights
 from ..record import Architecture, Nested
-from ..weights import silent, vit
 
 MLLAMA_DEFAULT = [3, 8, 13, 18, 23, 28, 33, 38]
 
 
 def mllama(f) -> list[LayerKV]:
     """Llama 3.2 Vision: cross_attention_layers keep the picture's keys and values, not the text's."""
-    n_heads, n_kv_heads, head_dim = heads(f)
-    f.same("head_dim", hidden_over_heads(f, n_heads))
-    layers = full(f)
+    n_heads, n_kv_heads, head_dim = readers.heads(f)
+    f.same("head_dim", readers.hidden_over_heads(f, n_heads))
+    layers = readers.full(f)
     if f.get("cross_attention_layers") is None:
         f.given["cross_attention_layers"] = MLLAMA_DEFAULT
         f.spelt.setdefault("cross_attention_layers", "cross_attention_layers")
@@ -37,7 +36,7 @@ def tokens(v) -> int:
 
 def layers_of(v, more: int = 0) -> int:
     wide, inner = v.whole_number("hidden_size"), v.whole_number("intermediate_size")
-    return vit(wide, v.whole_number("num_hidden_layers") + more, inner)
+    return weights.vit(wide, v.whole_number("num_hidden_layers") + more, inner)
 
 
 def llava(v, outer, hidden: int) -> int:
@@ -66,7 +65,7 @@ def mllama_tower(v, outer, hidden: int) -> int:
 SHUFFLE = {"pixel_shuffle_ratio": 0.5, "projector_input_dim": 4096, "projector_output_dim": 4096}
 RECORDS = {"mllama_text_model": Architecture(mllama, unserved=("llama.cpp", "vllm"))}
 NESTED = {
-    "llava": Nested("llama", fixed=False, tower=llava, vision=silent(1024, 4096, 24, 336, 14)),
+    "llava": Nested("llama", fixed=False, tower=llava, vision=weights.silent(1024, 4096, 24, 336, 14)),
     "llava_next": Nested("llama", fixed=False),
     "mistral3": Nested("mistral", fixed=False),
     "internvl": Nested("qwen2", fixed=False),
@@ -76,11 +75,13 @@ NESTED = {
     "mllama": Nested(
         "mllama_text_model",
         tower=mllama_tower,
-        vision=silent(1280, 5120, 32, 448, 14, num_global_layers=8, max_num_tiles=4, vision_output_dim=7680),
+        vision=weights.silent(
+            1280, 5120, 32, 448, 14, num_global_layers=8, max_num_tiles=4, vision_output_dim=7680
+        ),
     ),
     "llama4": Nested(
         "llama4_text",
         tower=llama4,
-        vision=silent(768, 5632, 34, 448, 14, vision_output_dim=7680, **SHUFFLE),
+        vision=weights.silent(768, 5632, 34, 448, 14, vision_output_dim=7680, **SHUFFLE),
     ),
 }
