@@ -39,7 +39,8 @@ class Fields:
     """The fields of one (text) config under their standard names.
 
     get           the value as it stands, or the class's default if the field is left out
-    whole_number  the same as a whole number
+    f[name]       the same as a whole number of at least 1
+    whole_number  the same with another least
     size          a whole number that a config of its own must name
     optional      a whole number, or None where the class has no number
     nullable      a whole number, or None wherever the config says null
@@ -118,6 +119,9 @@ class Fields:
         """A field that every published config of its own names; left out, its default is seldom meant."""
         if name not in self.given and (not self.nested or name not in self.defaults):
             self.missing(name, f"a {self.model_type} config must name it")
+        return self.whole_number(name)
+
+    def __getitem__(self, name: str) -> int:
         return self.whole_number(name)
 
     def whole_number(self, name: str, least: int = 1) -> int:

@@ -6,12 +6,8 @@ wrong and goes on; its answer counts only if nothing was noted.
 
 from ..layouts import LayerKV, StateTensor
 
-LAYER_TYPES = {
-    "full_attention": "full",
-    "attention": "full",
-    "sliding_attention": "sliding",
-    "chunked_attention": "chunked",
-}
+LAYER_TYPES = {"full_attention": "full", "attention": "full"}
+LAYER_TYPES |= {"sliding_attention": "sliding", "chunked_attention": "chunked"}
 WITH_STATE = {"full_attention": "full", "attention": "full", "mamba": "state", "linear_attention": "state"}
 State = tuple[StateTensor, ...]
 
@@ -24,16 +20,13 @@ def depth(f) -> int:
     return f.size("num_hidden_layers")
 
 
-# Heads.
-
-
 def heads(f) -> tuple[int, int, int]:
     """n_heads, n_kv_heads, head_dim: head_dim where it is named, hidden size over heads where not."""
     n_heads = f.size("num_attention_heads")
     n_kv_heads = f.optional("num_key_value_heads") or n_heads
     divides(f, "num_key_value_heads", n_kv_heads, n_heads)
     if "hidden_size" in f:
-        f.whole_number("hidden_size")
+        f["hidden_size"]
     head_dim = f.optional("head_dim") or hidden_over_heads(f, n_heads)
     if head_dim % 2:
         f.disagree("head_dim", "an even number is needed: rotary positions turn pairs")
@@ -60,9 +53,6 @@ def every_head(f) -> tuple[int, int, int]:
     f.same("num_key_value_heads", n_heads)
     f.same("head_dim", head_dim)
     return n_heads, n_heads, head_dim
-
-
-# Full and windowed attention.
 
 
 def placed(f, kinds: list, window: int | None = None, other: str = "sliding") -> list[LayerKV]:
@@ -119,7 +109,7 @@ def periodic(period: int, name: str | None = None):
 def periodic_kinds(f, period: int, name: str | None = None) -> list:
     n_layers = depth(f)
     named = name is not None and f.given.get(name) is not None
-    every = f.whole_number(name) if named else period
+    every = f[name] if named else period
     kinds = ["full" if (i + 1) % every == 0 else "sliding" for i in range(n_layers)]
     listed = f.names("layer_types", only("full", "sliding"), n_layers)
     if named:
@@ -136,16 +126,13 @@ def periodic_kinds(f, period: int, name: str | None = None) -> list:
 
 def latent(f) -> list[LayerKV]:
     """One vector a token, kv_lora_rank + qk_rope_head_dim wide, whatever the number of heads."""
-    width = f.whole_number("kv_lora_rank") + f.whole_number("qk_rope_head_dim")
+    width = f["kv_lora_rank"] + f["qk_rope_head_dim"]
     f.size("num_attention_heads")
     f.ignore("num_key_value_heads", "q_lora_rank", "qk_nope_head_dim", "v_head_dim", "head_dim")
     f.ignore("qk_head_dim", "hidden_size")
     n_layers = depth(f)
     f.names("layer_types", only("full"), n_layers)
     return [LayerKV("latent", 1, width, v_head_dim=0)] * n_layers
-
-
-# Attention and a state.
 
 
 def state(channels: int, kernel: int, recurrent: int, named: str | None = None) -> State:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+Bias = bool | str  # whether there are biases, or the flag that says so
+
 
 @dataclass(frozen=True)
 class Parameters:
@@ -39,30 +41,17 @@ class Experts(NamedTuple):
     shared: int = 0
 
 
-Bias = bool | str  # whether there are biases, or the flag that says so
-
-
 def has(f, bias: Bias) -> bool:
     return f.flag(bias) if isinstance(bias, str) else bias
-
-
-def hidden(f) -> int:
-    return f.whole_number("hidden_size")
-
-
-def linear(rows: int, columns: int, bias: bool = False) -> int:
-    return rows * columns + (columns if bias else 0)
-
-
-# Attention.
 
 
 def attention_with(*, qkv: Bias = "attention_bias", out: Bias = "attention_bias", gate: int = 1):
     """Queries, keys, values and the output; `gate` is 2 where the queries bring a gate along."""
 
     def count(f, layer, kept: int) -> int:
-        wide = f.whole_number("num_attention_heads") * layer.head_dim
-        return linear(hidden(f), wide * gate + kept, has(f, qkv)) + linear(wide, hidden(f), has(f, out))
+        hidden, queries = f["hidden_size"], f["num_attention_heads"] * layer.head_dim
+        biases = has(f, qkv) * (gate * queries + kept) + has(f, out) * hidden
+        return hidden * (gate * queries + kept) + queries * hidden + biases
 
     return count
 
@@ -72,33 +61,27 @@ attention = attention_with()
 
 def latent_attention(f, layer, kept: int) -> int:
     """Multi-head latent attention: keys and values through one narrow matrix, queries maybe too."""
-    n_heads, rank = f.whole_number("num_attention_heads"), f.whole_number("kv_lora_rank")
-    nope, rope = f.whole_number("qk_nope_head_dim"), f.whole_number("qk_rope_head_dim")
-    values, query, squeezed = f.whole_number("v_head_dim"), n_heads * (nope + rope), f.nullable("q_lora_rank")
-    total = hidden(f) * query if squeezed is None else squeezed * (hidden(f) + 1 + query)
-    total += hidden(f) * (rank + rope) + rank * (1 + n_heads * (nope + values))
-    return total + n_heads * values * hidden(f)
-
-
-# Feed-forward.
+    hidden, n_heads, rank = f["hidden_size"], f["num_attention_heads"], f["kv_lora_rank"]
+    nope, rope, values = f["qk_nope_head_dim"], f["qk_rope_head_dim"], f["v_head_dim"]
+    query, squeezed = n_heads * (nope + rope), f.nullable("q_lora_rank")
+    total = hidden * query if squeezed is None else squeezed * (hidden + 1 + query)
+    total += hidden * (rank + rope) + rank * (1 + n_heads * (nope + values))
+    return total + n_heads * values * hidden
 
 
 def matrices(number: int, f, width: int, bias: bool = False) -> int:
     """Two matrices, or three with a gate, between hidden size and `width`."""
-    return number * hidden(f) * width + ((number - 1) * width + hidden(f) if bias else 0)
+    hidden = f["hidden_size"]
+    return number * hidden * width + ((number - 1) * width + hidden if bias else 0)
 
 
 def dense(number: int = 3, width: str | Callable[..., int] = "intermediate_size", bias: Bias = False):
-    """A feed-forward block without experts, its width in a field or (Fields, layer's index) -> width.
-
-    A config that has experts is refused.
-    """
+    """A feed-forward block, its width in a field or (Fields, layer's index) -> width; experts are refused."""
 
     def block(f, i: int) -> Block:
         if "num_experts" not in f.defaults and f.given.get("num_experts") not in (None, 0, 1):
             f.refuse("num_experts", f"a {f.model_type} model is not known to have experts")
-        inner = f.whole_number(width) if isinstance(width, str) else width(f, i)
-        return Block(matrices(number, f, inner, has(f, bias)))
+        return Block(matrices(number, f, f[width] if isinstance(width, str) else width(f, i), has(f, bias)))
 
     return block
 
@@ -110,11 +93,15 @@ def no_feed_forward(f, i: int) -> Block:
     return Block()
 
 
-def experts(f, shared: int = 0) -> Experts:
-    """Experts under their usual names; they may be as wide as the dense block."""
-    name = "moe_intermediate_size" if f.get("moe_intermediate_size") else "intermediate_size"
-    number, chosen = f.whole_number("num_experts"), f.whole_number("num_experts_per_tok")
-    return Experts(number, chosen, f.whole_number(name), shared)
+def experts(f, shared: int = 0, n_shared: str | None = None) -> Experts:
+    """Experts under their usual names; they may be as wide as the dense block.
+
+    Those always used have a width of their own, or the field n_shared says how many of the same there are.
+    """
+    width = f["moe_intermediate_size" if f.get("moe_intermediate_size") else "intermediate_size"]
+    if n_shared:
+        shared = (f.nullable(n_shared, least=0) or 0) * width
+    return Experts(f["num_experts"], f["num_experts_per_tok"], width, shared)
 
 
 def mixture(choose: Callable[..., Experts | None] = lambda f, i: experts(f), otherwise=gated, bias=False):
@@ -126,14 +113,10 @@ def mixture(choose: Callable[..., Experts | None] = lambda f, i: experts(f), oth
             return otherwise(f, i)
         if found.chosen > found.number:
             f.disagree("num_experts_per_tok", f"there are only {found.number} experts")
-        each = matrices(3, f, found.width, has(f, bias))
-        router = found.number * hidden(f)
-        return Block(router + matrices(3, f, found.shared), found.number, found.chosen, each)
+        always = found.number * f["hidden_size"] + matrices(3, f, found.shared)
+        return Block(always, found.number, found.chosen, matrices(3, f, found.width, bias))
 
     return block
-
-
-# The sum.
 
 
 def mixer(record, f, layer, layers: list) -> int:
@@ -141,7 +124,7 @@ def mixer(record, f, layer, layers: list) -> int:
     total = record.recurrent(f) if layer.state else 0
     if layer.kind == "cross":
         own = next((one for one in layers if one.kind == "full"), None)
-        return total if own is None else record.attention(f, own, own.elements) + hidden(f)
+        return total if own is None else record.attention(f, own, own.elements) + f["hidden_size"]
     read = layer if layer.shares_with is None else layers[layer.shares_with]
     if read.n_kv_heads:
         total += record.attention(f, read, 0 if layer.kind == "shared" else read.elements)
@@ -152,11 +135,11 @@ def count(record, f, layers: list, tied: bool) -> Parameters:
     """The parameters of a language model whose layers are `layers`."""
     if record.whole:
         return record.whole(f)
-    embedding = f.whole_number("vocab_size") * record.embedding(f)
-    total, idle = embedding * (1 if tied else 2) + hidden(f), 0  # hidden: the last norm
+    hidden, embedding = f["hidden_size"], f["vocab_size"] * record.embedding(f)
+    total, idle = embedding * (1 if tied else 2) + hidden, 0  # + hidden: the last norm
     for i, layer in enumerate(layers):
         block = record.feed_forward(f, i)
-        total += mixer(record, f, layer, layers) + record.norms * hidden(f)
+        total += mixer(record, f, layer, layers) + record.norms * hidden
         total += block.always + block.experts * block.each
         idle += (block.experts - block.chosen) * block.each
     total += record.extras(f, layers) if record.extras else 0
@@ -165,8 +148,8 @@ def count(record, f, layers: list, tied: bool) -> Parameters:
 
 def vit(wide: int, layers: int, inner: int, *, gate: bool = False) -> int:
     """A vision transformer's layers: attention, feed-forward and two norms each, with biases."""
-    weights = 4 * wide * wide + (3 if gate else 2) * wide * inner
-    return layers * (weights + 4 * wide + (2 if gate else 1) * inner + wide + 4 * wide)
+    number = 3 if gate else 2
+    return layers * (4 * wide * wide + number * wide * inner + (number - 1) * inner + 9 * wide)
 
 
 def silent(hidden, inner, layers, image, patch, **rest) -> dict:

@@ -12,18 +12,15 @@ def falcon(f) -> list[LayerKV]:
     n_heads = f.size("num_attention_heads")
     head_dim = readers.hidden_over_heads(f, n_heads)
     f.same("head_dim", head_dim)
-    n_kv_heads = n_heads
+    n_kv_heads = 1 if f.flag("multi_query") else n_heads
     if f.flag("new_decoder_architecture"):
-        f.read.add("multi_query")
         n_kv_heads = f.optional("num_kv_heads") or n_heads
         readers.divides(f, "num_kv_heads", n_kv_heads, n_heads)
         if n_kv_heads == 1:
             f.refuse("num_kv_heads", "the new decoder needs more than one; use multi_query for one")
-    elif f.flag("multi_query"):
-        f.read.add("num_kv_heads")
-        n_kv_heads = 1
-    else:
+    elif n_kv_heads != 1:
         f.same("num_kv_heads", n_heads)
+    f.read |= {"multi_query", "num_kv_heads"}
     return readers.full(f, lambda f: (n_heads, n_kv_heads, head_dim))
 
 
@@ -36,11 +33,11 @@ def gpt_bigcode(f) -> list[LayerKV]:
     return readers.full(f, lambda f: (n_heads, n_kv_heads, head_dim))
 
 
-# What attn_config may hold that leaves the cache as it is; the rest, as every config of transformers
-# writes it when saved.
+# In attn_config, what leaves the cache as it is, and what transformers writes into any part it saves.
 MPT_KNOWN = set(
-    """attn_impl attn_pdrop attn_uses_sequence_id clip_qkv softmax_scale prefix_lm qk_ln alibi alibi_bias_max
-    model_type id2label label2id return_dict dtype _name_or_path transformers_version""".split()
+    """attn_type attn_impl attn_pdrop attn_uses_sequence_id clip_qkv softmax_scale prefix_lm qk_ln alibi
+    alibi_bias_max model_type id2label label2id return_dict dtype _name_or_path
+    transformers_version""".split()
 )
 
 
@@ -49,7 +46,7 @@ def mpt(f) -> list[LayerKV]:
     inner = f.object("attn_config")
     if inner.get("attn_type", "multihead_attention") != "multihead_attention":
         f.refuse("attn_config", "only attn_type multihead_attention is known")
-    for name in inner.keys() - MPT_KNOWN - {"attn_type"}:
+    for name in inner.keys() - MPT_KNOWN:
         if inner[name] not in (None, False, -1, 0, "", []):
             f.refuse("attn_config", f"{name} in it is not known to leave the cache as it is")
     return readers.every_head_full(f)
@@ -57,25 +54,22 @@ def mpt(f) -> list[LayerKV]:
 
 def four_times(name: str):
     """Four times the hidden size, unless the field `name` says otherwise."""
-    return lambda f, i: f.nullable(name) or 4 * weights.hidden(f)
-
-
-# What belongs to no layer.
+    return lambda f, i: f.nullable(name) or 4 * f["hidden_size"]
 
 
 def learned_positions(f, layers) -> int:
-    return f.whole_number("max_position_embeddings") * weights.hidden(f)
+    return f["max_position_embeddings"] * f["hidden_size"]
 
 
 def opt_embedding(f) -> int:
-    return f.optional("word_embed_proj_dim") or weights.hidden(f)
+    return f.optional("word_embed_proj_dim") or f["hidden_size"]
 
 
 def opt_extras(f, layers) -> int:
     """Positions, two of them reserved, and two projections where the embedding is narrower."""
     side = opt_embedding(f)
-    projections = 2 * weights.hidden(f) * side if side != weights.hidden(f) else 0
-    return (f.whole_number("max_position_embeddings") + 2) * weights.hidden(f) + projections
+    projections = 2 * f["hidden_size"] * side if side != f["hidden_size"] else 0
+    return (f["max_position_embeddings"] + 2) * f["hidden_size"] + projections
 
 
 # Layer norms with biases: two of them are four vectors.
@@ -95,7 +89,7 @@ RECORDS = {
     "gptj": Architecture(
         readers.every_head_full,
         feed_forward=weights.dense(2, four_times("n_inner"), bias=True),
-        extras=lambda f, layers: f.whole_number("vocab_size"),  # the head has a bias
+        extras=lambda f, layers: f["vocab_size"],  # the head has a bias
         unserved=("llama.cpp",),
     ),
     "opt": replace(
@@ -107,12 +101,12 @@ RECORDS = {
     ),
     "bloom": replace(
         BIASED,
-        feed_forward=weights.dense(2, lambda f, i: 4 * weights.hidden(f), bias=True),
+        feed_forward=weights.dense(2, lambda f, i: 4 * f["hidden_size"], bias=True),
         names={"n_embed": "hidden_size"},
     ),
     "mpt": Architecture(
         mpt,
-        feed_forward=weights.dense(2, lambda f, i: f.whole_number("expansion_ratio") * weights.hidden(f)),
+        feed_forward=weights.dense(2, lambda f, i: f["expansion_ratio"] * f["hidden_size"]),
     ),
     "falcon": Architecture(
         falcon,
@@ -121,13 +115,10 @@ RECORDS = {
         norms=4,
         copied_to_query_heads=True,
     ),
-    "phi": replace(
-        BIASED, layers=readers.full, norms=2, extras=lambda f, layers: f.whole_number("vocab_size")
-    ),
+    "phi": replace(BIASED, layers=readers.full, norms=2, extras=lambda f, layers: f["vocab_size"]),
     "starcoder2": replace(BIASED, layers=readers.windowed),
     "stablelm": Architecture(readers.full, weights.attention_with(qkv="use_qkv_bias", out=False), norms=4),
     "nemotron": Architecture(readers.full, feed_forward=weights.dense(2), norms=4),
     "cohere": Architecture(readers.full, norms=1),
     "cohere2": Architecture(readers.periodic(4, "sliding_window_pattern"), norms=1, llama_cpp_windows=True),
 }
-NESTED = {}

@@ -6,9 +6,7 @@ from ...layouts import LayerKV, StateTensor
 from .. import readers, weights
 from ..record import Architecture, each
 from ..recurrent import Mamba1, Mamba2
-from .mixtures import granite
-
-# Nothing but Mamba.
+from . import mixtures
 
 MAMBA1 = Mamba1(inner="intermediate_size")
 MAMBA2 = Mamba2("num_heads", "head_dim", "n_groups", "state_size", "conv_kernel", "expand")
@@ -28,8 +26,6 @@ def mamba2(f) -> list[LayerKV]:
     return [LayerKV("state", state=MAMBA2.state(f))] * readers.depth(f)
 
 
-# Mamba beside attention.
-
 JAMBA = Mamba1("mamba_expand", "mamba_d_state", "mamba_d_conv", "mamba_dt_rank")
 BAMBA = Mamba2()
 FALCON_H1 = Mamba2(inner="mamba_d_ssm")
@@ -48,14 +44,14 @@ def placed(f, attends) -> list:
 
 def jamba(f) -> list[LayerKV]:
     """One layer in attn_layer_period attends; the others are Mamba 1."""
-    period, offset = f.whole_number("attn_layer_period"), f.whole_number("attn_layer_offset", least=0)
+    period, offset = f["attn_layer_period"], f.whole_number("attn_layer_offset", least=0)
     if offset >= period:
         f.disagree("attn_layer_offset", f"it must be below attn_layer_period = {period}")
     return readers.mixed(f, placed(f, lambda i: i % period == offset), JAMBA.state(f))
 
 
 def jamba_experts(f, i: int) -> weights.Experts | None:
-    period, offset = f.whole_number("expert_layer_period"), f.whole_number("expert_layer_offset", least=0)
+    period, offset = f["expert_layer_period"], f.whole_number("expert_layer_offset", least=0)
     return weights.experts(f) if f.get("num_experts") != 1 and i % period == offset else None
 
 
@@ -89,17 +85,15 @@ def nemotron_kinds(f) -> list:
         f.missing("hybrid_override_pattern", need)
         f.read.add("num_hidden_layers")
         return []
-    spelt = list(pattern) if isinstance(pattern, str) else pattern
+    told = pattern if listed is None else listed
+    length = len(told) if isinstance(told, list | tuple | str) else 0
     if "num_hidden_layers" in f:
-        length = f.whole_number("num_hidden_layers")
-    else:
-        told = spelt if listed is None else listed
-        length = len(told) if isinstance(told, list | tuple) else 0
+        length = f["num_hidden_layers"]
     kinds = f.names("layer_types", {**readers.WITH_STATE, "mlp": "mlp", "moe": "moe"}, length)
     if pattern is not None:
         if not isinstance(pattern, str) or set(pattern) - letters.keys() or len(pattern) != length:
             f.refuse("hybrid_override_pattern", f"{length} letters of {' '.join(letters)} are needed")
-            return kinds or []
+            pattern = ""
         kinds = readers.agreed(f, "hybrid_override_pattern", [letters[letter] for letter in pattern], kinds)
     if not kinds:
         f.refuse("layer_types", "at least one layer is needed")
@@ -113,24 +107,21 @@ def nemotron_h(f) -> list[LayerKV]:
     renamed = {"n_groups": "mamba_n_groups", "conv_kernel": "mamba_d_conv", "expand": "mamba_expand"}
     for name, old in renamed.items():
         f.same(old, f.get(name))
-    made = {
-        "full": LayerKV("full", *shape),
-        "state": LayerKV("state", state=NEMOTRON_H.state(f)),
-    }
+    made = {"full": LayerKV("full", *shape), "state": LayerKV("state", state=NEMOTRON_H.state(f))}
     return [made.get(kind, LayerKV("none")) for kind in nemotron_kinds(f)]
 
 
 def nemotron_feed_forward(f, i: int) -> weights.Block:
     kind = nemotron_kinds(f)[i]
     if kind == "mlp":
-        return weights.Block(weights.matrices(2, f, f.whole_number("intermediate_size")))
+        return weights.Block(weights.matrices(2, f, f["intermediate_size"]))
     if kind != "moe":
         return weights.Block()
     if f.get("moe_latent_size") is not None:
         f.refuse("moe_latent_size", "the shape of experts on a latent is not known; null is needed")
     found, n_shared = weights.experts(f), f.whole_number("n_shared_experts", least=0)
-    shared = n_shared * weights.matrices(2, f, f.whole_number("moe_shared_expert_intermediate_size"))
-    always = shared + found.number * weights.hidden(f)
+    shared = n_shared * weights.matrices(2, f, f["moe_shared_expert_intermediate_size"])
+    always = shared + found.number * f["hidden_size"]
     return weights.Block(always, found.number, found.chosen, weights.matrices(2, f, found.width))
 
 
@@ -151,22 +142,19 @@ def zamba2(f) -> list[LayerKV]:
         kinds = ["full"] * n_layers
     f.same("hybrid_layer_ids", [i for i, kind in enumerate(kinds) if kind == "full"])
     f.same("mamba_headdim", ZAMBA2.shape(f)[1])
-    each_state = ZAMBA2.state(f)
-    attends = LayerKV("full", n_kv_heads, head_dim, state=each_state)
-    return [attends if kind == "full" else LayerKV("state", state=each_state) for kind in kinds]
+    alone = LayerKV("state", state=ZAMBA2.state(f))
+    attends = replace(alone, kind="full", n_kv_heads=n_kv_heads, head_dim=head_dim)
+    return [attends if kind == "full" else alone for kind in kinds]
 
 
 def zamba2_shared(f, layers) -> int:
     """Zamba 2's attention blocks: few, and used again and again, with an adapter and a matrix a use."""
-    wide, uses = weights.hidden(f), sum(layer.kind == "full" for layer in layers)
-    inner, rank = f.nullable("intermediate_size") or 4 * wide, f.whole_number("adapter_rank")
+    wide, uses = f["hidden_size"], sum(layer.kind == "full" for layer in layers)
+    inner, rank = f.nullable("intermediate_size") or 4 * wide, f["adapter_rank"]
     block = 2 * wide * 7 * wide + 3 * wide * inner
     adapters = rank * (wide + 2 * inner)
     adapters += 3 * rank * 4 * wide if f.flag("use_shared_attention_adapter") else 0
-    return min(uses, f.whole_number("num_mem_blocks")) * block + uses * (wide * wide + adapters)
-
-
-# Other recurrences, and short convolutions.
+    return min(uses, f["num_mem_blocks"]) * block + uses * (wide * wide + adapters)
 
 
 def recurrent_gemma(f) -> list[LayerKV]:
@@ -177,10 +165,10 @@ def recurrent_gemma(f) -> list[LayerKV]:
     if not listed or any(kind not in ("recurrent", "attention") for kind in listed):
         f.refuse("block_types", "a list of recurrent and attention is needed")
         listed = ["attention"]
-    width, kernel = f.optional("lru_width") or f.size("hidden_size"), f.whole_number("conv1d_width")
+    width, kernel = f.optional("lru_width") or f.size("hidden_size"), f["conv1d_width"]
     state = StateTensor(width, kernel, positions=kernel - 1), StateTensor(width, dtype="fp32")
     made = {
-        "attention": LayerKV("sliding", *readers.heads(f)[1:], window=f.whole_number("sliding_window")),
+        "attention": LayerKV("sliding", *readers.heads(f)[1:], window=f["sliding_window"]),
         "recurrent": LayerKV("state", state=state),
     }
     f.names("layer_types", readers.LAYER_TYPES | readers.WITH_STATE, n_layers)
@@ -188,9 +176,9 @@ def recurrent_gemma(f) -> list[LayerKV]:
 
 
 def griffin_weights(f) -> int:
-    width = f.optional("lru_width") or weights.hidden(f)
-    gates = 2 * width * width // f.whole_number("num_attention_heads")
-    return 3 * weights.hidden(f) * width + width * (f.whole_number("conv1d_width") + 7) + gates
+    width = f.optional("lru_width") or f["hidden_size"]
+    gates = 2 * width * width // f["num_attention_heads"]
+    return 3 * f["hidden_size"] * width + width * (f["conv1d_width"] + 7) + gates
 
 
 def lfm2(f) -> list[LayerKV]:
@@ -207,24 +195,16 @@ def lfm2(f) -> list[LayerKV]:
     hidden_size = f.size("hidden_size")
     for name in ("block_dim", "conv_dim", "conv_dim_out"):
         f.same(name, hidden_size)
-    convolution = StateTensor(hidden_size, f.whole_number("conv_L_cache"))
+    convolution = StateTensor(hidden_size, f["conv_L_cache"])
     return readers.mixed(f, kinds or ["full"] * n_layers, (convolution,))
-
-
-def lfm2_weights(f) -> int:
-    return weights.hidden(f) * (4 * weights.hidden(f) + f.whole_number("conv_L_cache"))
 
 
 def lfm2_width(f, i: int) -> int:
     inner = f.whole_number("block_ff_dim" if "block_ff_dim" in f else "intermediate_size")
     if not f.flag("block_auto_adjust_ff_dim"):
         return inner
-    multiple = f.whole_number("block_multiple_of")
+    multiple = f["block_multiple_of"]
     return -(-int(f.number("block_ffn_dim_multiplier") * int(2 * inner / 3)) // multiple) * multiple
-
-
-def lfm2_experts(f, i: int) -> weights.Experts | None:
-    return weights.experts(f) if i >= f.whole_number("num_dense_layers", least=0) else None
 
 
 def minimax(f) -> list[LayerKV]:
@@ -239,14 +219,14 @@ def minimax(f) -> list[LayerKV]:
 
 def minimax_weights(f) -> int:
     n_heads, _, head_dim = readers.heads(f)
-    return 5 * weights.linear(weights.hidden(f), n_heads * head_dim)
+    return 5 * f["hidden_size"] * n_heads * head_dim
 
 
 PURE = Architecture(mamba, recurrent=MAMBA1.weights, feed_forward=weights.no_feed_forward, norms=1)
 MINIMAX = Architecture(minimax, recurrent=minimax_weights, feed_forward=weights.mixture(), unserved=("vllm",))
 LFM2 = Architecture(
     lfm2,
-    recurrent=lfm2_weights,
+    recurrent=lambda f: f["hidden_size"] * (4 * f["hidden_size"] + f["conv_L_cache"]),
     feed_forward=weights.dense(3, lfm2_width),
     names={"tie_embedding": "tie_word_embeddings"},
 )
@@ -255,7 +235,7 @@ RECORDS = {
     "mamba2": replace(PURE, layers=mamba2, recurrent=MAMBA2.weights),
     "jamba": Architecture(jamba, recurrent=JAMBA.weights, feed_forward=weights.mixture(jamba_experts)),
     "bamba": Architecture(bamba, recurrent=BAMBA.weights, unserved=("vllm",)),
-    "granitemoehybrid": Architecture(granite_hybrid, recurrent=BAMBA.weights, feed_forward=granite),
+    "granitemoehybrid": Architecture(granite_hybrid, recurrent=BAMBA.weights, feed_forward=mixtures.granite),
     "falcon_h1": Architecture(falcon_h1, recurrent=FALCON_H1.weights),
     "nemotron_h": Architecture(
         nemotron_h, recurrent=NEMOTRON_H.weights, feed_forward=nemotron_feed_forward, norms=1
@@ -271,12 +251,11 @@ RECORDS = {
     "recurrent_gemma": Architecture(
         recurrent_gemma,
         recurrent=griffin_weights,
-        feed_forward=weights.dense(3, lambda f, i: f.whole_number("intermediate_size") // 2, bias=True),
+        feed_forward=weights.dense(3, lambda f, i: f["intermediate_size"] // 2, bias=True),
         unserved=("llama.cpp",),
     ),
     "lfm2": LFM2,
-    "lfm2_moe": replace(LFM2, feed_forward=weights.mixture(lfm2_experts)),
+    "lfm2_moe": replace(LFM2, feed_forward=weights.mixture(mixtures.after("num_dense_layers"))),
     "minimax": MINIMAX,
     "minimax_text_01": replace(MINIMAX, defaults=None),
 }
-NESTED = {}

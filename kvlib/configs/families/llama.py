@@ -36,7 +36,7 @@ def exaone4(f) -> list[LayerKV]:
 
 def rotary_layers(f, n_layers: int) -> list:
     """1 or 0 a layer: no_rope_layers (which lists the layers that do have rope), or every fourth 0."""
-    every = f.whole_number("no_rope_layer_interval")
+    every = f["no_rope_layer_interval"]
     listed = f.names("no_rope_layers", {0: 0, 1: 1}, n_layers) if f.get("no_rope_layers") else None
     return listed or [int((i + 1) % every != 0) for i in range(n_layers)]
 
@@ -56,11 +56,11 @@ def llama4(f) -> list[LayerKV]:
 
 
 def llama4_experts(f, i: int) -> weights.Experts | None:
-    step, n_layers = f.whole_number("interleave_moe_layer_step"), readers.depth(f)
+    step, n_layers = f["interleave_moe_layer_step"], readers.depth(f)
     listed = f.indices("moe_layers", n_layers) if f.get("moe_layers") is not None else None
     if not (i in listed if listed is not None else (i + 1) % step == 0):
         return None
-    return weights.experts(f, shared=f.whole_number("intermediate_size"))
+    return weights.experts(f, shared=f["intermediate_size"])
 
 
 LLAMA = Architecture(readers.full)
@@ -84,4 +84,3 @@ RECORDS = {
         llama_cpp_windows=True,
     ),
 }
-NESTED = {}

@@ -23,20 +23,17 @@ def qwen2_moe(f) -> list[LayerKV]:
     return readers.placed(f, kinds, window)
 
 
-# Gated delta nets.
-
-
 def delta_shape(f) -> tuple[int, int, int, int]:
     """Key heads, value heads, numbers in one key, numbers in one value."""
-    n_keys, n_values = f.whole_number("linear_num_key_heads"), f.whole_number("linear_num_value_heads")
+    n_keys, n_values = f["linear_num_key_heads"], f["linear_num_value_heads"]
     if n_values % n_keys:
         f.disagree("linear_num_key_heads", f"it must divide the {n_values} value heads")
-    return n_keys, n_values, f.whole_number("linear_key_head_dim"), f.whole_number("linear_value_head_dim")
+    return n_keys, n_values, f["linear_key_head_dim"], f["linear_value_head_dim"]
 
 
 def delta_state(f) -> readers.State:
     n_keys, n_values, key, value = delta_shape(f)
-    channels, kernel = 2 * n_keys * key + n_values * value, f.whole_number("linear_conv_kernel_dim")
+    channels, kernel = 2 * n_keys * key + n_values * value, f["linear_conv_kernel_dim"]
     named = f.choice("mamba_ssm_dtype", (None, "float32"))
     return readers.state(channels, kernel, n_values * key * value, named)
 
@@ -44,15 +41,15 @@ def delta_state(f) -> readers.State:
 def delta_weights(f) -> int:
     n_keys, n_values, key, value = delta_shape(f)
     keys, values = n_keys * key, n_values * value
-    conv = (2 * keys + values) * f.whole_number("linear_conv_kernel_dim")
-    return weights.hidden(f) * (2 * keys + 3 * values + 2 * n_values) + conv
+    conv = (2 * keys + values) * f["linear_conv_kernel_dim"]
+    return f["hidden_size"] * (2 * keys + 3 * values + 2 * n_values) + conv
 
 
 def qwen3_next(f) -> list[LayerKV]:
     """Every full_attention_interval-th layer attends; the others are gated delta nets."""
     n_layers = readers.depth(f)
     named = f.get("full_attention_interval") is not None
-    every = f.whole_number("full_attention_interval") if named else 4
+    every = f["full_attention_interval"] if named else 4
     kinds = ["full" if (i + 1) % every == 0 else "state" for i in range(n_layers)]
     listed = f.names("layer_types", readers.WITH_STATE, n_layers)
     if named:
@@ -60,13 +57,10 @@ def qwen3_next(f) -> list[LayerKV]:
     return readers.mixed(f, listed or kinds, delta_state(f))
 
 
-# Mixtures.
-
-
 def sparse(f, i: int) -> bool:
     """Whether layer i has experts: not those in mlp_only_layers, and every decoder_sparse_step-th."""
-    only_dense = f.indices("mlp_only_layers", f.whole_number("num_hidden_layers"))
-    return i not in only_dense and (i + 1) % f.whole_number("decoder_sparse_step") == 0
+    only_dense = f.indices("mlp_only_layers", f["num_hidden_layers"])
+    return i not in only_dense and (i + 1) % f["decoder_sparse_step"] == 0
 
 
 def sometimes(f, i: int) -> weights.Experts | None:
@@ -84,11 +78,11 @@ def sometimes_with_shared(f, i: int) -> weights.Experts | None:
 def tower(v, outer, hidden: int) -> int:
     """Qwen 2 and 2.5 VL: patches of two frames, and four patches merged into a token."""
     second = "embed_dim" not in v.defaults
-    wide, patch = v.whole_number("hidden_size" if second else "embed_dim"), v.whole_number("patch_size")
-    inner = v.whole_number("intermediate_size") if second else int(wide * v.number("mlp_ratio"))
-    merged = wide * v.whole_number("spatial_merge_size") ** 2
-    total = 3 * wide * v.whole_number("temporal_patch_size") * patch * patch
-    total += weights.vit(wide, v.whole_number("depth"), inner, gate=second)
+    wide, patch = v.whole_number("hidden_size" if second else "embed_dim"), v["patch_size"]
+    inner = v["intermediate_size"] if second else int(wide * v.number("mlp_ratio"))
+    merged = wide * v["spatial_merge_size"] ** 2
+    total = 3 * wide * v["temporal_patch_size"] * patch * patch
+    total += weights.vit(wide, v["depth"], inner, gate=second)
     return total + merged * (merged + 1) + (merged + 1) * hidden
 
 
