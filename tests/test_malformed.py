@@ -13,12 +13,12 @@ LLAMA = {"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "num_
 
 
 def test_five_thousand_spoilt_configs_are_answered_or_refused():
-    """Only ValueErrors (UnsupportedConfig is one), within two seconds each: a guard against hanging."""
+    """Only ValueErrors (UnsupportedConfig is one), within two seconds of work each: a guard against hanging."""
     rng, known, answered = random.Random(20), fuzz.bases(), 0
     for _ in range(5000):
         spoilt = fuzz.spoilt(rng, known)
         for read in (layout, parameters):
-            began = time.monotonic()
+            began = time.process_time()
             try:
                 found = read(spoilt)
             except ValueError as refusal:
@@ -29,7 +29,7 @@ def test_five_thousand_spoilt_configs_are_answered_or_refused():
                     assert 0 <= found.embedding <= found.active <= found.total
                 else:
                     assert found.n_layers and found.n_heads != 0
-            assert time.monotonic() - began < 2
+            assert time.process_time() - began < 2
     assert answered > 1000  # what does not matter may be wrong
 
 

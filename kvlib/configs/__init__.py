@@ -41,9 +41,8 @@ def architectures() -> list[str]:
 
 def architecture(model_type: str | None) -> Architecture | None:
     """The record of a model_type (of its language part, if that is a config of its own); None if unknown."""
-    if model_type in NESTED:
-        model_type = NESTED[model_type].text
-    return RECORDS.get(model_type)
+    name = model_type or ""
+    return RECORDS.get(NESTED[name].text if name in NESTED else name)
 
 
 def layout(given, dtype=None) -> CacheLayout:
@@ -155,8 +154,8 @@ def _judge_cache(f: Fields, given: Mapping, quantized_cache: bool) -> None:
     if kind not in known:
         f.note("cache_implementation", needs("cache_implementation", kind, f"known here: {known}"))
     for key in ("quantization_config", "compression_config", "quantization"):
-        inner = given.get(key) if isinstance(given.get(key), Mapping) and not quantized_cache else {}
-        for name, value in inner.items():
+        inner = given.get(key)
+        for name, value in inner.items() if isinstance(inner, Mapping) and not quantized_cache else ():
             if value and isinstance(name, str) and ("kv_cache" in name or "cache_scheme" in name):
                 need = 'this checkpoint quantizes its cache: name the dtype that it keeps, say dtype="fp8"'
                 f.note(f"{key}.{name}", needs(f"{key}.{name}", value, need))
@@ -175,12 +174,12 @@ def _tower(f: Fields, found: dict) -> int:
     nested = NESTED.get(found["model_type"])
     if nested is not None and nested.towers_left_out:
         return 0
-    tower = nested and nested.tower
+    tower = nested.tower if nested else None
     for name in ("audio_config",) if tower else ("audio_config", "vision_config"):
         if found.get(name):
             need = f"the shape of this tower of {found['model_type']} is not known, so neither is its size"
             f.note(name, needs(name, found[name], need))
-    if not tower:
+    if nested is None or tower is None:
         return 0
     outer = Fields({"vision_config": found.get("vision_config")}, f.model_type)
     v = Fields(outer.object("vision_config"), "vision_config")

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from ..units import whole_number
 from .refusals import UnsupportedConfig, needs, shown, unread
@@ -38,17 +39,8 @@ def class_defaults() -> dict:
 class Fields:
     """The fields of one (text) config under their standard names.
 
-    get           the value as it stands, or the class's default if the field is left out
-    f[name]       the same as a whole number of at least 1
-    whole_number  the same with another least
-    size          a whole number that a config of its own must name
-    optional      a whole number, or None where the class has no number
-    nullable      a whole number, or None wherever the config says null
-    flag, number, choice, names, indices  other kinds of value
-    same          a field that may be given must agree with what other fields say
-    refuse        notes what is wrong with a field by itself
-    disagree      notes that a field does not go with others
-    check         raises UnsupportedConfig for all that was noted
+    `f[name]` is a whole number of at least 1; the methods give other kinds of value. A field left out
+    is the class's default. What is wrong is noted, and reading goes on; `check` raises it all.
 
     names: spellings beside those of the class, {spelling: standard name}; {standard name: None}
     takes away one that the class has.
@@ -65,7 +57,10 @@ class Fields:
         self._names |= {own: name for own, name in names.items() if name}
         self.model_type, self.nested = model_type, nested
         self.defaults = {self.standard(name): value for name, value in entry.get("fields", {}).items()}
-        self.given, self.spelt, self.read, self.problems = {}, {}, set(), {}
+        self.given: dict[str, Any] = {}
+        self.spelt: dict[str, str] = {}
+        self.read: set[str] = set()
+        self.problems: dict[Any, str] = {}
         self.stood_in = False  # a stand-in agrees with nothing: from then on no disagreement is told
         for name, value in config.items():
             if not isinstance(name, str):

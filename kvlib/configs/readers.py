@@ -108,11 +108,10 @@ def periodic(period: int, name: str | None = None):
 
 def periodic_kinds(f, period: int, name: str | None = None) -> list:
     n_layers = depth(f)
-    named = name is not None and f.given.get(name) is not None
-    every = f[name] if named else period
+    every = f[name] if name and f.given.get(name) is not None else period
     kinds = ["full" if (i + 1) % every == 0 else "sliding" for i in range(n_layers)]
     listed = f.names("layer_types", only("full", "sliding"), n_layers)
-    if named:
+    if name and f.given.get(name) is not None:
         agreed(f, name, kinds, listed)
     for other in ("_sliding_window_pattern", "layer_switch"):
         if listed is None:

@@ -75,7 +75,7 @@ def _parsed(path: Path) -> dict:
 
 def _shallow(found: dict) -> dict:
     """The config itself, if nothing in it lies deeper than a config's fields do."""
-    level = [found]
+    level: list = [found]
     for _ in range(DEEPEST):
         within = (inner for one in level for inner in (one.values() if isinstance(one, Mapping) else one))
         level = list({id(one): one for one in within if isinstance(one, Mapping | list | tuple)}.values())

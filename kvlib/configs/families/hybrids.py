@@ -39,7 +39,8 @@ ZAMBA2 = Mamba2("n_mamba_heads", None, groups="mamba_ngroups")
 def placed(f, attends) -> list:
     """The kinds that the fields of placement give; a layer_types beside them must say the same."""
     kinds = ["full" if attends(i) else "state" for i in range(readers.depth(f))]
-    return readers.agreed(f, "layer_types", kinds, f.names("layer_types", readers.WITH_STATE, len(kinds)))
+    readers.agreed(f, "layer_types", kinds, f.names("layer_types", readers.WITH_STATE, len(kinds)))
+    return kinds
 
 
 def jamba(f) -> list[LayerKV]:
