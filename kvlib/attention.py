@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .kernels.memory import Plain
+from .kernels.cpu.memory import Plain
 
 # Queries in one block of a prefill: bounds the mask, and skips keys that none of them sees.
 QUERY_BLOCK = 256

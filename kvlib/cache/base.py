@@ -81,11 +81,11 @@ class Cache:
         Returns [B, H × D]. Needs `direct`. Raises ValueError for another number of sequences.
         """
         self._check_batch(len(qkv))
-        slots = self.claim(layer)
+        self.claim(layer)
         memory, n_kv_heads, start, stop = self.source(layer)
         heads = qkv.shape[1] // cos.shape[1] - 2 * n_kv_heads, n_kv_heads
         threads = torch.get_num_threads()
-        out = self.kernel.attend_token(qkv.numpy(), heads, cos, sin, memory, slots, start, stop, threads)
+        out = self.kernel.attend_token(qkv.numpy(), heads, cos, sin, memory, start, stop, threads)
         return torch.from_numpy(out)
 
     def claim(self, layer: int):
@@ -109,7 +109,8 @@ class Cache:
         """A layer's memory (`kvlib.kernels`), its KV heads, and each sequence's first token and end, [B]."""
         memory, end = self.layers[layer].source()
         # A padding token sees itself, or it would see nothing.
-        start = np.zeros(self.batch, np.int64) if self.pad is None else self.pad.numpy().clip(max=end - 1)
+        first = max(0, end - (self.layers[layer].window or end))
+        start = np.full(self.batch, first) if self.pad is None else self.pad.numpy().clip(max=end - 1)
         return memory, self.layout.layers[layer].n_kv_heads, start, np.full(self.batch, end)
 
     def padding(self, layer: int, S: int):

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ..blocks import BlockPool, BlockTable, append_all
-from ..kernels.memory import Paged
+from ..kernels.cpu.memory import Paged
 from ..units import whole_number
 from .base import Cache
 from .storage import zeros

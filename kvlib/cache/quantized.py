@@ -7,7 +7,7 @@ of n numbers takes n × bits / 8 + 4 bytes, which is what `kvlib.units.dtype("in
 import numpy as np
 import torch
 
-from ..kernels.memory import Packed
+from ..kernels.cpu.memory import Packed
 from .storage import CacheFull, zeros
 
 BITS = {"int8": 8, "int4": 4, "int2": 2}
@@ -183,7 +183,7 @@ class QuantizedLayer:
         return k, v
 
     def source(self):
-        """The memory as `kvlib.kernels.cpu` reads it, and how many tokens are in it."""
+        """The memory as `kvlib.kernels.cpu` reads it, and how many tokens have passed."""
         if self._memory is None:
             waiting = self.k_waiting.numpy(), self.v_waiting.numpy()
             self._memory = *self.k.arrays(), *self.v.arrays(), *waiting
@@ -251,7 +251,7 @@ class QuantizedRing(QuantizedLayer):
         return k.roll(-turn, dims=2), v.roll(-turn, dims=2)
 
     def source(self):
-        return super().source()[0], self.packed
+        return super().source()[0], self.length
 
     @property
     def nbytes(self) -> int:

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import torch
 
-from ..kernels.memory import Plain
+from ..kernels.cpu.memory import Plain
 from ..units import dtype as as_dtype, unknown
 
 TORCH_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -50,7 +50,7 @@ class ContiguousLayer:
         self.k, self.v = (zeros(*shape, dtype=dtype, device=device) for _ in "kv")
         self.capacity, self.length = capacity, 0
         plain = dtype == torch.float32 and self.k.device.type == "cpu"
-        self.memory = Plain(self.k.numpy(), self.v.numpy()) if plain else None
+        self.memory = Plain(self.k.numpy(), self.v.numpy(), self.sinks) if plain else None
 
     def store(self, k, v):
         """Write the new tokens' keys and values [B, H_kv, T, D], and nothing else."""
@@ -86,8 +86,8 @@ class ContiguousLayer:
         return self.k[:, :, : self.length], self.v[:, :, : self.length]
 
     def source(self):
-        """The memory as `kvlib.kernels.cpu` reads it, and how many of its slots are filled."""
-        return self.memory, min(self.length, self.capacity)
+        """The memory as `kvlib.kernels.cpu` reads it, and how many tokens have passed."""
+        return self.memory, self.length
 
     def slot(self, position):
         """Where the token at `position` lies; an int or a tensor of them."""
@@ -110,8 +110,8 @@ class RingLayer(ContiguousLayer):
     """
 
     def __init__(self, n_kv_heads, head_dim, *, window, sinks=0, **rest):
-        super().__init__(n_kv_heads, head_dim, capacity=sinks + window, **rest)
         self.window, self.sinks = window, sinks
+        super().__init__(n_kv_heads, head_dim, capacity=sinks + window, **rest)
 
     def update(self, k, v):
         if k.shape[2] == 1:
