@@ -1,4 +1,4 @@
-"""Chromium for the tests: `from browser import chromium, page, show` (fixtures and a helper).
+"""Chromium for the tests: `from .browser import chromium, page, show` (fixtures and a helper).
 
 `page` fails its test when the page logs an error or asks the network for anything.
 """
@@ -70,8 +70,8 @@ def document(*figures, theme="light") -> str:
     return (
         f'<!doctype html><html lang="en" data-theme="{theme}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width"><title>Figures</title>'
-        f"<style>body {{ margin: 16px; font-family: system-ui; background: {palette.colour('paper', theme)}; "
-        f"color: {palette.colour('ink', theme)} }}</style></head>"
+        f"<style>body {{ margin: 16px; font-family: system-ui; background: {palette.color('paper', theme)}; "
+        f"color: {palette.color('ink', theme)} }}</style></head>"
         f"<body><main><h1>Figures</h1>{''.join(f.html() for f in figures)}</main></body></html>"
     )
 

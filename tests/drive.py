@@ -23,5 +23,32 @@ def drive(page, figure, points, read):
             }
             return said;
         }""",
-        [json.dumps(figure.state()), json.dumps(points), read],
+        [json.dumps(figure.synced()), json.dumps(points), read],
+    )
+
+
+def live(page, figure):
+    """Draw the figure as where there is a kernel: its model is `model`, what each save sends is in `sent`."""
+    page.goto("about:blank")
+    page.add_style_tag(content=style(figure.script))
+    page.add_script_tag(content=code(figure.script))
+    page.evaluate(
+        """state => {
+            // A model that is not the page's own is a kernel's.
+            const inner = new PageModel(JSON.parse(state)), unsent = {};
+            const names = ["get", "on", "off"];
+            globalThis.sent = [];
+            globalThis.model = {
+                ...Object.fromEntries(names.map(name => [name, inner[name].bind(inner)])),
+                set: (key, value) => { unsent[key] = value; inner.set(key, value); },
+                save_changes: () => {
+                    sent.push({ ...unsent });
+                    for (const key of Object.keys(unsent)) delete unsent[key];
+                },
+            };
+            const el = document.createElement("div");
+            document.body.append(el);
+            render({ model, el });
+        }""",
+        json.dumps(figure.synced()),
     )

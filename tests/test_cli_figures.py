@@ -7,12 +7,13 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
-from test_cli import answer
 
 import kvlib
 from kvlib.cli.options import both
 from kvlib.engines import ENGINES, engine
 from kvlib.hardware import gpu
+
+from .test_cli import answer
 
 BATCH, CONTEXT, SOURCE = 3, 300, 77
 # A multiple of every block and of llama.cpp's 256 cells, so that a difference is a whole number of them.

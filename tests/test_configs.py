@@ -7,7 +7,6 @@ import sys
 import warnings
 from pathlib import Path
 
-import oracle
 import pytest
 
 from kvlib.configs import (
@@ -20,6 +19,8 @@ from kvlib.configs import (
 )
 from kvlib.configs.families import RECORDS, class_of
 from kvlib.configs.fields import Fields, class_defaults
+
+from . import oracle
 
 ROOT = Path(__file__).parents[1]
 LLAMA = {

@@ -6,12 +6,12 @@ import matplotlib
 import pytest
 from matplotlib.figure import Figure
 
-from kvlib import CacheLayout, serving as trace
+from kvlib import CacheLayout, serving
 from kvlib.units import GiB
-from kvlib.widgets import drawings as plots, palette
+from kvlib.widgets import drawings as plots, look, palette
 
 LLAMA = CacheLayout.uniform(32, 32, 128)
-STREAM = trace.requests(12, seed=1)
+STREAM = serving.requests(12, seed=1)
 CURVES = {"without": ([1, 2, 3], [0.1, 0.2, 0.3]), "with": ([1, 2, 3], [0.1, 0.1, 0.1])}
 FIGURES = {
     "time_per_token": lambda: plots.time_per_token(CURVES),
@@ -19,7 +19,9 @@ FIGURES = {
     "context_chart": lambda: plots.context_chart(LLAMA),
     "heads": lambda: plots.heads(),
     "bytes_per_token": lambda: plots.bytes_per_token({"a": LLAMA, "b": CacheLayout.uniform(32, 8, 128)}),
-    "utilization": lambda: plots.utilization({p: trace.simulate(STREAM, 384, p) for p in trace.POLICIES}),
+    "utilization": lambda: plots.utilization(
+        {a: serving.simulate(STREAM, 384, a) for a in serving.ALLOCATIONS}
+    ),
     "vram": lambda: plots.vram(14 * GiB, 6 * GiB, 2 * GiB, 24 * GiB),
     "perplexity": lambda: plots.perplexity({"precision": [("bf16", 46080, 12.0), ("int8", 23040, 12.5)]}),
     "singular_values": lambda: plots.singular_values({"keys": [[3, 2, 1]] * 4, "values": [[2, 1]] * 4}),
@@ -55,13 +57,13 @@ def test_a_figure_is_drawn_the_same_twice(name):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_text_and_lines_can_be_read_in_both_themes(theme):
-    paper = palette.colour("paper", theme)
+    paper = palette.color("paper", theme)
     for name in FIGURES:
         svg = plots.show(FIGURES[name](), ALT).svg()
         for hue in set(re.findall(r"<text[^>]*fill: var\(--kv-([a-z]+)\)", svg)):
-            assert palette.contrast(palette.colour(hue, theme), paper) >= 4.5, (name, hue)
-    for hue in plots.HUES:
-        assert palette.contrast(palette.colour(hue, theme), paper) >= 3
+            assert palette.contrast(palette.color(hue, theme), paper) >= 4.5, (name, hue)
+    for hue in look.HUES:
+        assert palette.contrast(palette.color(hue, theme), paper) >= 3
 
 
 def test_the_context_chart_is_linear_and_names_its_sizes():

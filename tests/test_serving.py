@@ -1,11 +1,11 @@
-"""The trace: nothing is lost, and two simpler models, which only count, agree with it."""
+"""The simulation: nothing is lost, and two simpler models, which only count, agree with it."""
 
 import doctest
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from kvlib.serving import POLICIES, Request, requests, simulate, trace
+from kvlib.serving import ALLOCATIONS, Request, memories, requests, simulate, simulation
 
 
 @st.composite
@@ -22,13 +22,13 @@ def streams(draw):
 
 
 @st.composite
-def runs(draw, policies=POLICIES):
+def runs(draw, allocations=ALLOCATIONS):
     stream = draw(streams())
-    policy = draw(st.sampled_from(policies))
+    allocation = draw(st.sampled_from(allocations))
     block_size, share = draw(st.sampled_from([1, 2, 3, 5, 8])), draw(st.booleans())
     least = max(r.tokens for r in stream) + stream[0].prefix_tokens + 2 * block_size
     memory = draw(st.integers(least, 4 * least))
-    return simulate(stream, memory, policy, block_size=block_size, share_prefix=share), share
+    return simulate(stream, memory, allocation, block_size=block_size, share_prefix=share), share
 
 
 @given(runs())
@@ -58,7 +58,7 @@ def test_no_token_and_no_slot_is_lost(case):
 def test_no_slot_has_two_owners_but_a_shared_prefix(case):
     run, share = case
     for frame in run.frames:
-        if run.policy == "paged":
+        if run.allocation == "paged":
             prefix = {b for _, held in frame.prefixes for b in held.blocks}
             own = [b for h in frame.running for b in h.blocks if b not in prefix]
             assert len(own) == len(set(own))
@@ -145,13 +145,13 @@ def test_paged_agrees_with_a_model_that_only_counts_blocks(stream, size, share, 
 def test_every_block_is_free_again_at_the_end(stream, share):
     pools = []
 
-    class Watched(trace.BlockPool):
+    class Watched(memories.BlockPool):
         def __init__(self, *args):
             super().__init__(*args)
             pools.append(self)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trace, "BlockPool", Watched)
+        patch.setattr(memories, "BlockPool", Watched)
         simulate(stream, 120, "paged", block_size=4, share_prefix=share)
     assert [p.num_free for p in pools] == [30]
 
@@ -169,7 +169,7 @@ def test_a_stream_is_the_same_for_the_same_seed():
 
 def test_paging_serves_more_at_once_from_the_same_memory():
     stream = requests(40, seed=0, gap=1)
-    reserved, exact, paged = (simulate(stream, 512, p).summary() for p in POLICIES)
+    reserved, exact, paged = (simulate(stream, 512, p).summary() for p in ALLOCATIONS)
     assert reserved["utilization"] < exact["utilization"] < paged["utilization"]
     assert reserved["peak_running"] < paged["peak_running"]
     assert reserved["steps"] > paged["steps"]
@@ -204,7 +204,7 @@ def test_a_shared_prefix_is_stored_once():
         (lambda: requests(3, prompt=(9, 2)), "prompt must be"),
         (lambda: simulate([], 64), "requests must hold"),
         (lambda: simulate([Request(0, 0, 1, 1)] * 2, 64), "id of their own"),
-        (lambda: simulate(requests(3), 64, "pages"), "unknown policy 'pages'; did you mean paged"),
+        (lambda: simulate(requests(3), 64, "pages"), "unknown allocation 'pages'; did you mean paged"),
         (lambda: simulate([Request(0, 0, 60, 10)], 64, "reserved"), "memory must be at least 70"),
         (lambda: simulate([Request(0, 0, 60, 10)], 64, "paged"), "memory must be at least 80"),
         (lambda: simulate([Request(0, 0, 60, 10)], 999, "reserved", max_tokens=69), "max_tokens"),
@@ -217,4 +217,4 @@ def test_bad_input_is_refused_by_name(call, words):
 
 
 def test_the_docstring_runs():
-    assert doctest.testmod(trace).failed == 0
+    assert doctest.testmod(simulation).failed == 0

@@ -6,13 +6,14 @@ import sys
 
 import pytest
 import traitlets
-from browser import chromium, document, page, show, violations  # noqa: F401
 from IPython.core.formatters import DisplayFormatter
 
 from kvlib import CacheLayout
 from kvlib.layouts import LayerKV
 from kvlib.widgets import BudgetWidget, Formula, Recompute, WorkedExample, palette
 from kvlib.widgets.base import STATIC, Figure
+
+from .browser import chromium, document, page, show, violations  # noqa: F401
 
 TOYS = {
     "toy": (CacheLayout.uniform(32, 8, 128, max_context=131072), 8_030_261_248, 8_030_261_248),
@@ -136,9 +137,10 @@ def test_axe_finds_nothing_without_javascript(chromium, tmp_path):  # noqa: F811
 
 
 def test_all_by_keyboard(page, tmp_path):  # noqa: F811
-    """Tab reaches every control of every figure once, in order, and each has a name."""
+    """Tab reaches every control that is shown, of every figure, once and in order."""
     show(page, tmp_path, *figures())
-    controls = page.locator(".kv-figure :is(input, select, button, summary):not([disabled])").count()
+    every = page.locator(".kv-figure :is(input, select, button, summary):not([disabled])")
+    controls = every.evaluate_all("all => all.filter(e => e.checkVisibility()).length")
     seen = []
     for _ in range(controls):
         page.keyboard.press("Tab")
@@ -186,22 +188,22 @@ def test_print_is_light_and_without_sliders(page, tmp_path):  # noqa: F811
     assert not page.get_by_role("slider").first.is_visible() and kv(page, "Layers").is_visible()
 
 
-@pytest.mark.parametrize("colours", [palette.LIGHT, palette.DARK], ids=["light", "dark"])
-def test_every_colour_can_be_read(colours):
-    for name in set(colours) - {"paper", "wash", "rule"}:
+@pytest.mark.parametrize("colors", [palette.LIGHT, palette.DARK], ids=["light", "dark"])
+def test_every_colour_can_be_read(colors):
+    for name in set(colors) - {"paper", "wash", "rule"}:
         for ground in ("paper", "wash"):
-            assert palette.contrast(colours[name], colours[ground]) >= 4.5, (name, ground)
+            assert palette.contrast(colors[name], colors[ground]) >= 4.5, (name, ground)
 
 
 def test_the_system_decides_where_the_page_does_not(chromium, tmp_path):  # noqa: F811
-    for scheme, colours in (("light", palette.LIGHT), ("dark", palette.DARK)):
+    for scheme, colors in (("light", palette.LIGHT), ("dark", palette.DARK)):
         context = chromium.new_context(color_scheme=scheme)
         page = context.new_page()  # noqa: F811
         file = tmp_path / "plain.html"
         file.write_text(document(Formula()).replace(' data-theme="light"', ""), encoding="utf-8")
         page.goto(file.as_uri())
         ink = page.locator(".kv-figure").evaluate("e => getComputedStyle(e).getPropertyValue('--kv-ink')")
-        assert ink.strip() == colours["ink"]
+        assert ink.strip() == colors["ink"]
         context.close()
 
 

@@ -4,15 +4,19 @@ import json
 import random
 
 import pytest
-from browser import chromium, page, show  # noqa: F401
-from drive import drive
 
 from kvlib import CacheLayout, fmt
 from kvlib.configs import config, layout
 from kvlib.layouts import KINDS, LayerKV, StateTensor
 from kvlib.widgets import LayerStrip
-from kvlib.widgets.base import code
 from kvlib.widgets.layer_strip import PRECISIONS, WORDS
+
+from .browser import chromium, page, show  # noqa: F401
+from .drive import drive, live
+
+
+def cross(layer, w):
+    return w.source_len * layer.cross_bytes_per_token(w.dtype)
 
 
 def test_every_layer_s_bytes_are_kvlib_s(page):  # noqa: F811
@@ -23,9 +27,11 @@ def test_every_layer_s_bytes_are_kvlib_s(page):  # noqa: F811
             "model": name,
             "context": rng.randrange(1, 2 ** rng.randrange(1, 25)),
             "dtype": rng.choice(PRECISIONS),
+            "source_len": rng.randrange(4000),
         }
         for name in w.strips
     ]
+    assert any(layout(name).needs_source_len for name in w.strips)
     read = """el => {
         el.querySelector(".kv-data").open = true;
         el.querySelector(".kv-data").dispatchEvent(new Event("toggle"));
@@ -36,7 +42,8 @@ def test_every_layer_s_bytes_are_kvlib_s(page):  # noqa: F811
         w.set_state(point)
         parts = layout(w.model).layers
         assert layers == [
-            f"{x.tokens(w.context) * x.bytes_per_token(w.dtype) + x.state_bytes:,}" for x in parts
+            f"{x.tokens(w.context) * x.bytes_per_token(w.dtype) + x.state_bytes + cross(x, w):,}"
+            for x in parts
         ]
         assert big == f"{fmt(w.nbytes)} at {w.context:,} tokens"
 
@@ -46,6 +53,43 @@ def test_nbytes_is_the_layout_s():
     assert w.nbytes == layout("gemma-2-27b").bytes(8192) == 2_315_255_808
     w.dtype = "int8"
     assert w.nbytes == layout("gemma-2-27b").bytes(8192, dtype="int8")
+    w = LayerStrip("whisper-tiny", context=448)
+    assert w.nbytes == layout("whisper-tiny").bytes(448, source_len=1500)
+    w.source_len = 0
+    assert w.nbytes == layout("whisper-tiny").bytes(448, source_len=0)
+
+
+def test_the_source_is_asked_for_where_a_model_has_one(page, tmp_path):  # noqa: F811
+    show(page, tmp_path, LayerStrip("whisper-tiny", context=448))
+    source = page.get_by_role("spinbutton", name="Source", exact=True)
+    assert source.input_value() == "1500"
+    big = page.locator(".kv-big")
+    assert big.inner_text() == f"{fmt(layout('whisper-tiny').bytes(448, source_len=1500))} at 448 tokens"
+    assert "8.789 MiB of cross attention: 6 KiB for each token of the other sequence, here 1,500." in (
+        page.locator(".kv-body").inner_text()
+    )
+    source.fill("3000")
+    assert big.inner_text() == f"{fmt(layout('whisper-tiny').bytes(448, source_len=3000))} at 448 tokens"
+    page.get_by_label("Model").select_option("gpt2")
+    assert not source.is_visible() and "other sequence" not in page.locator(".kv-body").inner_text()
+
+
+def test_the_static_table_has_state_and_cross_attention_in_it():
+    layers = (LayerKV("full", 2, 8, cross_elements=32), LayerKV("state", state=(StateTensor(512),)))
+    rows = LayerStrip(models={"both": CacheLayout(layers)}, context=100, source_len=16).table().rows
+    assert [row[3:] for row in rows] == [
+        ["7.25 KiB", "7.25 KiB", "–", "1 KiB"],  # 100 tokens × 64 bytes + 16 × 64
+        ["1 KiB", "1 KiB", "1 KiB", "–"],
+        ["", "8.25 KiB", "", ""],
+    ]
+
+
+def test_a_model_may_have_more_kinds_of_layers_than_letters(page):  # noqa: F811
+    layers = tuple(LayerKV("full", 1, dim) for dim in range(1, 91))
+    w = LayerStrip(models={"all": CacheLayout(layers)}, context=10)
+    read = """el => [el.querySelectorAll(".kv-kinds tbody tr").length,
+        el.querySelector(".kv-big").textContent]"""
+    assert drive(page, w, [{}], read) == [[90, f"{fmt(w.nbytes)} at 10 tokens"]]
 
 
 def test_each_kind_has_a_word_and_a_letter_and_a_look_of_its_own(page):  # noqa: F811
@@ -94,6 +138,7 @@ def test_a_pasted_config_is_read_by_kvlib():
         ('{"model_type": "a_new_one"}', "a_new_one"),
         ("{", "this is not JSON"),
         ("[]", "one JSON object"),
+        ("[" * 200_000, "nested too deeply"),
         (json.dumps({**config("llama-3-8b"), "num_key_value_heads": 5}), "num_key_value_heads"),
     ],
 )
@@ -107,27 +152,12 @@ def test_a_config_that_kvlib_will_not_read_is_refused_in_words(text, words):
 
 
 def test_with_a_kernel_the_page_shows_the_field_and_the_refusal(page):  # noqa: F811
-    read = """el => [
-        el.querySelector("textarea") !== null, el.querySelector(".kv-paste .kv-notice").textContent]"""
-    w = LayerStrip("gpt2")
-    page.goto("about:blank")
-    page.add_script_tag(content=code(w.script))
-    said = page.evaluate(
-        """async ([state, read]) => {
-            // Any model that is not the page's own is a kernel's.
-            const inner = new PageModel(JSON.parse(state));
-            const names = ["get", "set", "on", "off", "save_changes"];
-            const model = Object.fromEntries(names.map(name => [name, inner[name].bind(inner)]));
-            const el = document.createElement("div");
-            document.body.append(el);
-            render({ model, el });
-            model.set("refusal", "kvlib does not know it");
-            await null;
-            return eval(read)(el);
-        }""",
-        [json.dumps(w.state()), read],
-    )
-    assert said == [True, "kvlib does not know it"]
+    live(page, LayerStrip("gpt2"))
+    page.get_by_label("Any model's config.json").fill("{}")
+    page.get_by_role("button", name="Read it").click()
+    assert page.evaluate("sent") == [{"pasted": "{}"}]
+    page.evaluate("model.set('refusal', 'kvlib does not know it')")
+    assert page.locator(".kv-paste .kv-notice").inner_text() == "kvlib does not know it"
 
 
 @pytest.mark.parametrize(
@@ -136,6 +166,7 @@ def test_with_a_kernel_the_page_shows_the_field_and_the_refusal(page):  # noqa: 
         ({"model": "gemma-2-27"}, "unknown model 'gemma-2-27'; did you mean gemma-2-27b"),
         ({"context": 0}, "context must be a whole number of at least 1"),
         ({"context": 2**25}, "context must be at most"),
+        ({"source_len": -1}, "source_len must be a whole number of at least 0"),
         ({"dtype": "int3"}, "unknown dtype"),
         ({"models": ["nonesuch"]}, "unknown model 'nonesuch'"),
     ],

@@ -4,7 +4,6 @@ import json
 import random
 
 import pytest
-from browser import chromium, page  # noqa: F401
 
 from kvlib import CacheLayout, LayerKV, fmt, fmt_seconds, kv_bytes
 from kvlib.budget import Budget
@@ -14,6 +13,8 @@ from kvlib.units import DTYPES, UNITS
 from kvlib.widgets.base import STATIC, dtypes
 from kvlib.widgets.groups import groups, read_groups
 from kvlib.widgets.recompute import counts
+
+from .browser import chromium, page  # noqa: F401
 
 POINTS = 10_000
 CONTEXTS = 2**24
@@ -67,10 +68,11 @@ def test_a_tie_rounds_to_even_as_in_python(js):
     assert js("([n]) => fmt(n)", [[2112], [2240]]) == [fmt(2112), fmt(2240)] == ["2.062 KiB", "2.188 KiB"]
 
 
-def test_kv_bytes(js):
+def test_the_formula_and_the_products_on_the_way_to_it(js):
     rng = random.Random(3)
     points = [
         {
+            "vectors": rng.choice([1, 2]),
             "n_layers": rng.randrange(1, 257),
             "n_kv_heads": rng.randrange(1, 257),
             "head_dim": rng.randrange(1, 1025),
@@ -80,9 +82,35 @@ def test_kv_bytes(js):
         }
         for _ in range(POINTS)
     ]
+    products = ("vector", "tensor", "layer", "token", "sequence", "all")
     known = json.dumps(dtypes(DTYPES))
-    said = js(f"p => kvBytes({{ ...p, dtype: {known}[p.dtype] }})", points)
-    assert said == [str(kv_bytes(**p)) for p in points]
+    said = js(
+        f"""p => {{
+            const shape = {{ ...p, dtype: {known}[p.dtype] }}, got = formula(shape);
+            return [...{json.dumps(products)}.map((name) => got[name]), got.numbers, kvBytes(shape)];
+        }}""",
+        points,
+    )
+
+    def expected(vectors, n_layers, n_kv_heads, head_dim, context, batch, dtype):
+        latent = LayerKV("latent", n_kv_heads, head_dim, v_head_dim=0)  # one vector a token
+        layer = latent if vectors == 1 else LayerKV("full", n_kv_heads, head_dim)
+        layout, one = CacheLayout((layer,) * n_layers), CacheLayout((latent,))
+        return [
+            latent.bytes_per_token(dtype),
+            one.bytes(context, batch, dtype),
+            layer.bytes_per_token(dtype),
+            layout.bytes_per_token(dtype),
+            layout.bytes(context, 1, dtype),
+            layout.bytes(context, batch, dtype),
+            layer.k_elements,
+            layout.bytes(context, batch, dtype),
+        ]
+
+    assert said == [",".join(map(str, expected(**p))) for p in points]
+    full = [p for p in points if p["vectors"] == 2]
+    rest = [{key: value for key, value in p.items() if key != "vectors"} for p in full]
+    assert [kv_bytes(**p) for p in rest[:100]] == [expected(2, **p)[-1] for p in rest[:100]]
 
 
 def some_layer(rng, index):
@@ -114,6 +142,28 @@ def some_layout(rng):
             layer = LayerKV("none")
         layers.append(layer)
     return CacheLayout(tuple(layers))
+
+
+def test_a_breakdown_s_parts(js):
+    rng = random.Random(7)
+    points, expected = [], []
+    for _ in range(POINTS):
+        layout, dtype = some_layout(rng), rng.choice([*DTYPES])
+        source_len = rng.randrange(4000) if layout.needs_source_len else None
+        context, batch = rng.randrange(1, 2 ** rng.randrange(1, 25)), rng.randrange(1, 4097)
+        points.append([groups(layout), context, batch, dtypes([dtype])[dtype], source_len or 0])
+        parts = layout.breakdown(context, batch, dtype, source_len)
+        kept = sum(layer.tokens(context) for layer in layout.layers)
+        expected.append(f"{parts.tokens},{parts.state},{parts.cross},{parts.total},{kept}")
+    said = js(
+        """([groups, context, ...rest]) => {
+            const b = breakdown(groups, context, ...rest);
+            const kept = groups.reduce((sum, g) => sum + BigInt(g.layers) * tokensKept(g, context), 0n);
+            return [b.tokens, b.state, b.cross, b.total, kept];
+        }""",
+        points,
+    )
+    assert said == expected
 
 
 def test_layouts_and_budgets(js):
@@ -151,7 +201,6 @@ def test_layouts_and_budgets(js):
         expected.append(
             [
                 layout.bytes(context, batch, dtype, source_len),
-                layout.bytes_per_token(dtype),
                 layout.bytes_read(context, batch, dtype, source_len),
                 budget.room,
                 budget.short_by(context, batch),
@@ -165,7 +214,7 @@ def test_layouts_and_budgets(js):
         """(p, i) => {
             const b = budget(p);
             return JSON.stringify([
-                layoutBytes(p.kept, p.context, p.batch, p.dtype, p.source), bytesPerToken(p.kept, p.dtype),
+                layoutBytes(p.kept, p.context, p.batch, p.dtype, p.source),
                 layoutBytes(p.read, p.context, p.batch, p.dtype, p.source),
                 b.room, b.short, b.floor, b.rate, ...(i % 10 ? [] : [b.sequences, b.longest]),
             ], (key, value) => (typeof value === "bigint" ? String(value) : value));

@@ -4,17 +4,18 @@ import json
 import random
 
 import pytest
-from browser import chromium, page, show  # noqa: F401
-from drive import drive
 
-from kvlib.serving import POLICIES, Request, requests, simulate
+from kvlib.serving import ALLOCATIONS, Request, requests, simulate
 from kvlib.widgets import Paging
 from kvlib.widgets.base import code
 from kvlib.widgets.paging import BLOCK_SIZES, key, packed
 
+from .browser import chromium, page, show  # noqa: F401
+from .drive import drive
 
-def as_the_page_has_it(frame, policy):
-    place = (lambda h: list(h.blocks)) if policy == "paged" else (lambda h: [h.start, h.size])
+
+def as_the_page_has_it(frame, allocation):
+    place = (lambda h: list(h.blocks)) if allocation == "paged" else (lambda h: [h.start, h.size])
     prefix = frame.prefixes[0][1] if frame.prefixes else None
     return {
         "running": [{"request": h.request, "tokens": h.tokens, "place": place(h)} for h in frame.running],
@@ -34,7 +35,7 @@ def test_ten_thousand_frames_unfold_as_they_were_played(page):  # noqa: F811
         )
         runs.append(
             simulate(
-                stream, rng.randrange(160, 500), rng.choice(POLICIES),
+                stream, rng.randrange(160, 500), rng.choice(ALLOCATIONS),
                 block_size=rng.choice([4, 8, 16]), share_prefix=rng.random() < 0.5,
             )
         )  # fmt: skip
@@ -52,7 +53,7 @@ def test_ten_thousand_frames_unfold_as_they_were_played(page):  # noqa: F811
         json.dumps(sent),
     )
     for run, frames in zip(runs, said, strict=True):
-        assert frames == [as_the_page_has_it(frame, run.policy) for frame in run.frames]
+        assert frames == [as_the_page_has_it(frame, run.allocation) for frame in run.frames]
 
 
 def test_the_page_says_what_the_frames_hold(page):  # noqa: F811
@@ -83,6 +84,17 @@ def test_the_page_says_what_the_frames_hold(page):  # noqa: F811
             f"{i} → {b} {min(size, mine.tokens - i * size)}/{size}{' shared' if b in shared else ''}"
             for i, b in enumerate(mine.blocks if mine else ())
         ]
+
+
+def test_the_page_says_the_utilization_over_the_whole_run(page):  # noqa: F811
+    w = Paging(block_size=8)
+    runs = [w.runs["reserved"], w.runs[key(8, False)]]
+    read = """el => [...el.querySelectorAll(".kv-time p, .kv-time svg")].map(
+        e => e.getAttribute("aria-label") ?? e.textContent).join(" ")"""
+    [said] = drive(page, w, [{"step": 1}], read)
+    reserved, paged = (f"{100 * run.summary()['utilization']:,.0f} %" for run in runs)
+    assert f"reserved, {reserved} over the whole run" in said and f"paged, {paged}. Dotted" in said
+    assert f"Over the whole run {reserved} of the slots taken hold a token" in said
 
 
 def test_the_drawing_fills_the_slots_that_hold_a_token(page):  # noqa: F811

@@ -1,12 +1,18 @@
-"""What every figure promises (see test_widgets_base.py), held on sharing, paging, layers and caches."""
+"""What every figure promises (see test_widgets_base.py), held on sharing, paging, layers and caches.
+
+What concerns the keys, JupyterLab and a kernel is held on all eight.
+"""
 
 import gzip
 
 import pytest
-from browser import chromium, document, page, show, violations  # noqa: F401
-from quality_record import record
 
+from kvlib import widgets
 from kvlib.widgets import CheaperCaches, LayerStrip, Paging, SharingHeads
+
+from .browser import chromium, document, page, show, violations  # noqa: F401
+from .drive import drive, live
+from .quality_record import record
 
 FIGURES = {
     "SharingHeads": SharingHeads,
@@ -14,6 +20,7 @@ FIGURES = {
     "LayerStrip": LayerStrip,
     "CheaperCaches": lambda: CheaperCaches(record()),
 }
+ALL = {name: getattr(widgets, name) for name in widgets.__all__} | FIGURES
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -87,3 +94,72 @@ def test_reduced_motion_takes_play_away(chromium, tmp_path):  # noqa: F811
         page = show(context.new_page(), tmp_path, Paging())  # noqa: F811
         assert page.get_by_role("button", name="Play or pause: Step").count() == plays
         context.close()
+
+
+# ---- keys, JupyterLab and a kernel
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_jupyterlab_leaves_the_keys_to_every_control(page, name):  # noqa: F811
+    """Its shortcuts act on the focused element unless that element itself says otherwise."""
+    live(page, ALL[name]())
+    focused = ":is(input, select, textarea, button, summary, [tabindex])"
+    assert page.locator(f".kv-figure {focused}").count() >= 4
+    bare = page.locator(f".kv-figure {focused}:not([data-lm-suppress-shortcuts])")
+    assert bare.evaluate_all("all => all.map(e => e.outerHTML)") == []
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_nothing_shown_is_undefined(page, name):  # noqa: F811
+    """A name that Python and the script spell differently shows itself as "undefined" or "NaN"."""
+    figure = ALL[name]()
+    points = [
+        {key: low_high[end] for key, low_high in figure.limits.items() if isinstance(low_high[0], int)}
+        for end in (0, 1)
+    ]
+    read = """el => el.outerHTML.match(/undefined|NaN|null|Infinity|\\[object/g)"""
+    assert drive(page, figure, [{}, *points], read) == [None] * 3
+    assert page.locator(".kv-title").inner_text() == figure.title != ""
+
+
+def typed(page, keys):  # noqa: F811
+    """Type into the number field of Formula's layers as a hand does; what the page shows and what is sent."""
+    field = page.get_by_role("spinbutton", name="Layers", exact=True)
+    field.select_text()
+    for key in keys:
+        page.keyboard.press(key)
+    return page.locator(".kv-big").inner_text(), page.evaluate("sent")
+
+
+def test_a_number_being_typed_is_sent_once(page):  # noqa: F811
+    live(page, widgets.Formula())
+    big, sent = typed(page, "128")
+    assert (big, sent) == (f"{128 * 2**26:,} bytes", [])  # drawn at every key, not sent yet
+    page.wait_for_function("sent.length > 0")
+    assert page.evaluate("sent") == [{"n_layers": 128}]
+    page.get_by_role("spinbutton", name="Layers", exact=True).blur()
+    page.wait_for_timeout(600)
+    assert page.evaluate("sent") == [{"n_layers": 128}]
+
+
+@pytest.mark.parametrize("end", ["Enter", "Tab"])
+def test_a_number_typed_is_sent_at_once_when_its_end_is_clear(page, end):  # noqa: F811
+    live(page, widgets.Formula())
+    assert typed(page, [*"77", end])[1] == [{"n_layers": 77}]
+
+
+def test_a_held_number_is_sent_as_it_is_held(page):  # noqa: F811
+    live(page, widgets.Formula())
+    typed(page, "778")
+    page.wait_for_timeout(600)
+    assert page.evaluate("sent") == []  # 77 was never meant, and 778 is no number of layers
+    page.keyboard.press("Enter")
+    assert page.evaluate("sent") == [{"n_layers": 256}]
+    assert page.locator(".kv-big").inner_text() == f"{256 * 2**26:,} bytes"
+
+
+def test_a_button_sends_what_was_typed_before_it(page):  # noqa: F811
+    live(page, widgets.Formula())
+    typed(page, "64")
+    page.get_by_role("button", name="Double: layers").click()
+    assert page.evaluate("sent") == [{"n_layers": 64}, {"n_layers": 128}]

@@ -3,14 +3,15 @@
 import random
 
 import pytest
-from browser import chromium, page, show  # noqa: F401
-from drive import drive
 
 from kvlib import CacheLayout, fmt
 from kvlib.configs import layout
 from kvlib.layouts import LayerKV
 from kvlib.widgets import SharingHeads
 from kvlib.widgets.sharing_heads import COLUMNS, PRECISIONS
+
+from .browser import chromium, page, show  # noqa: F401
+from .drive import drive
 
 
 def test_the_page_s_bytes_are_kvlib_s(page):  # noqa: F811
@@ -33,7 +34,7 @@ def test_the_page_s_bytes_are_kvlib_s(page):  # noqa: F811
         w.set_state(point)
         n_heads = layout(w.model).n_heads
         name = "MHA" if w.n_kv_heads == n_heads else "MQA" if w.n_kv_heads == 1 else "GQA"
-        assert big == f"{fmt(w.nbytes)} a token"
+        assert big == f"{fmt(w.nbytes)} per token"
         assert (kept, kind) == (w.n_kv_heads, f"{w.n_kv_heads} of {n_heads}: {name}")
 
 
@@ -63,12 +64,12 @@ def test_by_keyboard_from_gqa_to_mqa(page, tmp_path):  # noqa: F811
     slider = page.get_by_role("slider", name="KV heads")
     assert slider.get_attribute("aria-valuetext") == "8 KV heads, GQA"
     slider.press("Home")
-    assert page.locator(".kv-big").inner_text() == "16 KiB a token"
+    assert page.locator(".kv-big").inner_text() == "16 KiB per token"
     assert "1/8 of llama-3.1-8b's own choice" in page.locator(".kv-body").inner_text()
     slider.press("End")
-    assert page.locator(".kv-big").inner_text() == "512 KiB a token"
+    assert page.locator(".kv-big").inner_text() == "512 KiB per token"
     page.get_by_label("Model", exact=True).select_option("qwen-2.5-7b")
-    assert page.locator(".kv-big").inner_text() == "56 KiB a token"
+    assert page.locator(".kv-big").inner_text() == "56 KiB per token"
     assert page.locator("tr[aria-current] th").inner_text() == "qwen-2.5-7b"
     page.locator("summary").click()
     assert page.locator(".kv-data tbody tr").all_inner_texts()[1] == "1\t7 to 13"
@@ -96,6 +97,16 @@ def test_a_caller_s_own_layouts_can_be_compared():
     w = SharingHeads(models={"toy": toy, "mixed": mixed}, n_kv_heads=3)
     assert w.nbytes == 2 * 2 * 3 * 8 * 2
     assert [row["n_kv_heads"] for row in w.rows] == [2, None]
+
+
+def test_a_model_with_cross_attention_is_compared_without_its_source_and_this_is_said(page):  # noqa: F811
+    w = SharingHeads(models=["llama-3.1-8b", "whisper-tiny"])
+    row = w.rows[1]
+    assert (row["bytes_per_token"], row["at_8k"]) == (layout("whisper-tiny").bytes_per_token(), None)
+    said = "; whisper-tiny without what cross attention keeps"
+    assert w.table().caption.endswith(said)
+    assert drive(page, w, [{}], 'el => el.querySelector(".kv-models caption").textContent')[0].endswith(said)
+    assert SharingHeads().note == ""
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,8 @@
-"""Check an answer to an exercise and name the misconception behind a wrong one.
+"""The kinds of answer that a question can ask for, and how each is marked.
 
-    kvlib.check("02-total", 402653184)
-
-prints feedback and returns points, a plain number, so that nbgrader can give part of
-them and nbval can compare. Whatever the answer is, check never raises. The questions
-themselves are in questions/.
+A kind holds the right answer and the known mistakes ("slips"), each with the feedback that names it. Its
+`mark(answer)` gives the share of the points from 0 to 1 and the feedback. An answer can be any
+object: use the function `mark`, which never raises.
 """
 
 import contextlib
@@ -16,33 +14,16 @@ import numbers
 import random
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..units import UNITS, unknown
+from ..units import UNITS
 
 STEPS = 200_000  # lines that a function under test may run before it counts as endless
 
 
-def check(name: str, answer) -> float:
-    """Print what is to be said of `answer` to the question `name`; return the points it earns.
-
-    None and ... mean that there is no answer yet. Raises ValueError for an unknown name
-    and nothing else.
-    """
-    from .questions import QUESTIONS
-
-    if name not in QUESTIONS:
-        raise unknown("question", name, QUESTIONS)
-    points = QUESTIONS[name].points
-    share, said = mark(QUESTIONS[name].build(), answer)
-    earned = points * share
-    earned = int(earned) if earned == int(earned) else earned
-    print(said, f"{earned} of {points} point{'s' * (points != 1)}.", sep="\n" if "\n" in said else " ")
-    return earned
-
-
 def mark(question, answer) -> tuple[float, str]:
-    """The share of the points that `answer` earns, from 0 to 1, and what is to be said of it."""
+    """The share of the points that `answer` earns, from 0 to 1, and the feedback on it."""
     if answer is None or answer is ...:
         return 0, "Not answered yet."
     sink = io.StringIO()
@@ -155,10 +136,10 @@ class Function:
     idea   what is said of a wrong function that no slip explains
     """
 
-    reference: object
-    cases: object
+    reference: Callable
+    cases: Callable
     slips: dict = field(default_factory=dict)
-    drive: object = None
+    drive: Callable | None = None
     idea: str = ""
 
     def mark(self, answer):
@@ -200,8 +181,8 @@ class Function:
             sys.settrace(before)
 
     def _arguments(self, case) -> str:
-        names = inspect.signature(self.drive or self.reference).parameters
-        names = list(names)[1:] if self.drive else list(names)
+        names = list(inspect.signature(self.drive or self.reference).parameters)
+        names = names[1:] if self.drive else names
         return ", ".join(f"{name} = {_short(value)}" for name, value in zip(names, case, strict=False))
 
 

@@ -1,6 +1,7 @@
-"""The interactive figures: one class a figure, each with its script in `static/`.
+"""The interactive figures: one class per figure, each with its script in `static/`.
 
-They compute in the page: with a kernel, two-way with Python; without one, by themselves.
+They compute in the page. With a kernel their values are shared with Python, in both directions;
+without one they work by themselves.
 `from kvlib.widgets import BudgetWidget` loads that figure alone.
 """
 

@@ -4,17 +4,18 @@ How to write one: subclass Figure, name its script, declare its state, give its 
 
     class Growth(Figure):
         script = "growth.js"                  # in static/: function render({ model, el })
-        title = "How the cache grows"
+        title = constant("How the cache grows")
         context = Whole(4096, most=2**24)     # a number: number(f, "context", {label, unit})
         dtype = Choice("bf16", DTYPES)        # one of a list: choice(f, "dtype", {label})
+        dtypes = constant(dtypes(DTYPES))     # what the script needs and must not repeat
         data = Dict().tag(sync=True)          # what only Python may compute; JSON, ints < 2**53
 
-        def table(self):                      # what stands without JavaScript
+        def table(self):                      # what a page without JavaScript shows
             return Table("caption", ["context", "bytes"], [[4096, "512 MiB"]])
 
 The script is a module with maths.js and common.js before it, so it imports nothing: it calls
-`const f = figure(el, model, {title, lead})` for the frame and `f.draw(fn)` to draw. growth.css,
-where there is one, follows style.css. `layout` and `keys` are ipywidgets' own names.
+`const f = figure(el, model, {lead})` for the frame and `f.draw(fn)` to draw. growth.css, where there
+is one, follows style.css. A trait can't be called `layout` or `keys`: ipywidgets has both.
 """
 
 import json
@@ -64,6 +65,11 @@ class Choice(traitlets.TraitType):
         return value
 
 
+def constant(value):
+    """A trait that never changes: what the script reads and Python alone decides. `value` is JSON."""
+    return traitlets.Any(value, read_only=True).tag(sync=True)
+
+
 def dtypes(names) -> dict:
     """What maths.js needs of each dtype: {name: {"values": …, "bytes": …}}."""
     known = [as_dtype(name) for name in names]
@@ -72,7 +78,7 @@ def dtypes(names) -> dict:
 
 @dataclass
 class Table:
-    """A figure in words: every row's first cell names it."""
+    """A figure in words and numbers; the first cell of a row is the row's name."""
 
     caption: str
     headers: list
@@ -98,7 +104,7 @@ def _read(name: str) -> str:
 
 @lru_cache
 def style(script: str = "") -> str:
-    """The style sheet: the palette's variables, what every figure uses, what this one adds."""
+    """The style sheet: the palette's variables, every figure's rules, and those of `script`'s own."""
     own = script.replace(".js", ".css")
     names = ["style.css", own] if own and (STATIC / own).exists() else ["style.css"]
     return "\n".join([palette.css(), *map(_read, names)])
@@ -112,8 +118,8 @@ def code(script: str) -> str:
 class Figure(anywidget.AnyWidget):
     """A figure that computes in JupyterLab, VS Code, Colab and in a static page."""
 
-    script = None  # the file in static/ with render()
-    title = ""
+    script = ""  # the file in static/ with render()
+    title = constant("")
 
     limits = traitlets.Dict(read_only=True).tag(sync=True)  # name -> [least, most] or choices
 
@@ -123,7 +129,8 @@ class Figure(anywidget.AnyWidget):
             cls._css = style(cls.script)
         super().__init_subclass__(**kwargs)
 
-    # ipywidgets 7 would display only its own view; without this, IPython asks for the bundle.
+    # ipywidgets 7 would display its own view and nothing else; without its method, IPython asks for
+    # the MIME bundle.
     _ipython_display_ = None
 
     @traitlets.default("limits")
@@ -134,8 +141,8 @@ class Figure(anywidget.AnyWidget):
         """What a reader without JavaScript sees."""
         raise NotImplementedError
 
-    def state(self) -> dict:
-        """The figure's own synced state: what its script reads."""
+    def synced(self) -> dict:
+        """The figure's own synced traits by name: what its script reads."""
         return {
             name: getattr(self, name)
             for name in self.keys
@@ -145,7 +152,7 @@ class Figure(anywidget.AnyWidget):
     def html(self) -> str:
         """The figure as a piece of a static page: table, state and module; asks no other host."""
         ident = f"kv-{uuid.uuid4().hex[:10]}"
-        state = json.dumps(self.state(), separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/")
+        state = json.dumps(self.synced(), separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/")
         return (
             f'<div class="kv-page" id="{ident}"><style>{style(self.script)}</style>'
             f'<div class="kv-figure kv-static"><p class="kv-title">{escape(self.title)}</p>'
@@ -156,7 +163,7 @@ class Figure(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs)
-        # Colab would show the static form where it has the live one; everyone else prefers the view.
+        # Of a live view and HTML, Colab would show the HTML; every other front end shows the view.
         if bundle is not None and "google.colab" not in sys.modules:
             bundle[0]["text/html"] = self.html()
         return bundle

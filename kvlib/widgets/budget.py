@@ -6,7 +6,7 @@ from .. import configs
 from ..budget import Budget
 from ..hardware import GPUS
 from ..units import dtype as as_dtype, fmt, fmt_seconds, unknown
-from .base import Choice, Figure, Table, Whole, dtypes
+from .base import Choice, Figure, Table, Whole, constant, dtypes
 from .groups import groups, read_groups
 
 WEIGHTS = ("fp32", "bf16", "fp8", "q8_0", "q4_0")
@@ -35,7 +35,7 @@ class BudgetWidget(Figure):
     """
 
     script = "budget.js"
-    title = "The budget of a GPU"
+    title = constant("The budget of a GPU")
 
     model = Unicode().tag(sync=True)
     gpu = Choice("H100", GPUS)
@@ -48,7 +48,7 @@ class BudgetWidget(Figure):
     utilization = Whole(90, most=100)
     overhead_mib = Whole(1024, least=0, most=2**20)
 
-    dtypes = Dict(dtypes({*WEIGHTS, *PRECISIONS}), read_only=True).tag(sync=True)
+    dtypes = constant(dtypes(dict.fromkeys((*WEIGHTS, *PRECISIONS))))
     gpu_facts = Dict(read_only=True).tag(sync=True)
     models = Dict(read_only=True).tag(sync=True)
 
@@ -70,7 +70,7 @@ class BudgetWidget(Figure):
         return facts if read == kept else facts | {"read": read}
 
     @validate("model")
-    def _check_model(self, proposal):
+    def _validate_model(self, proposal):
         if proposal["value"] not in self._offered:
             raise unknown("model", proposal["value"], self._offered)
         return proposal["value"]

@@ -7,7 +7,7 @@ import traitlets
 
 from ..configs import layout as as_layout
 from ..units import fmt, unknown
-from .base import Figure, Table, Whole
+from .base import Figure, Table, Whole, constant
 
 WAYS = {
     "precision": ("name", "dtype", "k_groups", "bytes_per_token", "perplexity"),
@@ -41,7 +41,7 @@ def points(record) -> dict:
             if not row["perplexity"] >= 1:
                 raise ValueError(f"record[{way!r}][{i}]['perplexity'] must be at least 1")
     layout = as_layout(record["model"].lower())
-    whole, width = layout.bytes_per_token(BASE), layout.layers[0].k_elements
+    whole, width = layout.bytes_per_token(BASE), layout.n_kv_heads * layout.head_dim
     for way, field, value in (
         ("precision", "name", BASE),
         ("window", "window", None),
@@ -50,7 +50,7 @@ def points(record) -> dict:
         if not any(row[field] == value for row in record[way]):
             raise ValueError(f"record[{way!r}] lacks the full cache: a row whose {field!r} is {value!r}")
 
-    def window(row):
+    def window(row) -> tuple[str, int | None]:
         if row["window"] is None:
             return "all tokens", None
         sinks = f" and the first {row['sinks']}" if row["sinks"] else ""
@@ -77,7 +77,7 @@ class CheaperCaches(Figure):
     """
 
     script = "cheaper_caches.js"
-    title = "Cheaper caches"
+    title = constant("Cheaper caches")
 
     context = Whole(4096, most=2**20)
     precision = traitlets.Unicode().tag(sync=True)
@@ -90,7 +90,7 @@ class CheaperCaches(Figure):
             record = json.loads(Path(record).read_text(encoding="utf-8"))
         self._points = points(record)
         for way, found in self._points.items():
-            # The middle one: something is saved and something is seen.
+            # The middle point of each way, so that both a saving and its cost show.
             rest.setdefault(way, found[len(found) // 2]["name"])
         super().__init__(**rest)
         about = f"{record['model']}: perplexity of a text of {record['tokens']:,} tokens"
@@ -111,7 +111,7 @@ class CheaperCaches(Figure):
         return {way: [p["name"] for p in found] for way, found in self._points.items()}
 
     @traitlets.validate("precision", "window", "rank")
-    def _check_name(self, proposal):
+    def _validate_name(self, proposal):
         way, value = proposal["trait"].name, proposal["value"]
         if value not in self.choices[way]:
             raise unknown(way, value, self.choices[way])

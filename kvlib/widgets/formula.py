@@ -1,33 +1,32 @@
 """The formula as seven factors that can be turned, and what doubling one does."""
 
-from traitlets import Dict
-
 from ..layouts import CacheLayout, LayerKV
 from ..units import fmt
-from .base import Choice, Figure, Table, Whole, dtypes
+from .base import Choice, Figure, Table, Whole, constant, dtypes
 
 VECTORS = {"keys and values": 2, "one latent vector": 1}
 PRECISIONS = ("fp32", "bf16", "fp8", "int8", "int4", "q8_0", "q4_0")
 
 
 class Formula(Figure):
-    """2 × layers × batch × KV heads × context × head_dim × bytes a number.
+    """2 × layers × batch × KV heads × context × head_dim × bytes per number.
 
     Formula(n_layers=32, n_kv_heads=8): each factor is a trait, readable and observable.
     `nbytes` is the product. Raises ValueError for a factor below 1 or above its bound.
     """
 
     script = "formula.js"
-    title = "The formula, factor by factor"
+    title = constant("The formula, factor by factor")
 
     vectors = Choice("keys and values", VECTORS)
+    vector_counts = constant(VECTORS)
     n_layers = Whole(32, most=256)
     batch = Whole(1, most=4096)
     n_kv_heads = Whole(32, most=256)
     context = Whole(4096, most=2**24)
     head_dim = Whole(128, most=1024)
     dtype = Choice("bf16", PRECISIONS)
-    dtypes = Dict(dtypes(PRECISIONS), read_only=True).tag(sync=True)
+    dtypes = constant(dtypes(PRECISIONS))
 
     @property
     def cache_layout(self) -> CacheLayout:

@@ -1,13 +1,15 @@
 """A model layer by layer: which kind each is, and what it keeps at the chosen context."""
 
 import json
+import warnings
+from collections import Counter
 
 import traitlets
 
 from .. import configs
-from ..layouts import CacheLayout
+from ..layouts import CacheLayout, ContextWarning
 from ..units import fmt, unknown
-from .base import Choice, Figure, Table, Whole, dtypes
+from .base import Choice, Figure, Table, Whole, constant, dtypes
 from .models import layouts
 
 PRECISIONS = ("fp32", "bf16", "fp8", "int8", "int4", "q8_0", "q4_0")
@@ -17,19 +19,19 @@ WORDS = {
     "sliding": "sliding window",
     "chunked": "chunked attention",
     "latent": "latent",
-    "shared": "reads an earlier layer's",
+    "shared": "reads an earlier layer's cache",
     "state": "fixed state",
-    "cross": "another sequence's only",
+    "cross": "cross attention only",
     "none": "keeps nothing",
 }
-DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+SOURCE_LEN = 1500  # frames in which Whisper hears its 30 seconds
 
 
 def strip(layout: CacheLayout) -> dict:
     """A layout as layer_strip.js reads it: its different layers, and which of them each layer is.
 
-    `of` has one digit (to base 36) a layer, its place in `kinds`; `shares` has the layer that each
-    shared one reads.
+    `of` has a character for each layer: its place in `kinds`, counted from "0". `shares` has the layer
+    that each shared layer reads. A kind has the fields of a group of widgets.groups, and its look's.
     """
     kinds, of = [], ""
     for layer in layout.layers:
@@ -45,27 +47,30 @@ def strip(layout: CacheLayout) -> dict:
         }
         if kind not in kinds:
             kinds.append(kind)
-        of += DIGITS[kinds.index(kind)]
+        of += chr(ord("0") + kinds.index(kind))
     shares = {i: x.shares_with for i, x in enumerate(layout.layers) if x.shares_with is not None}
     return {"kinds": kinds, "of": of, "shares": shares, "ends": layout.max_context}
 
 
 class LayerStrip(Figure):
-    """Every layer of a model as a strip: its kind, and its bytes at `context`.
+    """Every layer of a model as a strip: its kind, and its bytes for one sequence of `context` tokens.
 
     LayerStrip("gemma-2-27b", context=8192): `models` are those to choose from (None: all that are
-    shipped). With a kernel, `pasted` takes the text of any config.json: the model is then
-    "pasted", or `refusal` says why kvlib will not read it. Raises ValueError for an unknown model.
+    shipped). `source_len` is the length of the other sequence (frames of audio, patches of a
+    picture) for a model with cross attention. With a kernel, `pasted` takes the text of any
+    config.json: the model is then "pasted", or `refusal` says why kvlib will not read it. `nbytes` is
+    the total. Raises ValueError for an unknown model or a value out of bounds.
     """
 
     script = "layer_strip.js"
-    title = "Layer by layer"
+    title = constant("Layer by layer")
 
     model = traitlets.Unicode().tag(sync=True)
     context = Whole(8192, most=2**24)
+    source_len = Whole(SOURCE_LEN, least=0, most=2**20)
     dtype = Choice("bf16", PRECISIONS)
-    dtypes = traitlets.Dict(dtypes(PRECISIONS), read_only=True).tag(sync=True)
-    words = traitlets.Dict(WORDS, read_only=True).tag(sync=True)
+    dtypes = constant(dtypes(PRECISIONS))
+    words = constant(WORDS)
     strips = traitlets.Dict(read_only=True).tag(sync=True)
     pasted = traitlets.Unicode().tag(sync=True)
     refusal = traitlets.Unicode(read_only=True).tag(sync=True)
@@ -81,13 +86,13 @@ class LayerStrip(Figure):
             self._read_pasted()
 
     @traitlets.validate("model")
-    def _check_model(self, proposal):
+    def _validate_model(self, proposal):
         if proposal["value"] not in self._layouts:
             raise unknown("model", proposal["value"], self._layouts)
         return proposal["value"]
 
     def _read_pasted(self, _=None):
-        """The pasted config becomes a model to choose, and is chosen; or it is refused, in words."""
+        """Offer the pasted config as a model and choose it, or say in `refusal` why it can't be read."""
         if not self.pasted.strip():
             return self.set_trait("refusal", "")
         try:
@@ -101,29 +106,43 @@ class LayerStrip(Figure):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the keys and values of one sequence of `context` tokens (beyond max_context too)."""
-        return sum(x.tokens(self.context) * x.bytes_per_token(self.dtype) for x in self._layers)
+        """Bytes of all that is kept of one sequence of `context` tokens (beyond max_context too)."""
+        return self._breakdown(self._layouts[self.model]).total
 
-    @property
-    def _layers(self):
-        return self._layouts[self.model].layers
+    def _breakdown(self, layout):
+        source_len = self.source_len if layout.needs_source_len else None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ContextWarning)  # the page says it in words
+            return layout.breakdown(self.context, 1, self.dtype, source_len)
 
     def table(self) -> Table:
-        rows = []
-        for first in dict.fromkeys(self._layers):
-            n = self._layers.count(first)
-            kept = first.tokens(self.context)
-            each = kept * first.bytes_per_token(self.dtype)
-            if first.kind == "shared":
-                words = f"reads layer {first.shares_with}'s"
+        def part(nbytes):
+            return fmt(nbytes) if nbytes else "–"
+
+        rows, layout = [], self._layouts[self.model]
+        for layer, n in Counter(layout.layers).items():
+            if layer.kind == "shared":
+                words = f"reads layer {layer.shares_with}'s cache"
             else:
-                words = WORDS[first.kind] + (f" of {first.window:,}" if first.window else "")
-            state = fmt(first.state_bytes) if first.state_bytes else "–"
-            rows.append([words, n, f"{kept:,}", fmt(each), fmt(n * each), state])
-        rows.append(["all", len(self._layers), "", "", fmt(self.nbytes), ""])
+                words = WORDS[layer.kind] + (f" of {layer.window:,}" if layer.window else "")
+            each = self._breakdown(CacheLayout((layer,)))
+            kept = f"{layer.tokens(self.context):,}"
+            rows.append(
+                [words, n, kept, fmt(each.total), fmt(n * each.total), part(each.state), part(each.cross)]
+            )
+        rows.append(["all", layout.n_layers, "", "", fmt(self.nbytes), "", ""])
+        source = f" and a source of {self.source_len:,}" if layout.needs_source_len else ""
         return Table(
-            f"The layers of {self.model} at {self.context:,} tokens, {self.dtype}",
-            ["kind", "layers", "tokens kept", "each keeps", "together", "fixed state of each"],
+            f"The layers of {self.model} at {self.context:,} tokens{source}, {self.dtype}",
+            [
+                "kind",
+                "layers",
+                "tokens kept",
+                "each keeps",
+                "together",
+                "of it state",
+                "of it cross",
+            ],
             rows,
         )
 
@@ -133,6 +152,8 @@ def _config(text) -> dict:
         read = json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"this is not JSON: {error}") from None
+    except RecursionError:
+        raise ValueError("this is nested too deeply for a config.json") from None
     if not isinstance(read, dict):
         raise ValueError("a config.json is one JSON object, in braces")
     return read

@@ -1,5 +1,6 @@
 """The models that a figure offers: shipped ones by name, or layouts of the caller's own."""
 
+from .. import configs
 from ..layouts import CacheLayout
 
 
@@ -9,8 +10,6 @@ def layouts(models=None) -> dict[str, CacheLayout]:
     Raises ValueError for an unknown name, or no model at all.
     """
     if not isinstance(models, dict):
-        from .. import configs
-
         names = configs.models() if models is None else [models] if isinstance(models, str) else models
         models = {name: configs.layout(name) for name in names}
     if not models:

@@ -1,31 +1,33 @@
 """One stream of requests, one memory: contiguous reservation beside paged blocks, step by step.
 
-Every step shown was played by `kvlib.serving` on the same `BlockPool` as the paged cache; the page
-only draws it.
+`kvlib.serving` simulated every step that is shown, on the same `BlockPool` as the paged cache; the
+page only draws it.
 """
 
 import traitlets
 
 from .. import serving
 from ..units import whole_number
-from .base import Figure, Table, Whole
+from .base import Figure, Table, Whole, constant
 
 BLOCK_SIZES = (4, 8, 16, 32)
 MAX_TOKENS = 128  # what a server would reserve for one request
 
 
 def stream(seed=51) -> tuple[serving.Request, ...]:
-    """The stream of requests drawn where none is given: 16, all with one system prompt."""
+    """The stream that is shown where none is given: 16 requests, all with one system prompt."""
     return serving.requests(16, seed=seed, prompt=(8, 40), new=(8, 56), prefix_tokens=24)
 
 
 def packed(run: serving.Run) -> dict:
-    """A run as paging.js unfolds it: each unbroken stay of a request once, with its last place.
+    """A run as paging.js unfolds it: each unbroken stay of a request in the memory, once.
 
-    A stay is [request, first step, last step, tokens at the first, place]; a place is a block
-    table, which only grows during a stay, or [start, size].
+    A stay is [request, first step, last step, tokens at the first step, place at the last step]. A
+    place is a block table, which only grows during a stay, or [start, size].
     """
-    stays, open_stays, prefix = [], {}, None
+    stays: list[list] = []
+    open_stays: dict[int, list] = {}
+    prefix = None
     for frame in run.frames:
         still = {}
         for held in frame.running:
@@ -34,7 +36,7 @@ def packed(run: serving.Run) -> dict:
                 stay = [held.request, frame.step, None, held.tokens, None]
                 stays.append(stay)
             stay[2] = frame.step
-            stay[4] = list(held.blocks) if run.policy == "paged" else [held.start, held.size]
+            stay[4] = list(held.blocks) if run.allocation == "paged" else [held.start, held.size]
             still[held.request] = stay
         open_stays = still
         for _, held in frame.prefixes:
@@ -50,18 +52,18 @@ def packed(run: serving.Run) -> dict:
 
 
 class Paging(Figure):
-    """Requests arriving, growing and leaving under two policies, beside each other.
+    """Requests arriving, growing and leaving under two allocations, beside each other.
 
     Paging(step=40, block_size=16, share_prefix=True, request=3): the step shown, the paged side's
     block size (4, 8, 16 or 32), whether the system prompt is stored once, the request whose block
-    table is shown. Not said, the step is one in the thick of it and the request one that both run.
-    `seed` draws another stream; `requests` (kvlib.serving.Request, ids 0, 1, 2…, at most one system
-    prompt), `memory` and `max_tokens` in token slots replace the book's own.
-    Raises ValueError for what cannot be.
+    table is shown. By default the step is a third of the way through, and the request one that both
+    sides run then. `seed` draws another stream; `requests` (kvlib.serving.Request, ids 0, 1, 2…, at
+    most one system prompt), `memory` and `max_tokens` in token slots replace the book's own.
+    Raises ValueError for a value out of bounds.
     """
 
     script = "paging.js"
-    title = "Paging"
+    title = constant("Paging")
 
     step = Whole(0, least=0, most=100_000)
     block_size = traitlets.Int(16).tag(sync=True)
@@ -84,7 +86,7 @@ class Paging(Figure):
                 self.runs[key(size, share)] = run
         self._last = max(len(run.frames) for run in self.runs.values()) - 1
         super().__init__(**{"step": self._last // 3, **rest})
-        if "request" not in rest:  # one that both sides run, so that there is something to see
+        if "request" not in rest:  # one that both sides run, so that both have something to show
             seen = [{h.request for h in frame.running} for frame in self.frames if frame]
             self.request = min(set.intersection(*seen) or set.union(*seen) or {0}) if seen else 0
         shape = [[r.arrival, r.prompt_tokens, r.new_tokens, r.prefix_tokens] for r in requests]
@@ -93,7 +95,7 @@ class Paging(Figure):
         self.set_trait("limits", {"step": [0, self._last], "request": [0, len(requests) - 1]})
 
     @traitlets.validate("step")
-    def _check_step(self, proposal):
+    def _validate_step(self, proposal):
         if proposal["value"] > self._last:
             raise ValueError(
                 f"step must be at most {self._last}, the last of the run, not {proposal['value']}"
@@ -101,13 +103,13 @@ class Paging(Figure):
         return proposal["value"]
 
     @traitlets.validate("request")
-    def _check_request(self, proposal):
+    def _validate_request(self, proposal):
         if proposal["value"] >= (n := len(self.runs["reserved"].requests)):
             raise ValueError(f"request must be at most {n - 1}, the last one's id, not {proposal['value']}")
         return proposal["value"]
 
     @traitlets.validate("block_size")
-    def _check_block_size(self, proposal):
+    def _validate_block_size(self, proposal):
         if proposal["value"] not in BLOCK_SIZES:
             raise ValueError(f"block_size must be one of {BLOCK_SIZES}, not {proposal['value']}")
         return proposal["value"]
@@ -135,10 +137,10 @@ class Paging(Figure):
         return Table(
             f"{len(self.data['requests'])} requests on {self.data['memory']} token slots",
             [
-                "policy",
+                "allocation",
                 "steps",
                 "most at once",
-                "tokens a step",
+                "tokens per step",
                 "slots taken that hold a token",
                 "preempted",
             ],

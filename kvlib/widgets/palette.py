@@ -1,7 +1,7 @@
 """One palette and one type scale, for the widgets and for matplotlib, in light and in dark.
 
 Everything but `wash` and `rule` can be read as text on paper and on wash (AA: 4.5 to 1).
-A hue never speaks alone: what it marks also has a name, a dash or a hatch.
+Nothing is told apart by hue alone: what a hue marks also has a name, a dash or a hatch.
 """
 
 LIGHT = {
@@ -58,7 +58,7 @@ ROLES = {
 SCALE = {"small": 0.8, "note": 0.88, "text": 1.0, "large": 1.25, "display": 1.9}
 
 
-def colour(name: str, theme: str = "light") -> str:
+def color(name: str, theme: str = "light") -> str:
     """The hex colour of a hue or a role in a theme ("light" or "dark")."""
     return {"light": LIGHT, "dark": DARK}[theme][ROLES.get(name, name)]
 
@@ -76,14 +76,15 @@ def css() -> str:
     dark = {k: v for k, v in DARK.items()} | {k: f"var(--kv-{v})" for k, v in ROLES.items()}
     light = {k: v for k, v in LIGHT.items()} | {k: f"var(--kv-{v})" for k, v in ROLES.items()}
     light |= {f"size-{k}": f"{v}em" for k, v in SCALE.items()}
-    says = 'html[data-theme="dark"], html[theme="dark"], body[data-jp-theme-light="false"], body.vscode-dark'
-    told = f":is({says})"
-    untold = "html:not([data-theme], [theme]) body:not([data-jp-theme-light], .vscode-light)"
+    dark_pages = (
+        'html[data-theme="dark"], html[theme="dark"], body[data-jp-theme-light="false"], body.vscode-dark'
+    )
+    unthemed = "html:not([data-theme], [theme]) body:not([data-jp-theme-light], .vscode-light)"
     return "\n".join(
         (
             block(".kv-figure", light),
-            f"@media screen {{ {block(told + ' .kv-figure', dark)} }}",
-            f"@media screen and (prefers-color-scheme: dark) {{ {block(untold + ' .kv-figure', dark)} }}",
+            f"@media screen {{ {block(f':is({dark_pages}) .kv-figure', dark)} }}",
+            f"@media screen and (prefers-color-scheme: dark) {{ {block(unthemed + ' .kv-figure', dark)} }}",
         )
     )
 
@@ -91,8 +92,8 @@ def css() -> str:
 def contrast(a: str, b: str) -> float:
     """WCAG 2's contrast ratio of two hex colours, 1 to 21."""
 
-    def luminance(hex_colour):
-        channels = [int(hex_colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    def luminance(hex_color):
+        channels = [int(hex_color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 

@@ -1,7 +1,7 @@
 """What each new token makes a model compute, with a cache and without."""
 
 from ..units import whole_number
-from .base import Figure, Table, Whole
+from .base import Figure, Table, Whole, constant
 
 
 def counts(prompt: int, step: int) -> dict:
@@ -34,7 +34,7 @@ class Recompute(Figure):
     """
 
     script = "recompute.js"
-    title = "Recompute or reuse"
+    title = constant("Recompute or reuse")
 
     prompt = Whole(4, most=12)
     step = Whole(3, most=20)

@@ -4,7 +4,7 @@ import traitlets
 
 from ..layouts import CacheLayout
 from ..units import DTYPES, fmt, unknown
-from .base import Choice, Figure, Table, Whole, dtypes
+from .base import Choice, Figure, Table, Whole, constant, dtypes
 from .models import layouts
 
 PRECISIONS = ("fp32", "bf16", "int8", "int4")
@@ -35,12 +35,16 @@ def shared(layout: CacheLayout) -> bool:
 
 
 def facts(name: str, layout: CacheLayout) -> dict:
-    """A model's row: its geometry and its bf16 bytes; None for a context it was not made for."""
+    """A model's row: its geometry and its bf16 bytes; None for a context it was not made for.
+
+    Of a model with cross attention the bytes are those without another sequence (`source_len=0`).
+    """
+    source_len = 0 if layout.needs_source_len else None
     kept = next((x for x in layout.layers if x.elements), layout.layers[0])
 
     def at(context):
         ends = layout.max_context is not None and context > layout.max_context
-        return None if ends else layout.bytes(context)
+        return None if ends else layout.bytes(context, source_len=source_len)
 
     return {
         "model": name,
@@ -66,14 +70,16 @@ class SharingHeads(Figure):
     """
 
     script = "sharing_heads.js"
-    title = "Sharing heads"
+    title = constant("Sharing heads")
 
     model = traitlets.Unicode().tag(sync=True)
     n_kv_heads = Whole(1, most=1024)
     dtype = Choice("bf16", PRECISIONS)
     sort = Choice("bytes_per_token", COLUMNS)
-    dtypes = traitlets.Dict(dtypes(PRECISIONS), read_only=True).tag(sync=True)
-    rows = traitlets.List(read_only=True).tag(sync=True)
+    dtypes = constant(dtypes(PRECISIONS))
+    columns = constant([[key, name] for key, name in COLUMNS.items()])
+    rows: traitlets.List = traitlets.List(read_only=True).tag(sync=True)
+    note = traitlets.Unicode(read_only=True).tag(sync=True)  # what the bytes of the rows leave out
 
     def __init__(self, model=None, n_kv_heads=None, *, models=None, **rest):
         offered = layouts(COMPARED if models is None else models)
@@ -86,16 +92,19 @@ class SharingHeads(Figure):
         own = self._facts.get(model, {}).get("n_kv_heads") or 1
         super().__init__(model=model, n_kv_heads=own if n_kv_heads is None else n_kv_heads, **rest)
         self.set_trait("rows", list(self._facts.values()))
+        crossed = [name for name, layout in offered.items() if layout.needs_source_len]
+        if crossed:
+            self.set_trait("note", f"; {', '.join(crossed)} without what cross attention keeps")
         self.observe(self._to_own_choice, "model")
 
     @traitlets.validate("model")
-    def _check_model(self, proposal):
+    def _validate_model(self, proposal):
         if proposal["value"] not in self._drawn:
             raise unknown("model", proposal["value"], self._drawn)
         return proposal["value"]
 
     @traitlets.validate("n_kv_heads")
-    def _check_n_kv_heads(self, proposal):
+    def _validate_n_kv_heads(self, proposal):
         # Set together, the two are checked in any order.
         if self.model not in self._drawn:
             raise unknown("model", self.model, self._drawn)
@@ -129,4 +138,5 @@ class SharingHeads(Figure):
 
         rows = sorted(self.rows, key=lambda row: (-row["bytes_per_token"], row["model"]))
         cells = [[cell(row, key) for key in COLUMNS] for row in rows]
-        return Table("Real models, bf16, by one token, largest first", list(COLUMNS.values()), cells)
+        caption = f"Real models, bf16, by one token, largest first{self.note}"
+        return Table(caption, list(COLUMNS.values()), cells)

@@ -1,10 +1,8 @@
 """The 7B example, multiplied one factor at a time, and the cache against the context."""
 
-from traitlets import Dict
-
 from ..layouts import kv_bytes
 from ..units import fmt
-from .base import Choice, Figure, Table, Whole, dtypes
+from .base import Choice, Figure, Table, Whole, constant, dtypes
 
 PRECISIONS = ("fp32", "bf16", "fp8", "int4")
 CHART = (512, 1024, 2048, 4096, 8192)
@@ -18,16 +16,17 @@ class WorkedExample(Figure):
     """
 
     script = "worked.js"
-    title = "The 7B example, multiplied step by step"
+    title = constant("The 7B example, multiplied step by step")
 
     n_layers = Whole(32, most=256)
     n_kv_heads = Whole(32, most=256)
     head_dim = Whole(128, most=1024)
     step = Whole(7, most=7)
+    chart = constant(list(CHART))
     context = Whole(4096, most=131072)
     batch = Whole(1, most=256)
     dtype = Choice("bf16", PRECISIONS)
-    dtypes = Dict(dtypes(PRECISIONS), read_only=True).tag(sync=True)
+    dtypes = constant(dtypes(PRECISIONS))
 
     def bytes_at(self, context: int) -> int:
         return kv_bytes(

@@ -20,7 +20,8 @@ def _sum():
             "You add GB to GiB as if they were one unit.": (weights + cache) * GB,
             "You turn the GB into GiB's size; the cache is the one to convert.": weights * GiB + cache * GB,
             "You forget the weights.": cache * GiB,
-            "You divide where a GiB is the larger unit.": weights * GB + cache * GB * GB / GiB,
+            "You divide to get from GiB to GB; a GiB is the larger unit.": weights * GB
+            + cache * GB * GB / GiB,
         },
         idea="Count both in bytes, add, and divide by 10**9.",
     )
@@ -100,7 +101,7 @@ def _fit():
 
 @question("06-step", points=2)
 def _step():
-    speed, weights, cache, n = 3.35 * TB / 1000, 6 * GB, 512 * MiB, 16  # bytes a millisecond
+    speed, weights, cache, n = 3.35 * TB / 1000, 6 * GB, 512 * MiB, 16  # bytes per millisecond
     one, step = cache / speed, (weights + n * cache) / speed
     said = "You answer in {}; the question asks for ms."
 
@@ -117,10 +118,10 @@ def _step():
                     "You take 500 MB for 512 MiB, as the claim does.": 500e6 / speed,
                     "That is the claim's figure, a thousand times too large.": 1000 * 500e6 / speed,
                     "You count bits; the bandwidth is in bytes already.": 8 * one,
-                    "You turn it round: divide the bytes by the bytes a second.": speed / cache,
+                    "You turn it round: divide the bytes by the bytes per second.": speed / cache,
                 },
                 tol=0.005,
-                idea="Time is bytes divided by bytes a second.",
+                idea="Time is bytes divided by bytes per second.",
             ),
             "whole step": Number(
                 step,
@@ -197,7 +198,7 @@ def _bound():
             "time of a decode step": Choice(
                 "bandwidth",
                 {
-                    "compute": "A step does little arithmetic and reads all weights and the whole cache.",
+                    "compute": "A step does little arithmetic and reads the weights and the whole cache.",
                     "capacity": "What fits is settled already; the step must read all of it.",
                 },
             ),

@@ -112,7 +112,7 @@ def _read():
                 c["num_key_value_heads"],
                 c["head_dim"],
             ),
-            "It needs num_key_value_heads. A config without it is one of MHA: every head keeps.": lambda c: (
+            "It needs num_key_value_heads. A config without it means MHA: one per query head.": lambda c: (
                 c["num_key_value_heads"] and read(c)
             ),
             "It needs head_dim. A config without it leaves you to divide.": lambda c: (

@@ -183,7 +183,8 @@ def _growth():
             / 2
             / with_cache,
             "You turn the ratio round: how many times more is it without a cache?": with_cache / without,
-            "You compare a square with a line that are both at the last token's length squared.": n * n,
+            "You square the number of tokens. The two totals grow as its cube and its square: what does"
+            " their ratio grow as?": n * n,
         },
         tol=0.005,
         idea="Add up the squares of 1 to 3,000, add up 1 to 3,000, and divide.",
@@ -195,7 +196,7 @@ def _trade():
     return Choice(
         "b",
         {
-            "a": "Nothing is approximated: the text is the same token for token.",
+            "a": "Nothing is approximated: the text is the same, up to rounding.",
             "c": "The other way round: the weights stay as they are and the cache comes on top.",
             "d": "A long context is a memory problem too: the cache keeps something of every token.",
         },

@@ -1,9 +1,6 @@
 // The budget: one bar of a GPU's memory, what fits in it, and how fast a decode step can be.
 function render({ model, el }) {
-  const f = figure(el, model, {
-    title: "The budget of a GPU",
-    lead: "Weights, cache and overhead share the GPU's memory. Choose a setting and see what is left.",
-  });
+  const f = figure(el, model, { lead: "Weights, cache and overhead share the GPU's memory. Choose a setting and see what is left." });
   const powers = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => 2 ** (from + i));
   const bits = (name) => `${trimmed(fixed((8 * f.get("dtypes")[name].bytes) / f.get("dtypes")[name].values, 1))} bits`;
   const precisions = Object.fromEntries(Object.keys(f.get("dtypes")).map((name) => [name, `${name}: ${bits(name)}`]));

@@ -7,7 +7,7 @@ const SAVINGS = {
 
 function render({ model, el }) {
   const { points, full, about } = model.get("data");
-  const f = figure(el, model, { title: "Cheaper caches", lead: `${about}. Each way by itself, against its own full cache: no two were measured together.` });
+  const f = figure(el, model, { lead: `${about}. Each way by itself, against its own full cache: no two were measured together.` });
   for (const [way, { label }] of Object.entries(SAVINGS)) choice(f, way, { label });
   number(f, "context", { label: "Context", unit: "tokens", stops: Array.from({ length: 21 }, (_, i) => 2 ** i) });
 
@@ -40,16 +40,16 @@ function render({ model, el }) {
   });
 }
 
-// Bytes against how many times the full cache's perplexity. Both axes go by doublings: a cache is
-// halved by a step, and perplexity can rise without bound.
+// Bytes across, perplexity as a multiple of the full cache's upwards. Both axes are logarithmic: caches
+// shrink by factors, and perplexity has no upper bound.
 function drawPoints(points, full, bytes, chosen, width) {
   const height = 320, left = 62, right = 16, top = 30, bottom = 44;
   const worse = (way, p) => p.perplexity / full[way].perplexity;
   const all = Object.values(points).flat();
   const xs = all.map((p) => Math.log2(Number(bytes(p))));
   const ys = Object.keys(points).flatMap((way) => points[way].map((p) => Math.log2(worse(way, p))));
-  const room = (values) => { const pad = 0.06 * (Math.max(...values) - Math.min(...values)) || 0.5; return [Math.min(...values) - pad, Math.max(...values) + pad]; };
-  const [x0, x1] = room(xs), [y0, y1] = room(ys);
+  const padded = (values) => { const pad = 0.06 * (Math.max(...values) - Math.min(...values)) || 0.5; return [Math.min(...values) - pad, Math.max(...values) + pad]; };
+  const [x0, x1] = padded(xs), [y0, y1] = padded(ys);
   const px = (n) => left + ((Math.log2(n) - x0) / (x1 - x0)) * (width - left - right);
   const py = (n) => height - bottom - ((Math.log2(n) - y0) / (y1 - y0)) * (height - top - bottom);
   const doublings = (from, to, every) => { const out = []; for (let i = Math.ceil(from / every); i * every <= to; i++) out.push(2 ** (i * every)); return out; };

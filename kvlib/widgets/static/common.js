@@ -13,7 +13,14 @@ function fill(node, attributes, children) {
   return node;
 }
 
-const h = (tag, attributes = {}, ...children) => fill(document.createElement(tag), attributes, children);
+// JupyterLab reads keys as its own shortcuts (an arrow leaves the cell) unless the element that has
+// the focus bears this attribute itself; an ancestor's does not count.
+const TAKES_KEYS = "input, select, textarea, button, summary, [tabindex]";
+function h(tag, attributes = {}, ...children) {
+  const node = fill(document.createElement(tag), attributes, children);
+  if (node.matches(TAKES_KEYS)) node.setAttribute("data-lm-suppress-shortcuts", "");
+  return node;
+}
 const svg = (tag, attributes = {}, ...children) =>
   fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 
@@ -25,15 +32,20 @@ const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 // ---- the frame
 
-// Everything a figure shows stands in `el`: title, controls, body, then what is said and the table.
+// How long, in ms, the reader has made no change before a change counts as the last of its series.
+const REST = 400;
+
+// Everything a figure shows stands in `el`: title, controls, body, the table, what a screen reader hears.
 // Returns the figure: its parts, and
 //   get(key), set(key, value)   the state, shared with Python where there is a kernel
+//   set(key, value, REST)       the page draws now, a kernel hears of it after the rest or at send();
+//                               after wait(), at send() alone
 //   draw(fn)      call fn now, when the state changes and when the width does (f.width is set)
 //   notice(text)  what went wrong with an input, until the next good one
-//   say(text)     what a screen reader hears, once the reader's hand rests
+//   say(text)     what a screen reader hears, after the rest
 //   table(caption, headers, rows)   the drawing in words and numbers; first column names the row
-function figure(el, model, { title, lead }) {
-  const id = newId();
+function figure(el, model, { lead }) {
+  const id = newId(), title = model.get("title");
   const f = { model, el, id, live: !(model instanceof PageModel), width: 0 };
   f.controls = h("div", { class: "kv-controls" });
   f.body = h("div", { class: "kv-body" });
@@ -51,20 +63,30 @@ function figure(el, model, { title, lead }) {
   );
 
   f.get = (key) => model.get(key);
-  f.set = (key, value) => {
+  let unsent = null;
+  f.send = () => {
+    if (unsent === null) return;
+    clearTimeout(unsent);
+    unsent = null;
+    model.save_changes();
+  };
+  f.wait = () => clearTimeout(unsent);
+  f.set = (key, value, rest = 0) => {
     if (model.get(key) === value) return;
     model.set(key, value);
-    model.save_changes();
+    clearTimeout(unsent);
+    unsent = setTimeout(f.send, rest);
+    if (!rest) f.send();
   };
   f.notice = (text) => { noticed.textContent = text; };
 
-  // Nothing is spoken until something has changed: a page that opens is no news.
-  let rest, changed = false;
+  // Nothing is spoken until something has changed: opening a page is not a change.
+  let spoke, changed = false;
   model.on("change", () => { changed = true; });
   f.say = (text) => {
-    clearTimeout(rest);
+    clearTimeout(spoke);
     if (!changed) return;
-    rest = setTimeout(() => { spoken.textContent = text; }, 400);
+    spoke = setTimeout(() => { spoken.textContent = text; }, REST);
   };
 
   let rows = null;
@@ -116,9 +138,10 @@ function number(f, key, { label, unit = "", stops, step = 1, at = f.controls }) 
     type: "number", id, min: least, max: most, step: 1, inputmode: "numeric",
     oninput: () => {
       const n = field.valueAsNumber;
-      if (Number.isInteger(n) && n >= least && n <= most) { f.notice(""); f.set(key, n); }
+      if (Number.isInteger(n) && n >= least && n <= most) { f.notice(""); f.set(key, n, REST); }
+      else f.wait(); // what was typed before is no number that the reader means
     },
-    onchange: () => { hold(); show(); },
+    onchange: () => { hold(); show(); f.send(); },
   });
   const hold = () => {
     const n = field.valueAsNumber;
@@ -156,7 +179,7 @@ function checkbox(f, key, { label, at = f.controls }) {
 
 const button = (label, onclick, attributes = {}) => h("button", { type: "button", onclick, ...attributes }, label);
 
-// A number stepped through: back, on, and play unless the reader wants less motion.
+// Buttons that step through a number: back, next, and play unless the reader asked for less motion.
 function stepper(f, key, { label, unit = "", pace = 700, at = f.controls }) {
   const [least, most] = f.get("limits")[key];
   const go = (by) => f.set(key, Math.min(most, Math.max(least, f.get(key) + by)));
@@ -176,7 +199,7 @@ function stepper(f, key, { label, unit = "", pace = 700, at = f.controls }) {
 
 // ---- a chart: lines over two axes, each linear or log
 
-// x, y: { min, max, log, label, ticks: [[value, text]…] }; series: { points: [[x, y]…], colour, dash, name, dot }
+// x, y: { min, max, log, label, ticks: [[value, text]…] }; series: { points: [[x, y]…], color, dash, name, dot }
 // `alt` says in a sentence what the chart shows; its numbers belong in f.table.
 function chart(width, height, { x, y, series, alt, marks = [] }) {
   const left = 62, right = 20, top = 12, bottom = 40;
@@ -195,18 +218,19 @@ function chart(width, height, { x, y, series, alt, marks = [] }) {
     svg("text", { class: "kv-axis-label", x: width - right, y: height - 4, "text-anchor": "end" }, x.label),
     svg("text", { class: "kv-axis-label", x: 0, y: 10 }, y.label),
     series.map((s) => svg("path", {
-      d: path(s.points), style: `stroke: var(--kv-${s.colour})`, "stroke-dasharray": s.dash, class: "kv-line" })),
+      d: path(s.points), style: `stroke: var(--kv-${s.color})`, "stroke-dasharray": s.dash, class: "kv-line" })),
     series.filter((s) => s.name).map((s) => {
       const [a, b] = s.points.at(-1);
-      return svg("text", { class: "kv-name", x: px(a) - 4, y: py(b) - 7, "text-anchor": "end", style: `fill: var(--kv-${s.colour})` }, s.name);
+      return svg("text", { class: "kv-name", x: px(a) - 4, y: py(b) - 7, "text-anchor": "end", style: `fill: var(--kv-${s.color})` }, s.name);
     }),
-    marks.map(([a, b, colour]) => svg("circle", { cx: px(a), cy: py(b), r: 5, style: `fill: var(--kv-${colour})` })));
+    marks.map(([a, b, color]) => svg("circle", { cx: px(a), cy: py(b), r: 5, style: `fill: var(--kv-${color})` })));
 }
 
 // ---- state in the address, so that a setting can be shared
 
 // Reads `keys` from the address under `name`, and writes them there when the reader changes one.
-// What can't be read is left at its default, and said. Only in a page: a notebook's address is its own.
+// What can't be read keeps its default, and a notice says so. Only in a page without a kernel: the
+// address of a notebook is not the figure's.
 function share(f, name, keys) {
   if (f.live) return;
   const used = (globalThis.kvShared ??= {});
@@ -235,9 +259,9 @@ function share(f, name, keys) {
     for (const key of keys) params.set(prefix + key, f.get(key));
     history.replaceState(null, "", `#${params}`);
   };
-  // Browsers ration changes of the address: one when the reader's hand rests.
-  let rest;
-  const soon = () => { clearTimeout(rest); rest = setTimeout(write, 300); };
+  // Browsers limit how often the address may change: it is written once the reader rests.
+  let timer;
+  const soon = () => { clearTimeout(timer); timer = setTimeout(write, REST); };
   for (const key of keys) f.model.on(`change:${key}`, soon);
   f.share = write;
 }

@@ -1,29 +1,27 @@
 // The formula: seven factors, their product, and what doubling one does.
 // A factor's bar is its share of the product's doublings: log2 of it out of log2 of all.
 function render({ model, el }) {
-  const f = figure(el, model, {
-    title: "The formula, factor by factor",
-    lead: "Turn any factor. The cache is their product, so doubling one, any one, doubles it all.",
-  });
+  const f = figure(el, model, { lead: "Change any factor. The cache is their product, so doubling any one of them doubles the whole." });
   const dtype = () => f.get("dtypes")[f.get("dtype")];
   const wide = () => dtype().bytes / dtype().values;
-  const vectors = () => (f.get("vectors") === "keys and values" ? 2 : 1);
+  const counts = f.get("vector_counts");
+  const vectors = () => counts[f.get("vectors")];
   const powers = (to) => Array.from({ length: to + 1 }, (_, i) => 2 ** i);
 
-  // name, how to read the factor, what twice it is (undefined: not to be had)
+  // name, how to read the factor, its value doubled (undefined: not offered here)
   const next = (key) => () => (f.get(key) * 2 <= f.get("limits")[key][1] ? f.get(key) * 2 : undefined);
   const wider = () => Object.keys(f.get("dtypes")).find((name) => {
     const d = f.get("dtypes")[name];
     return d.bytes / d.values === 2 * wide() && name !== "fp8";
   });
   const factors = [
-    { key: "vectors", name: "vectors a token", value: vectors, twice: () => (vectors() === 1 ? "keys and values" : undefined) },
+    { key: "vectors", name: "vectors per token", value: vectors, twice: () => Object.keys(counts).find((name) => counts[name] === 2 * vectors()) },
     { key: "n_layers", name: "layers", value: () => f.get("n_layers"), twice: next("n_layers") },
     { key: "batch", name: "batch", value: () => f.get("batch"), twice: next("batch") },
     { key: "n_kv_heads", name: "KV heads", value: () => f.get("n_kv_heads"), twice: next("n_kv_heads") },
     { key: "context", name: "context", value: () => f.get("context"), twice: next("context") },
     { key: "head_dim", name: "head_dim", value: () => f.get("head_dim"), twice: next("head_dim") },
-    { key: "dtype", name: "bytes a number", value: wide, twice: wider },
+    { key: "dtype", name: "bytes per number", value: wide, twice: wider },
   ];
 
   f.controls.className = "kv-factors";
@@ -40,7 +38,8 @@ function render({ model, el }) {
       factor.double));
   }
   const at = (key) => factors.find((factor) => factor.key === key).control;
-  choice(f, "vectors", { label: "Kept of each token", at: at("vectors"), names: { "keys and values": "keys and values: 2", "one latent vector": "one latent vector: 1" } });
+  choice(f, "vectors", { label: "Kept of each token", at: at("vectors"), names: Object.fromEntries(Object.entries(counts).map(
+    ([name, count]) => [name, `${name}: ${count}`])) });
   number(f, "n_layers", { label: "Layers", at: at("n_layers") });
   number(f, "batch", { label: "Batch", unit: "sequences", stops: powers(12), at: at("batch") });
   number(f, "n_kv_heads", { label: "KV heads", stops: powers(8), at: at("n_kv_heads") });
@@ -54,18 +53,16 @@ function render({ model, el }) {
   const units = h("p", { class: "kv-quiet" });
   const shapes = h("p", { class: "kv-shapes" });
   f.body.append(product, big, units, shapes);
-  f.controls.before(f.body); // the product stays in sight while its factors turn
+  f.controls.before(f.body); // the product stays in sight while its factors are changed
 
   f.draw(() => {
     const { n_layers, batch, n_kv_heads, context, head_dim } = Object.fromEntries(factors.map(({ key }) => [key, f.get(key)]));
-    const row = nbytes(BigInt(n_kv_heads) * BigInt(head_dim), dtype());
-    const tensor = BigInt(batch) * BigInt(context) * row;
-    const total = BigInt(n_layers) * BigInt(vectors()) * tensor;
+    const { tensor, token, all } = formula({ vectors: vectors(), n_layers, batch, n_kv_heads, context, head_dim, dtype: dtype() });
 
     const doublings = factors.map((factor) => Math.log2(factor.value()));
-    const all = doublings.reduce((sum, d) => sum + Math.abs(d), 0) || 1;
+    const of_all = doublings.reduce((sum, d) => sum + Math.abs(d), 0) || 1;
     factors.forEach((factor, i) => {
-      factor.bar.style.width = `${(100 * Math.abs(doublings[i])) / all}%`;
+      factor.bar.style.width = `${(100 * Math.abs(doublings[i])) / of_all}%`;
       factor.bar.classList.toggle("kv-minus", doublings[i] < 0);
       factor.share.textContent = `${trimmed(fixed(doublings[i], 1))} ${doublings[i] === 1 ? "doubling" : "doublings"}`;
       factor.double.disabled = factor.twice() === undefined;
@@ -73,15 +70,15 @@ function render({ model, el }) {
 
     const terms = factors.map((factor) => trimmed(fixed(factor.value(), 4)));
     product.textContent = `${terms.join(" × ")} =`;
-    big.textContent = `${group(total)} bytes`;
-    const said = ["KiB", "MiB", "GiB", "GB"].map((unit) => fmt(total, unit)).join(" = ");
+    big.textContent = `${group(all)} bytes`;
+    const said = ["KiB", "MiB", "GiB", "GB"].map((unit) => fmt(all, unit)).join(" = ");
     units.textContent = `= ${said}`;
     const shape = `[${[batch, n_kv_heads, context, head_dim].map(group).join(", ")}]`;
     shapes.replaceChildren(h("code", {}, vectors() === 2 ? "K, V" : "latent"), ` ${shape} = [B, H_kv, T, D] in each of ${group(n_layers)} layers: `,
-      `${group(n_layers * vectors())} tensors of ${fmt(tensor)}, or ${fmt(BigInt(n_layers) * BigInt(vectors()) * row)} a token.`);
-    f.say(`${fmt(total)}, ${group(total)} bytes.`);
+      `${group(n_layers * vectors())} tensors of ${fmt(tensor)}, or ${fmt(token)} per token.`);
+    f.say(`${fmt(all)}, ${group(all)} bytes.`);
     f.table("The factors and their product", ["factor", "value", "doublings (log2)"], [
       ...factors.map((factor, i) => [factor.name, terms[i], trimmed(fixed(doublings[i], 2))]),
-      ["product, bytes", group(total), trimmed(fixed(Math.log2(Number(total)), 2))]]);
+      ["product, bytes", group(all), trimmed(fixed(Math.log2(Number(all)), 2))]]);
   });
 }

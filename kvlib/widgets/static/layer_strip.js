@@ -2,10 +2,7 @@
 const LETTERS = { full: "F", sliding: "W", chunked: "C", latent: "L", shared: "R", state: "S", cross: "X", none: "–" };
 
 function render({ model, el }) {
-  const f = figure(el, model, {
-    title: "Layer by layer",
-    lead: "What each layer keeps of one sequence. A layer with a window stops growing; a full one never does.",
-  });
+  const f = figure(el, model, { lead: "What each layer keeps of one sequence. A layer with a window stops growing; a full one never does." });
   const words = f.get("words");
   const hatches = new Map();
 
@@ -18,6 +15,9 @@ function render({ model, el }) {
   follow(f, "strips", offer);
   follow(f, "model", () => { models.value = f.get("model"); });
   number(f, "context", { label: "Context", unit: "tokens", stops: Array.from({ length: 25 }, (_, i) => 2 ** i) });
+  const source = h("div");
+  f.controls.append(source);
+  number(f, "source_len", { label: "Source", unit: "tokens", at: source, stops: [0, ...Array.from({ length: 21 }, (_, i) => 2 ** i)] });
   choice(f, "dtype", { label: "Precision" });
 
   const big = h("p", { class: "kv-big" }), said = h("p", {});
@@ -33,26 +33,27 @@ function render({ model, el }) {
   f.draw(() => {
     const { kinds: parts, of, shares, ends } = f.get("strips")[f.get("model")];
     const context = f.get("context"), dtype = f.get("dtypes")[f.get("dtype")];
-    const layers = [...of].map((digit) => parseInt(digit, 36));
+    const layers = [...of].map((letter) => letter.charCodeAt(0) - "0".charCodeAt(0));
     const count = parts.map((_, i) => layers.filter((k) => k === i).length);
-    const tokens = parts.map((p) => (p.k + p.v ? Number(tokensKept(p, context)) : 0));
-    const each = parts.map((p, i) => BigInt(tokens[i]) * tokenBytes(p, dtype));
-    const total = each.reduce((sum, bytes, i) => sum + bytes * BigInt(count[i]), 0n);
-    const full = parts.reduce((sum, p, i) => sum + BigInt(count[i]) * BigInt(context) * tokenBytes(p, dtype), 0n);
-    const state = parts.reduce((sum, p, i) => sum + p.state * count[i], 0);
-    const cross = parts.reduce((sum, p, i) => sum + 2n * nbytes(p.cross / 2, dtype) * BigInt(count[i]), 0n);
+    const groups = parts.map((p, i) => ({ ...p, layers: count[i] }));
+    const source_len = f.get("source_len");
+    const { state, cross, total } = breakdown(groups, context, 1, dtype, source_len);
+    const full = layoutBytes(groups.map((g) => ({ ...g, window: null })), context, 1, dtype, source_len);
+    const heights = groups.map((g) => layoutBytes([{ ...g, layers: 1 }], context, 1, dtype, source_len));
+    const tokens = groups.map((g) => tokensKept(g, context));
+    source.hidden = groups.every((g) => g.cross === 0);
 
     big.textContent = `${fmt(total)} at ${group(context)} tokens`;
     const more = [
       full > total ? `Without windows it would be ${fmt(full)}.` : "",
-      state ? `Besides, ${fmt(state)} of fixed state, whatever the context.` : "",
-      cross ? `Besides, ${fmt(cross)} for each token of the other sequence that it attends to.` : "",
+      state ? `That includes ${fmt(state)} of fixed state, whatever the context.` : "",
+      source.hidden ? "" : `That includes ${fmt(cross)} of cross attention: ` +
+        `${fmt(breakdown(groups, context, 1, dtype, 1).cross)} for each token of the other sequence, here ${group(source_len)}.`,
       ends !== null && context > ends ? `This is beyond the ${group(ends)} tokens the model was made for.` : "",
     ].filter(Boolean).join(" ");
     said.textContent = `${of.length} layers: ${parts.map((p, i) => `${count[i]} ${name(p, words)}`).join(", ")}. ${more}`;
     f.say(`${f.get("model")}: ${fmt(total)} at ${group(context)} tokens. ${more}`);
 
-    const heights = parts.map((p, i) => each[i] + BigInt(p.state));
     drawing.replaceChildren(drawStrips(layers, parts, heights, Math.min(f.width, 860), fillOf,
       `${of.length} layers, the highest strip is ${fmt(heights.reduce((a, b) => (a > b ? a : b), 0n))}.`));
     const swatch = (p) => svg("svg", { width: 14, height: 14, "aria-hidden": "true" },
@@ -72,7 +73,7 @@ const hueOf = (kind) => `--hue: var(--kv-${kind === "none" ? "quiet" : kind})`;
 const name = (p, words) => words[p.kind] + (p.window === null ? "" : ` of ${group(p.window)}`);
 const shape = (p) => (p.v ? `${p.heads} × ${p.dim}${p.v === p.k ? "" : ` and ${p.v / p.heads}`}` : `one vector of ${p.k}`);
 
-// A kind's fill: solid, hatched or hollow, so that it can be told without its hue.
+// A kind's fill: solid, hatched or hollow, so that kinds differ without their hues.
 function pattern(at, kind) {
   const lines = { sliding: "M0 6L6 0", chunked: "M0 6L6 0M0 0L6 6", latent: "M3 1v3", state: "M0 3H6", cross: "M3 0V6" }[kind];
   if (!lines) return kind === "shared" || kind === "none" ? "var(--kv-paper)" : "var(--hue)";
@@ -87,7 +88,7 @@ function drawStrips(layers, parts, heights, width, fillOf, alt) {
   const rows = Math.ceil(layers.length / Math.max(1, Math.floor(width / 11))), across = Math.ceil(layers.length / rows);
   const step = Math.min(30, width / across), tall = 64, high = tall + 34;
   const most = Number(heights.reduce((a, b) => (a > b ? a : b), 1n));
-  // One path a kind and one for the base: fewer nodes redraw quicker.
+  // One path per kind and one for the base: fewer nodes redraw faster.
   const bars = parts.map(() => ""), marks = [];
   let base = "";
   layers.forEach((k, i) => {
@@ -106,7 +107,7 @@ function drawStrips(layers, parts, heights, width, fillOf, alt) {
 // With a kernel, any config.json can be pasted: kvlib reads it, or says why it will not.
 function paste(f) {
   if (!f.live) {
-    return h("p", { class: "kv-small kv-quiet" }, "Where this page runs with a kernel, any model's config.json can be pasted here.");
+    return h("p", { class: "kv-small kv-quiet" }, "In a notebook that runs (JupyterLab, Colab), any model's config.json can be pasted here.");
   }
   const area = h("textarea", { id: newId(), spellcheck: "false" });
   const refusal = h("p", { class: "kv-notice", role: "status" });

@@ -46,7 +46,7 @@ function fmtSeconds(seconds, digits = 3) {
   return `${trimmed(fixed(number, Math.max(0, digits - whole)))} ${unit}`;
 }
 
-// units.count as people read it: 8192 -> "8,192".
+// A whole number as people read it: 8192 -> "8,192".
 const group = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
 
 // DType.nbytes: dtype is {values, bytes}; a group begun is a group stored.
@@ -55,38 +55,45 @@ function nbytes(elements, dtype) {
   return ((BigInt(elements) + values - 1n) / values) * BigInt(dtype.bytes);
 }
 
-// layout.kv_bytes: the formula for full attention.
-function kvBytes({ n_layers, n_kv_heads, head_dim, context, batch, dtype }) {
-  const token = 2n * nbytes(BigInt(n_kv_heads) * BigInt(head_dim), dtype);
-  return BigInt(n_layers) * BigInt(context) * BigInt(batch) * token;
+// The formula for layers that are all alike, and the products on the way to it. `vectors` are kept
+// of each token: its key and its value, or one latent vector. `numbers` are those in one vector, of
+// all heads in one layer; `vector` is its bytes, `tensor` those of one layer's keys for all tokens of
+// the batch; `layer` is one token in one layer, `token` in all layers, `sequence` the whole context.
+function formula({ vectors = 2, n_layers, n_kv_heads, head_dim, context, batch, dtype }) {
+  const numbers = BigInt(n_kv_heads) * BigInt(head_dim);
+  const vector = nbytes(numbers, dtype);
+  const layer = BigInt(vectors) * vector, token = BigInt(n_layers) * layer, sequence = BigInt(context) * token;
+  return { numbers, vector, tensor: BigInt(batch) * BigInt(context) * vector, layer, token, sequence, all: BigInt(batch) * sequence };
 }
+
+// layouts.kv_bytes
+const kvBytes = (shape) => formula(shape).all;
 
 // A layout is a list of groups of equal layers, {layers, k, v, window, state, cross}: k and v are the
 // numbers in a token's keys and values, window null or the tokens looked back on, state the fixed bytes
 // of a sequence, cross the numbers kept of each token of a source sequence. For the bytes read in a step
 // kvlib gives another list, in which a shared layer is what it shares.
 const tokenBytes = (g, dtype) => nbytes(g.k, dtype) + nbytes(g.v, dtype);
-const tokensKept = (g, context) => (g.window !== null && g.window < context ? BigInt(g.window) : BigInt(context));
+
+// LayerKV.tokens
+function tokensKept(g, context) {
+  if (g.k + g.v === 0) return 0n;
+  return BigInt(g.window !== null && g.window < context ? g.window : context);
+}
 
 // LayerKV.cross_bytes_per_token
 const sourceTokenBytes = (g, dtype) => 2n * nbytes(BigInt(g.cross) / 2n, dtype);
 
-// CacheLayout.bytes, and of the groups as they are read CacheLayout.bytes_read. source is the tokens of
-// the source sequence.
-function layoutBytes(groups, context, batch, dtype, source = 0) {
-  let total = 0n;
-  for (const g of groups) {
-    const each = tokensKept(g, context) * tokenBytes(g, dtype) + BigInt(g.state)
-      + BigInt(source) * sourceTokenBytes(g, dtype);
-    total += BigInt(g.layers) * each;
-  }
-  return total * BigInt(batch);
+// CacheLayout.breakdown; source is the tokens of the source sequence.
+function breakdown(groups, context, batch, dtype, source = 0) {
+  const sum = (part) => BigInt(batch) * groups.reduce((bytes, g) => bytes + BigInt(g.layers) * part(g), 0n);
+  const tokens = sum((g) => tokensKept(g, context) * tokenBytes(g, dtype));
+  const state = sum((g) => BigInt(g.state)), cross = sum((g) => BigInt(source) * sourceTokenBytes(g, dtype));
+  return { tokens, state, cross, total: tokens + state + cross };
 }
 
-// CacheLayout.bytes_per_token
-function bytesPerToken(groups, dtype) {
-  return groups.reduce((sum, g) => sum + BigInt(g.layers) * tokenBytes(g, dtype), 0n);
-}
+// CacheLayout.bytes, and of the groups as they are read CacheLayout.bytes_read
+const layoutBytes = (...args) => breakdown(...args).total;
 
 // budget._largest: the largest n that fits, 0n if none, null if there is no end.
 function largest(fits) {

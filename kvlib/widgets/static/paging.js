@@ -1,4 +1,5 @@
-// Paging: one stream of requests on one memory, reserved beside paged. Python played it, this draws it.
+// Paging: one stream of requests on one memory, reserved beside paged. kvlib.serving simulated every
+// step; this file only draws them.
 
 // A step of a packed run (see paging.py): who runs and what each has, who waits, the prefix if shared.
 // null once the run is over. block_size is undefined for the reserved one.
@@ -26,10 +27,7 @@ const hue = (id) => `--hue: var(--kv-${["blue", "red", "teal", "plum"][id % 4]})
 const percent = (a, b) => (b ? `${fixed((100 * a) / b, 0)} %` : "–");
 
 function render({ model, el }) {
-  const f = figure(el, model, {
-    title: "Paging",
-    lead: "The same requests on the same memory: a contiguous run for the longest answer there may be, or blocks as tokens come.",
-  });
+  const f = figure(el, model, { lead: "The same requests on the same memory. Reserved: each gets one run of slots for the longest answer it may give. Paged: each gets blocks as its tokens come." });
   const { memory, requests, runs, sizes } = f.get("data");
   const columns = 32;
   const paged = () => runs[`${f.get("block_size")}${f.get("share_prefix") ? "+" : ""}`];
@@ -58,7 +56,7 @@ function render({ model, el }) {
   f.draw(() => {
     const step = f.get("step"), size = f.get("block_size"), mine = f.get("request");
     const left = unfold(runs.reserved, requests, step), right = unfold(paged(), requests, step, size);
-    const width = sides.reserved.el.clientWidth || 320; // asked before anything changes: no second layout
+    const width = sides.reserved.el.clientWidth || 320; // read before anything changes, so that the browser lays the page out once
     sides.reserved.show(left, runs.reserved, drawSpans(left, memory, columns, width, mine));
     sides.paged.show(right, paged(), drawBlocks(right, memory, columns, width, mine, size));
 
@@ -96,11 +94,11 @@ function render({ model, el }) {
   function status(frame, id) {
     if (!frame) return "done";
     if (frame.waiting.includes(id)) return "waits";
-    return requests[id][0] > f.get("step") ? "not yet here" : "done";
+    return requests[id][0] > f.get("step") ? "not yet arrived" : "done";
   }
 }
 
-// One policy's half: its numbers, its queue, its memory.
+// One allocation's half of the figure: its numbers, its queue, its memory.
 function side(f, name) {
   const head = h("p", { class: "kv-heading" }), numbers = h("p", { class: "kv-small" });
   const queue = h("p", { class: "kv-queue" }), drawing = h("div");
@@ -207,11 +205,11 @@ function drawTime(at, runs, paged, requests, width) {
   const gantt = svg("svg", { width, height: high, viewBox: `0 0 ${width} ${high}`, role: "img",
     "aria-label": `When each request waits and runs: reserved, all are done after ${runs.reserved.used.length} steps; paged, after ${paged.used.length}.` }, bars);
   const share = (run) => run.used.map((used, step) => [step, run.taken[step] ? (100 * used) / run.taken[step] : 0]);
-  const whole = ({ summary }) => fixed(100 * summary.utilisation, 0);
+  const whole = ({ summary }) => fixed(100 * summary.utilization, 0);
   const lines = chart(width, 190, {
     x: { min: 0, max: last, label: "step", ticks: [0, 0.25, 0.5, 0.75].map((part) => [Math.round(part * last), Math.round(part * last)]) },
     y: { min: 0, max: 100, label: "", ticks: [0, 25, 50, 75, 100].map((n) => [n, n]) },
-    series: [{ points: share(runs.reserved), colour: "blue", dash: "5 4" }, { points: share(paged), colour: "red" }],
+    series: [{ points: share(runs.reserved), color: "blue", dash: "5 4" }, { points: share(paged), color: "red" }],
     alt: `Over the whole run ${whole(runs.reserved)} % of the slots taken hold a token when reserved, ${whole(paged)} % when paged.`,
   });
   const key = h("p", { class: "kv-small" }, `Hollow bars and dashed line: reserved, ${whole(runs.reserved)} % over the whole run. ` +

@@ -1,10 +1,8 @@
-// Recompute or reuse: a grid a way for projections and scores, and how their sums grow.
-// A cell is computed now (full), computed and masked (hatched), or from the cache or earlier (outline).
+// Recompute or reuse: with a cache and without one, a grid of projections, a grid of scores, and how
+// their sums grow. A full cell is computed now, a hatched one computed and then masked, an outlined
+// one is from the cache or from an earlier step.
 function render({ model, el }) {
-  const f = figure(el, model, {
-    title: "Recompute or reuse",
-    lead: "Each step makes one token. Watch what must be computed for it, and what the cache already has.",
-  });
+  const f = figure(el, model, { lead: "Each step makes one token. Watch what must be computed for it, and what the cache already has." });
   number(f, "prompt", { label: "Prompt", unit: "tokens" });
   stepper(f, "step", { label: "Generated", unit: "tokens" });
   const ways = { without: "Without a cache", with: "With a cache" };
@@ -27,8 +25,8 @@ function render({ model, el }) {
   function panel(way, prompt, step, counts) {
     const T = prompt + step - 1;
     const fresh = way === "without" || step === 1;
-    const room = Math.min(f.width < 560 ? f.width : f.width / 2 - 20, 380);
-    const size = Math.max(5, Math.min(20, Math.floor(room / T)));
+    const most = Math.min(f.width < 560 ? f.width : f.width / 2 - 20, 380);
+    const size = Math.max(5, Math.min(20, Math.floor(most / T)));
     const row = (s) => range(prompt + s - 1);
     const computed = (s) => (way === "without" || s === 1 ? row(s) : [prompt + s - 2]);
     const old = range(step - 1).flatMap((i) => (way === "without" ? row(i + 1).map((x) => [x, i]) : computed(i + 1).map((x) => [x, i])));
@@ -37,11 +35,11 @@ function render({ model, el }) {
     const n = counts[way];
     return h("div", { class: "kv-way" },
       h("p", { class: "kv-heading" }, ways[way]),
-      h("p", { class: "kv-small kv-quiet" }, `Tokens projected to K and V: a row a step, a column a token`),
+      h("p", { class: "kv-small kv-quiet" }, `Tokens projected to K and V: a row per step, a column per token`),
       grid(T, step, size, { now: computed(step).map((x) => [x, step - 1]), old: [...old, ...reused] },
         `${ways[way]}, step ${step}: ${n.projections} of ${T} tokens projected to keys and values, ${n.all_projections} over all steps.`),
       h("p", {}, h("strong", {}, group(n.projections)), " now, ", h("strong", {}, group(n.all_projections)), " in all"),
-      h("p", { class: "kv-small kv-quiet" }, "Attention scores of this step: a row a query, a column a key"),
+      h("p", { class: "kv-small kv-quiet" }, "Attention scores of this step: a row per query, a column per key"),
       grid(T, T, size, { now: pairs.filter(([x, y]) => x <= y), masked: pairs.filter(([x, y]) => x > y),
         old: fresh ? [] : range(T - 1).flatMap((y) => range(y + 1).map((x) => [x, y])) },
         `${ways[way]}: ${n.scores} attention scores in this step, ${group(n.all_scores)} over all steps.`),
@@ -68,8 +66,8 @@ function render({ model, el }) {
         x: { min: 1, max: 1000, log: true, label: "tokens generated", ticks: [[1, "1"], [10, "10"], [100, "100"], [1000, "1,000"]] },
         y: { min: 1, max: top, log: true, label: "", ticks },
         series: [
-          { points: sums.without, colour: "keys", name: `without: ${orders[0]}` },
-          { points: sums.with, colour: "queries", dash: "6 4", name: `with: ${orders[1]}` }],
+          { points: sums.without, color: "keys", name: `without: ${orders[0]}` },
+          { points: sums.with, color: "queries", dash: "6 4", name: `with: ${orders[1]}` }],
         marks: [[step, here.without[what], "keys"], [step, here.with[what], "queries"]],
         alt: `${name} over all steps. At 1,000 tokens ${group(sums.without.at(-1)[1])} without a cache, ${group(sums.with.at(-1)[1])} with one.` }));
   }

@@ -1,9 +1,6 @@
 // Sharing heads: query heads stand over the KV head they read; fewer KV heads, fewer bytes.
 function render({ model, el }) {
-  const f = figure(el, model, {
-    title: "Sharing heads",
-    lead: "Every query head reads one KV head, and only KV heads are kept. Give a model fewer of them, or more.",
-  });
+  const f = figure(el, model, { lead: "Every query head reads one KV head, and only the KV heads' keys and values are kept. Give a model fewer KV heads, or more." });
   const rows = f.get("rows");
   const drawn = rows.filter((row) => row.n_kv_heads !== null);
   const chosen = () => rows.find((row) => row.model === f.get("model"));
@@ -42,7 +39,7 @@ function render({ model, el }) {
     count.textContent = `${kv} of ${row.n_heads}: ${kind(kv)}`;
     heads.setAttribute("aria-valuetext", `${kv} KV heads, ${kind(kv)}`);
 
-    big.textContent = `${fmt(bytes)} a token`;
+    big.textContent = `${fmt(bytes)} per token`;
     const readers = group_size === 1 ? "every query head has a KV head of its own" :
       kv === 1 ? `all ${row.n_heads} query heads share one KV head` : `${group_size} query heads share each KV head`;
     const share = group_size === 1 ? "nothing is saved" : `1/${group_size} of what MHA would keep`;
@@ -50,7 +47,7 @@ function render({ model, el }) {
       kv > row.n_kv_heads ? `${times(kv, row.n_kv_heads)} times ${row.model}'s own choice` :
         `1/${times(row.n_kv_heads, kv)} of ${row.model}'s own choice`;
     said.textContent = `${kind(kv)}: ${readers}. That is ${share}, and ${against}.`;
-    f.say(`${fmt(bytes)} a token. ${said.textContent}`);
+    f.say(`${fmt(bytes)} per token. ${said.textContent}`);
 
     drawing.replaceChildren(drawHeads(row.n_heads, kv, Math.min(f.width, 720)));
     const most = Number(token(row.n_heads));
@@ -72,7 +69,7 @@ const times = (a, b) => trimmed(fixed(a / b, 2));
 // Hollow squares are query heads, solid ones KV heads; a bracket joins a group to the head it reads.
 function drawHeads(n_heads, kv, width) {
   const size = n_heads / kv;
-  // As many heads a row as fit with 9 px each; a divisor of n_heads if a good one fits, for full rows.
+  // As many heads per row as fit with 9 px each; a divisor of n_heads if a good one fits, for full rows.
   const fits = Math.max(1, Math.floor(width / (n_heads > 32 ? 10 : 9)));
   const full = Array.from({ length: n_heads }, (_, i) => i + 1).filter((d) => n_heads % d === 0 && d <= fits).at(-1);
   const columns = 2 * full >= Math.min(fits, n_heads) ? full : Math.min(fits, n_heads);
@@ -106,12 +103,12 @@ function drawHeads(n_heads, kv, width) {
 
 // The real models, by any column: a button in each header sorts, largest first, names from A.
 function comparison(f, rows) {
-  const columns = [["model", "model"], ["bytes_per_token", "one token"], ["n_kv_heads", "KV heads"], ["n_heads", "query heads"],
-    ["n_layers", "layers"], ["head_dim", "head_dim"], ["at_8k", "8,192 tokens"], ["at_128k", "131,072 tokens"]];
-  const cells = (row) => columns.map(([key], i) => {
-    if (i === 0) return h("th", { scope: "row" }, row.model);
+  const columns = f.get("columns");
+  const sizes = ["bytes_per_token", "at_8k", "at_128k"];
+  const cells = (row) => columns.map(([key]) => {
+    if (key === "model") return h("th", { scope: "row" }, row.model);
     const value = row[key];
-    if (key === "bytes_per_token" || i >= 6) return h("td", {}, value === null ? h("span", { class: "kv-quiet" }, `ends at ${group(row.ends)}`) : fmt(value, null, 1));
+    if (sizes.includes(key)) return h("td", {}, value === null ? h("span", { class: "kv-quiet" }, `ends at ${group(row.ends)}`) : fmt(value, null, 1));
     return h("td", {}, value === null ? "–" : String(value));
   });
   const lines = new Map(rows.map((row) => [row.model, h("tr", {}, cells(row))]));
@@ -133,7 +130,7 @@ function comparison(f, rows) {
         else heads[i].removeAttribute("aria-sort");
       });
       const [, words] = columns.find(([name]) => name === key);
-      order.textContent = `Real models, bf16, by ${words}${key === "model" ? "" : ", largest first"}`;
+      order.textContent = `Real models, bf16, by ${words}${key === "model" ? "" : ", largest first"}${f.get("note")}`;
       sorted = key;
     }
     for (const [name, line] of lines) {

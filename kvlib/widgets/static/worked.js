@@ -1,9 +1,6 @@
 // The worked example: the product revealed a factor at a time, then the cache against the context.
 function render({ model, el }) {
-  const f = figure(el, model, {
-    title: "The 7B example, multiplied step by step",
-    lead: "Start from one key of one head, and multiply until it is the whole cache.",
-  });
+  const f = figure(el, model, { lead: "Start from one key of one head, and multiply until it is the whole cache." });
   const dtype = () => f.get("dtypes")[f.get("dtype")];
   const keys = ["n_layers", "n_kv_heads", "head_dim", "context", "batch"];
   const shape = () => ({ ...Object.fromEntries(keys.map((key) => [key, f.get(key)])), dtype: dtype() });
@@ -17,21 +14,19 @@ function render({ model, el }) {
   const bars = h("div", { class: "kv-bars" });
   f.body.append(steps, h("p", { class: "kv-heading" }, "The cache against the context"), settings, bars);
 
-  // Each step: the factor, what it is, what the product so far counts. Bytes once precision is in.
+  // Each step: the factor, what it is, what the product so far counts: numbers, then bytes.
   function product() {
     const { n_layers, n_kv_heads, head_dim, context, batch } = shape();
-    const row = BigInt(n_kv_heads) * BigInt(head_dim);
-    const layer = 2n * nbytes(row, dtype());
-    const token = BigInt(n_layers) * layer, sequence = BigInt(context) * token;
+    const { numbers, layer, token, sequence, all } = formula(shape());
     const wide = trimmed(fixed(dtype().bytes / dtype().values, 4));
     return [
       [group(head_dim), "numbers in one key of one head", `${group(head_dim)} numbers`],
-      [group(n_kv_heads), "heads that keep keys", `${group(row)} numbers: one token's keys in a layer`],
-      ["2", "keys, and values", `${group(2n * row)} numbers: one token in a layer`],
-      [wide, `bytes a number in ${f.get("dtype")}`, `${group(layer)} bytes: one token in a layer`],
+      [group(n_kv_heads), "heads that keep keys", `${group(numbers)} numbers: one token's keys in a layer`],
+      ["2", "keys, and values", `${group(2n * numbers)} numbers: one token in a layer`],
+      [wide, `bytes per number in ${f.get("dtype")}`, `${group(layer)} bytes: one token in a layer`],
       [group(n_layers), "layers", `${group(token)} bytes = ${fmt(token)}: one token`],
       [group(context), "tokens of context", `${group(sequence)} bytes = ${fmt(sequence)}: one sequence`],
-      [group(batch), batch > 1 ? "sequences" : "sequence", `${group(BigInt(batch) * sequence)} bytes = ${fmt(BigInt(batch) * sequence)} = ${fmt(BigInt(batch) * sequence, "GB")}`],
+      [group(batch), batch > 1 ? "sequences" : "sequence", `${group(all)} bytes = ${fmt(all)} = ${fmt(all, "GB")}`],
     ];
   }
 
@@ -44,7 +39,7 @@ function render({ model, el }) {
         h("span", { class: "kv-so-far" }, so))));
 
     const { context } = shape();
-    const contexts = [...new Set([512, 1024, 2048, 4096, 8192, context])].sort((a, b) => a - b);
+    const contexts = [...new Set([...f.get("chart"), context])].sort((a, b) => a - b);
     const sizes = contexts.map((n) => kvBytes({ ...shape(), context: n }));
     const most = sizes.at(-1);
     bars.replaceChildren(...contexts.map((n, i) => h("div", { class: n === context ? "kv-bar kv-chosen" : "kv-bar" },
