@@ -4,17 +4,16 @@ import json
 import random
 import time
 
+import fuzz
 import pytest
 
 from kvlib.configs import UnsupportedConfig, config, layout, parameters
-
-from . import fuzz
 
 LLAMA = {"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 8}
 
 
 def test_five_thousand_spoilt_configs_are_answered_or_refused():
-    """Only ValueErrors (UnsupportedConfig is one), within two seconds each: a guard against hanging."""
+    """Only ValueErrors (UnsupportedConfig is one), within two seconds of work each, so that none hangs."""
     rng, known, answered = random.Random(20), fuzz.bases(), 0
     for _ in range(5000):
         spoilt = fuzz.spoilt(rng, known)

@@ -24,7 +24,7 @@ class Architecture:
     norms: int = 2
     # What belongs to no layer; the width of the embedding; or the whole, for a model unlike the rest.
     extras: Callable[[Fields, list], int] | None = None
-    tables: Callable[[Fields, list], int] | None = None  # those of the extras that are looked up
+    tables: Callable[[Fields, list], int] | None = None  # of the extras, what is looked up row by row
     embedding: Callable[[Fields], int] = lambda f: f["hidden_size"]
     whole: Callable[[Fields], weights.Parameters] | None = None
 

@@ -64,8 +64,8 @@ def whisper_weights(f) -> weights.Parameters:
     embedding = f["vocab_size"] * wide
     # A step is the decoder's, and its cross attention's keys and values are cached.
     side = 2 * attention - 2 * wide * wide - wide
-    read = f["decoder_layers"] * (side + block("decoder_ffn_dim") + 3 * norm) + norm + embedding
-    return weights.Parameters(total + embedding, total + embedding, embedding, read)
+    read = f["decoder_layers"] * (side + block("decoder_ffn_dim") + 3 * norm) + norm
+    return weights.Parameters(total + embedding, total + embedding, embedding, read + embedding)
 
 
 T5 = Architecture(t5, whole=t5_weights, encoder=True, unserved=("vllm",))

@@ -225,10 +225,7 @@ def minimax_weights(f) -> int:
 
 PURE = Architecture(mamba, recurrent=MAMBA1.weights, feed_forward=weights.no_feed_forward, norms=1)
 MINIMAX = Architecture(
-    minimax,
-    recurrent=minimax_weights,
-    feed_forward=weights.mixture(),
-    unserved=("llama.cpp", "vllm"),
+    minimax, recurrent=minimax_weights, feed_forward=weights.mixture(), unserved=("llama.cpp", "vllm")
 )
 LFM2 = Architecture(
     lfm2,
