@@ -123,6 +123,12 @@ class Figure(anywidget.AnyWidget):
 
     limits = traitlets.Dict(read_only=True).tag(sync=True)  # name -> [least, most] or choices
 
+    def __init__(self, **values):
+        for name in values:
+            if name not in self.trait_names():
+                raise unknown(f"argument of {type(self).__name__}", name, self.synced())
+        super().__init__(**values)
+
     def __init_subclass__(cls, **kwargs):
         if "script" in cls.__dict__:  # anywidget subclasses again to add its traits
             cls._esm = code(cls.script) + "\nexport default { render };\n"
@@ -152,7 +158,8 @@ class Figure(anywidget.AnyWidget):
     def html(self) -> str:
         """The figure as a piece of a static page: table, state and module; asks no other host."""
         ident = f"kv-{uuid.uuid4().hex[:10]}"
-        state = json.dumps(self.synced(), separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/")
+        # No "<" in it: "</script>" would end the state, "<!--<script>" swallow the page after it.
+        state = json.dumps(self.synced(), separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
         return (
             f'<div class="kv-page" id="{ident}"><style>{style(self.script)}</style>'
             f'<div class="kv-figure kv-static"><p class="kv-title">{escape(self.title)}</p>'

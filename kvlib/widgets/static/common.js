@@ -19,6 +19,8 @@ const TAKES_KEYS = "input, select, textarea, button, summary, [tabindex]";
 function h(tag, attributes = {}, ...children) {
   const node = fill(document.createElement(tag), attributes, children);
   if (node.matches(TAKES_KEYS)) node.setAttribute("data-lm-suppress-shortcuts", "");
+  // Back to this page, a browser would fill in the reader's last entries, and the figure know nothing of them.
+  if (node.matches("input, select, textarea")) node.setAttribute("autocomplete", "off");
   return node;
 }
 const svg = (tag, attributes = {}, ...children) =>
@@ -128,7 +130,7 @@ function number(f, key, { label, unit = "", stops, step = 1, at = f.controls }) 
   const [least, most] = f.get("limits")[key];
   const id = newId();
   const near = (n) => stops.reduce((best, s, i) => (Math.abs(s - n) < Math.abs(stops[best] - n) ? i : best), 0);
-  const words = (n) => `${group(n)}${unit && " " + unit}`;
+  const words = (n) => `${group(n)}${unit && ` ${n === 1 ? unit.replace(/s$/, "") : unit}`}`;
   const slider = h("input", {
     type: "range", "aria-label": `${label}, slider`, step: stops ? 1 : step,
     min: stops ? 0 : least, max: stops ? stops.length - 1 : most,
