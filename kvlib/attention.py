@@ -1,89 +1,166 @@
 """Attention over cached keys and values: one call for every cache and every head sharing.
 
-Keys and values are never expanded for grouped-query attention. The G = H / H_kv query
-heads that share a KV head become G × T rows of one matrix, so each key is read once.
+A cache hands out a `View`: where a layer's keys and values lie. The reference here gathers what
+the view points at, on any device, and is right for every cache. A kernel that can read the view
+where it lies takes its place and gives the same numbers (`kvlib.kernels`; KVLIB_KERNELS=off
+leaves the reference alone).
 
-One new float32 token on a CPU, the step that a reply is made of, has loops of its own in
-`kvlib.kernels.cpu`; PyTorch's products serve the rest.
-
-Keys come oldest first and the new ones last, so who may see whom follows from the
-shapes alone: of S keys, the last T belong to the T new tokens.
+Keys and values are never expanded for grouped-query attention. The G = H / H_kv query heads that
+share a KV head become G × T rows of one matrix, so each key is read once.
 """
 
-import numpy as np
+import os
+from dataclasses import dataclass
+from importlib import import_module
+
 import torch
 import torch.nn.functional as F
-
-from .kernels.memory import Plain
 
 # Queries in one block of a prefill: bounds the mask, and skips keys that none of them sees.
 QUERY_BLOCK = 256
 
 
-def attention(q, k, v, window=None, sinks=0, pad=None):
-    """What T new tokens read from S keys and values; causal.
+@dataclass(kw_only=True, eq=False)
+class View:
+    """Where one layer's keys and values lie, and which of them the newest tokens see.
 
-    q       [B, H, T, D], the new tokens' queries
-    k, v    [B, H_kv, S, D], S >= T, oldest first, the new ones last
-    window  tokens each query sees, itself included; None means all before it
-    sinks   first keys that stay visible whatever the window (StreamingLLM's sinks)
-    pad     [B] whole numbers: keys at the front of each sequence that are padding
+    first, last  [B], whole numbers on the memory's device: the newest token of sequence b sees its
+                 tokens at positions first[b] … last[b] − 1, and the sinks before them
+    new          how many of the newest tokens may ask: their keys and values are there too
+    window       tokens that each of them sees, itself included; None means all before it
+    sinks        first tokens that stay visible whatever the window (StreamingLLM, arXiv 2309.17453)
+    slots        [T] or [B × T], where in memory the new tokens belong, if a kernel may store
+                 them itself; None if only the cache's own `write` can
+    """
 
+    first: torch.Tensor
+    last: torch.Tensor
+    new: int
+    window: int | None = None
+    sinks: int = 0
+    slots: torch.Tensor | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """B, H_kv, D."""
+        raise NotImplementedError
+
+    def gather(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keys and values [B, H_kv, S, D], oldest first, each sequence's newest token last."""
+        raise NotImplementedError
+
+    def padding(self, S: int) -> torch.Tensor | None:
+        """[B]: how many of the S gathered tokens of each sequence are padding in front; None: none are."""
+        raise NotImplementedError
+
+
+@dataclass(kw_only=True, eq=False)
+class ContiguousView(View):
+    """Keys and values k, v [B, H_kv, slots, D]; `length` tokens have passed in every sequence.
+
+    The token at position p lies in slot p. With more tokens than slots the memory is a ring behind
+    the sinks: from there on a token lies in slot sinks + (p − sinks) mod (slots − sinks).
+    pad  [B]: positions at the front of each sequence that are padding (None: there are none)
+    """
+
+    k: torch.Tensor
+    v: torch.Tensor
+    length: int
+    pad: torch.Tensor | None = None
+
+    @classmethod
+    def of(cls, k, v, window=None, sinks=0, pad=None) -> "ContiguousView":
+        """A view of keys and values [B, H_kv, S, D] that lie in the order of their tokens."""
+        if k.shape != v.shape:
+            raise ValueError(f"k and v must have one shape, not {[*k.shape]} and {[*v.shape]}")
+        S = k.shape[2]
+        first, last = visible_span(torch.full((len(k),), S, device=k.device), window, sinks, pad)
+        return cls(
+            k=k, v=v, length=S, pad=pad, first=first, last=last, new=S, window=window, sinks=sinks
+        )  # fmt: skip
+
+    @property
+    def shape(self):
+        return self.k.shape[0], self.k.shape[1], self.k.shape[3]
+
+    def gather(self):
+        slots, sinks = self.k.shape[2], self.sinks
+        if self.length <= slots:
+            return self.k[:, :, : self.length], self.v[:, :, : self.length]
+        oldest = sinks + (self.length - sinks) % (slots - sinks)
+        parts = slice(0, sinks), slice(oldest, None), slice(sinks, oldest)
+        return tuple(torch.cat([x[:, :, part] for part in parts], dim=2) for x in (self.k, self.v))
+
+    def padding(self, S):
+        return None if self.pad is None else (self.pad - (self.length - S)).clamp(min=0)
+
+
+def visible_span(lengths, window=None, sinks=0, pad=None):
+    """first, last [B] of a `View` whose sequences have `lengths` [B] tokens, padding included."""
+    first = torch.zeros_like(lengths)
+    if window is not None:  # up to window + sinks tokens nothing has left
+        first = torch.where(lengths > window + sinks, lengths - window, first)
+    if pad is not None:  # a padding token sees itself, or it would see nothing
+        first = torch.maximum(first, torch.minimum(pad, lengths - 1))
+    return first, lengths
+
+
+def kernels(device, dtype):
+    """What reads views of this device and dtype faster than the reference does: a module, or None."""
+    if os.environ.get("KVLIB_KERNELS") == "off":
+        return None
+    return import_module(f"{__package__}.kernels").kernels_for(device, dtype)
+
+
+def attention(q, view: View):
+    """What the last T tokens of each sequence read; causal.
+
+    q  [B, H, T, D], their queries; T at most view.new
     Returns [B, H, T, D]. Raises ValueError for shapes that do not fit together.
     """
+    check_queries(q, view)
+    faster = kernels(q.device, q.dtype)
+    if faster and (out := faster.attention(q, view)) is not None:
+        return out
+    k, v = (x.to(q.dtype) for x in view.gather())
+    return reference(q, k, v, view.window, view.sinks, view.padding(k.shape[2]))
+
+
+def check_queries(q, view: View) -> None:
+    """Raises ValueError unless q [B, H, T, D] can read the view: compiled kernels check no bounds."""
     B, H, T, D = q.shape
-    S = check(q, k, v)
-    if in_place(q, k, v) and k.is_contiguous() and v.is_contiguous() and (sinks == 0 or window is None):
-        first = 0 if window is None else max(0, S - window)
-        start = np.full(B, first) if pad is None else pad.numpy().clip(first, S - 1)
-        memory = Plain(k.numpy(), v.numpy())
-        return attention_in_place(q, memory, k.shape[1], start, np.full(B, S))
+    sequences, n_kv_heads, head_dim = view.shape
+    if (sequences, head_dim) != (B, D):
+        raise ValueError(f"q must have the view's B={sequences} and D={head_dim}, not B={B} and D={D}")
+    if H % n_kv_heads:
+        raise ValueError(f"q's heads must be divisible by k's: {H} query heads over {n_kv_heads} KV heads")
+    if view.new < T:
+        raise ValueError(f"q is of {T} new tokens, but the view is of {view.new} alone")
+
+
+def reference(q, k, v, window=None, sinks=0, pad=None):
+    """Attention of q [B, H, T, D] over k, v [B, H_kv, S, D], oldest first, the T new ones last.
+
+    Who may see whom follows from the shapes: of S keys, the last T belong to the T new tokens.
+    """
+    T, S = q.shape[2], k.shape[2]
     sees_all = (window is None or S <= window) and pad is None
     if T > QUERY_BLOCK:
         if sees_all and S == T and q.is_cuda:
-            return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=H != k.shape[1])
+            return F.scaled_dot_product_attention(
+                q, k, v, is_causal=True, enable_gqa=q.shape[1] != k.shape[1]
+            )
         parts = []
         for start in range(0, T, QUERY_BLOCK):
             end = min(start + QUERY_BLOCK, T)
             seen = S - T + end  # later keys are in the future of the whole block
-            parts.append(attention(q[:, :, start:end], k[:, :, :seen], v[:, :, :seen], window, sinks, pad))
+            parts.append(reference(q[:, :, start:end], k[:, :, :seen], v[:, :, :seen], window, sinks, pad))
         return torch.cat(parts, dim=2)
     if T == 1 and (sees_all or (pad is None and S <= window + sinks)):
         mask = None
     else:
         mask = visible(T, S, window, sinks, pad, device=q.device)
     return grouped(q, k, v, mask)
-
-
-def loops(dtype, device):
-    """`kvlib.kernels.cpu` where it serves, for float32 on a CPU; else None. A GPU does without Numba."""
-    if dtype != torch.float32 or device.type != "cpu":
-        return None
-    from .kernels import cpu as kernel
-
-    return kernel
-
-
-def in_place(q, k, v) -> bool:
-    """Whether `attention_in_place` serves these: one new float32 token on a CPU, without gradients."""
-    return q.shape[2] == 1 and all(
-        x.dtype == torch.float32 and x.device.type == "cpu" and not x.requires_grad for x in (q, k, v)
-    )
-
-
-def attention_in_place(q, memory, n_kv_heads, start, stop):
-    """What one new token of each sequence reads from memory (`kvlib.kernels`), wherever its tokens lie there.
-
-    q [B, H, 1, D]; sequence b sees its tokens start[b] … stop[b] - 1. Returns [B, H, 1, D].
-    Raises ValueError for another number of sequences.
-    """
-    if len(q) != len(stop):
-        raise ValueError(f"q must have {len(stop)} sequences, as the memory has, not {len(q)}")
-    from .kernels.cpu import attend
-
-    rows = q.squeeze(2).contiguous().numpy()
-    out = attend(rows, memory, n_kv_heads, start, stop, torch.get_num_threads())
-    return torch.from_numpy(out).unsqueeze(2)
 
 
 def grouped(q, k, v, mask=None):
@@ -93,13 +170,13 @@ def grouped(q, k, v, mask=None):
     G = H // H_kv
     rows = q.reshape(B, H_kv, G * T, D)  # head h reads KV head h // G
     if mask is None and not q.is_cuda:
-        return _decode(rows, k, v).reshape(B, H, T, D)
+        return _few_rows(rows, k, v).reshape(B, H, T, D)
     if mask is not None:
         mask = mask.repeat(1, 1, G, 1)  # [1 or B, 1, G·T, S]
     return F.scaled_dot_product_attention(rows, k, v, attn_mask=mask).reshape(B, H, T, D)
 
 
-def _decode(rows, k, v):
+def _few_rows(rows, k, v):
     """A few rows that see every key, on a CPU.
 
     Two plain products read K and V once each. Keys stand on the left: with so few rows
@@ -123,17 +200,3 @@ def visible(T, S, window=None, sinks=0, pad=None, device=None):
         # A row without one visible key would be 0/0; a padding token sees itself.
         mask = mask & ((key >= pad.view(-1, 1, 1, 1)) | (key == query))
     return mask
-
-
-def check(q, k, v) -> int:
-    B, H, T, D = q.shape
-    if k.shape != v.shape or k.shape[0] != B or k.shape[3] != D:
-        raise ValueError(
-            f"k and v must be [B, H_kv, S, D] with q's B={B} and D={D}, not {[*k.shape]} and {[*v.shape]}"
-        )
-    H_kv, S = k.shape[1:3]
-    if H % H_kv:
-        raise ValueError(f"q's heads must be divisible by k's: {H} query heads over {H_kv} KV heads")
-    if S < T:
-        raise ValueError(f"k must hold the {T} new tokens' keys too, not {S}")
-    return S

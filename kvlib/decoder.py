@@ -5,18 +5,15 @@ reads the same input is one matrix (q, k and v; gate and up).
 """
 
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 import torch.nn.functional as F
 
-from .attention import attention, loops
-from .cache.storage import torch_dtype
-from .fixed import Filled
+from .attention import ContiguousView, attention, kernels
 from .layouts import CacheLayout
 from .units import whole_number
 
-FEW = 8  # rows for which one pass of our own beats PyTorch's six
+FEW = 8  # rows for which one pass of a kernel beats PyTorch's several
 
 
 @dataclass
@@ -43,10 +40,10 @@ class Decoder:
         self.layout, self.layers, self.embedding, self.norm = layout, layers, embedding, norm
         self.head = embedding if head is None else head
         self.eps = eps
-        self.n_heads, kv = layout.n_heads, layout.layers[0]
-        self.n_kv_heads, self.head_dim = kv.n_kv_heads, kv.head_dim
+        self.n_heads = whole_number("n_heads", layout.n_heads)
+        self.n_kv_heads, self.head_dim = layout.n_kv_heads, layout.head_dim
         self.max_context = layout.max_context or 8192
-        self.kernel = loops(self.dtype, self.device)
+        self.kernels = kernels(self.device, self.dtype)
         self.cos, self.sin = rotary_tables(self.max_context, self.head_dim, rope_theta, embedding)
 
     @property
@@ -66,80 +63,77 @@ class Decoder:
         return sum(t.nbytes for t in tensors)
 
     @torch.inference_mode()
-    def forward(self, tokens, cache=None, pad=None, every=False):
-        """Logits of the token after the last: [B, vocab]; of every position if `every`: [B, T, vocab].
+    def forward(self, tokens, cache=None, pad=None, logits_to_keep=None):
+        """Logits of the token after the last: [B, vocab].
 
         tokens  [B, T]; with a cache, those after what it has seen
         pad     [B], without a cache: padding tokens in front (a cache has its own `pad`)
-        Raises ValueError beyond max_context.
+        logits_to_keep  as in transformers, of how many last positions (0: all); [B, n, vocab] then
+        Raises ValueError beyond max_context, or for another number of sequences than the cache's.
         """
-        T = tokens.shape[1]
+        B, T = tokens.shape
         past = 0 if cache is None else cache.length
-        pad = pad if cache is None else cache.pad
         if past + T > self.max_context:
             raise ValueError(f"context must be at most {self.max_context} tokens, not {past + T}")
-        if pad is None:
-            rotary = self.cos[past : past + T], self.sin[past : past + T]  # [T, 1, D]
-        else:
-            positions = (torch.arange(past, past + T, device=self.device) - pad[:, None]).clamp(min=0)
-            rotary = self.cos[positions], self.sin[positions]  # [B, T, 1, D]
-        if cache is None:
-            windows = [kv.window for kv in self.layout.layers]
-            mix = self._mix(tokens, rotary, lambda i, q, k, v: attention(q, k, v, windows[i], pad=pad))
-        elif T == 1 and self.kernel and cache.dtype == self.dtype and cache.direct:
-            cos, sin = (table.view(-1, self.head_dim).numpy() for table in rotary)
-            mix = partial(cache.attend_token, cos=cos, sin=sin)
-        else:
-            mix = self._mix(tokens, rotary, cache.attend)
-        return self._run(tokens, mix, every)
+        if cache is not None and B != cache.batch:
+            raise ValueError(f"tokens must be of {cache.batch} sequences, as the cache's are, not {B}")
+        pad = pad if cache is None else cache.pad
+        rotary = self._rotary(past, T, pad)
+        if cache is not None:
+            cache.append(T)
+        x = self.embedding.index_select(1, tokens.flatten()).t().contiguous()  # [B·T, hidden]
+        for i, layer in enumerate(self.layers):
+            qkv = (self._normed(x, layer.norm) @ layer.qkv).view(B, T, -1, self.head_dim)
+            x = torch.addmm(x, self._mix(i, qkv, rotary, cache, pad), layer.out)
+            x = torch.addmm(x, self._gated(self._normed(x, layer.mlp_norm) @ layer.gate_up), layer.down)
+        kept = 1 if logits_to_keep is None else logits_to_keep or T
+        x = x.view(B, T, -1)[:, -kept:].flatten(0, 1)
+        logits = (self._normed(x, self.norm) @ self.head).view(B, kept, -1)
+        return logits[:, -1] if logits_to_keep is None else logits
 
     __call__ = forward
 
-    @torch.inference_mode()
-    def step(self, tokens, cache, position):
-        """`forward` for one token a sequence, at `position` (a tensor [1] on the device).
+    def prepare(self, cache) -> None:
+        """Compile now what a step with this cache will need, so that no step waits for it."""
+        if self.kernels:
+            self.kernels.prepare(cache.view(0))
 
-        No shape depends on the position, so the same kernels serve every step and a CUDA graph
-        can hold them. Needs `cache.fixed`; call `cache.advance` after it. Returns logits [B, vocab].
-        """
-        at = position if cache.pad is None else position - cache.pad
-        shape = (1, 1) if cache.pad is None else (-1, 1, 1)
-        rotary = tuple(t.index_select(0, at).view(*shape, self.head_dim) for t in (self.cos, self.sin))
-        filled = Filled(position, cache.pad)
-        mix = self._mix(tokens, rotary, lambda i, q, k, v: cache.attend_at(i, q, k, v, filled))
-        return self._run(tokens, mix)
-
-    def _mix(self, tokens, rotary, attend):
-        """A function from layer i and its qkv [B·T, (H + 2 H_kv) × D] to what it reads, [B·T, H × D]."""
+    def _mix(self, i, qkv, rotary, cache, pad):
+        """What the tokens read in layer i: qkv [B, T, H + 2 H_kv, D] to [B·T, H × D]."""
         H, H_kv = self.n_heads, self.n_kv_heads
+        if cache is not None and self.kernels and qkv.shape[1] == 1:
+            out = self.kernels.token(qkv, H, *rotary, cache.view(i))  # rotates, stores and reads at once
+            if out is not None:
+                return out
+        qk = rotate(qkv[:, :, : H + H_kv], *rotary)
+        q = qk[:, :, :H].transpose(1, 2)  # [B, H, T, D]
+        k = qk[:, :, H:].transpose(1, 2)  # [B, H_kv, T, D]
+        v = qkv[:, :, H + H_kv :].transpose(1, 2)
+        if cache is None:
+            view = ContiguousView.of(k, v, self.layout.layers[i].window, pad=pad)
+        else:
+            cache.write(i, k, v)
+            view = cache.view(i)
+        return attention(q, view).transpose(1, 2).reshape(-1, H * self.head_dim)
 
-        def mix(i, qkv):
-            qkv = qkv.view(*tokens.shape, H + 2 * H_kv, self.head_dim)
-            qk = rotate(qkv[:, :, : H + H_kv], *rotary)
-            q = qk[:, :, :H].transpose(1, 2)  # [B, H, T, D]
-            k = qk[:, :, H:].transpose(1, 2)  # [B, H_kv, T, D]
-            v = qkv[:, :, H + H_kv :].transpose(1, 2)
-            return attend(i, q, k, v).transpose(1, 2).reshape(tokens.numel(), H * self.head_dim)
-
-        return mix
-
-    def _run(self, tokens, mix, every=False):
-        B, T = tokens.shape
-        x = self.embedding.index_select(1, tokens.flatten()).t().contiguous()  # [B·T, hidden]
-        for i, layer in enumerate(self.layers):
-            qkv = self._normed(x, layer.norm) @ layer.qkv
-            x = torch.addmm(x, mix(i, qkv), layer.out)
-            gate, up = (self._normed(x, layer.mlp_norm) @ layer.gate_up).chunk(2, dim=-1)
-            x = torch.addmm(x, F.silu(gate) * up, layer.down)
-        if not every:
-            x = x.view(B, T, -1)[:, -1]
-        logits = self._normed(x, self.norm) @ self.head
-        return logits.view(B, T, -1) if every else logits
+    def _rotary(self, past, T, pad):
+        """cos and sin of the T tokens after `past`: [T, 1, D], or with padding [B, T, 1, D]."""
+        if pad is None:
+            return self.cos[past : past + T], self.sin[past : past + T]
+        positions = (torch.arange(past, past + T, device=self.device) - pad[:, None]).clamp(min=0)
+        return self.cos[positions], self.sin[positions]
 
     def _normed(self, x, weight):
-        if self.kernel and len(x) <= FEW:
-            return torch.from_numpy(self.kernel.rms_norm(x.numpy(), weight.numpy(), self.eps))
+        if self.kernels and len(x) <= FEW:
+            return self.kernels.rms_norm(x, weight, self.eps)
         return F.rms_norm(x, weight.shape, weight, self.eps)
+
+    def _gated(self, gate_up):
+        """silu(gate) × up of [rows, 2 ffn]."""
+        if self.kernels and len(gate_up) <= FEW:
+            return self.kernels.silu_mul(gate_up)
+        gate, up = gate_up.chunk(2, dim=-1)
+        return F.silu(gate) * up
 
 
 def rotary_tables(max_context, head_dim, theta, like):
@@ -157,30 +151,3 @@ def rotary_tables(max_context, head_dim, theta, like):
 def rotate(x, cos, sin):
     """x [B, T, heads, D] turned by its position: halves (a, b) to (a cos − b sin, b cos + a sin)."""
     return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin)
-
-
-def random_decoder(layout, hidden, ffn, vocab, *, dtype="fp32", device="cpu", seed=0, **rest) -> Decoder:
-    """A decoder of this shape with random weights: the right speed, no sense.
-
-    hidden, ffn, vocab: widths. Raises ValueError for a count below 1 or a layout without n_heads.
-    """
-    hidden, ffn, vocab = (
-        whole_number("hidden", hidden),
-        whole_number("ffn", ffn),
-        whole_number("vocab", vocab),
-    )
-    H, kv = whole_number("n_heads", layout.n_heads), layout.layers[0]
-    generator = torch.Generator(device).manual_seed(seed)
-
-    def weight(rows, columns):
-        w = torch.empty(rows, columns, dtype=torch_dtype(dtype), device=device)
-        return w.normal_(std=rows**-0.5, generator=generator)
-
-    one = torch.ones(hidden, dtype=torch_dtype(dtype), device=device)
-    D, H_kv = kv.head_dim, kv.n_kv_heads
-    layers = [
-        Layer(one, weight(hidden, (H + 2 * H_kv) * D), weight(H * D, hidden), one,
-              weight(hidden, 2 * ffn), weight(ffn, hidden))
-        for _ in layout.layers
-    ]  # fmt: skip
-    return Decoder(layout, layers, weight(hidden, vocab), one, head=weight(hidden, vocab), **rest)

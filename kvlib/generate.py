@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 import torch
 
 from .cache import Cache, make_cache
-from .fixed import stepper
 from .units import whole_number
 
 
@@ -75,13 +74,14 @@ class LanguageModel:
             cache.pad = pad
 
         generator = torch.Generator().manual_seed(seed)
-        new = [[] for _ in range(B)]
+        new: list[list[int]] = [[] for _ in range(B)]
         pieces = [_Pieces(self.tokenizer) for _ in range(B)]
         done, seconds, fed = [False] * B, [], tokens
-        step = stepper(self.decoder, cache, pad)
+        if cache is not None:
+            self.decoder.prepare(cache)
         for _ in range(max_new_tokens):
             start = time.perf_counter()
-            logits = step(fed)
+            logits = self.decoder(fed, cache, pad=pad)
             chosen = choose(logits, temperature, generator)
             ids = chosen.tolist()  # waits for the device: the clock may be read
             seconds.append(time.perf_counter() - start)

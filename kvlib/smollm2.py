@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from .cache.storage import torch_dtype
+from .cache import torch_dtype
 from .decoder import Decoder, Layer
 from .generate import LanguageModel
 from .layouts import CacheLayout

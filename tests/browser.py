@@ -1,4 +1,4 @@
-"""Chromium for the tests: `from browser import chromium, page, show` (fixtures and a helper).
+"""Chromium for the tests: `from .browser import chromium, page, show` (fixtures and a helper).
 
 `page` fails its test when the page logs an error or asks the network for anything.
 """

@@ -6,7 +6,7 @@ yields what was done and the spoilt config.
 
 import copy
 
-import oracle
+from . import oracle
 
 WINDOW = 16
 LAYERS = 6

@@ -1,13 +1,18 @@
 """Attention against its definition, and that it never expands keys and values."""
 
 import pytest
-import reference
 import torch
 from hypothesis import given, settings, strategies as st
 
 from kvlib import attention as module
-from kvlib.attention import attention
-from kvlib.fixed import Filled, flex_at, masked_at
+from kvlib.attention import ContiguousView
+
+from . import reference
+
+
+def attention(q, k, v, *seen, **more):
+    """Over keys and values in the order of their tokens."""
+    return module.attention(q, ContiguousView.of(k, v, *seen, **more))
 
 
 def draw(B, H, H_kv, T, S, D, seed=0):
@@ -72,20 +77,6 @@ def test_keys_and_values_are_never_copied_or_expanded_for_grouped_heads(T, windo
         attention(q, k, v, window)
     own = [t for t in made if t.untyped_storage().data_ptr() not in memory]
     assert own and max(t.untyped_storage().nbytes() for t in own) < k.nbytes / 2
-
-
-@pytest.mark.parametrize("pad", [None, [0, 4]])
-@pytest.mark.parametrize("position", [5, 127, 128, 199])
-@pytest.mark.filterwarnings("ignore:flex_attention called without")
-def test_kernels_of_a_fixed_shape_read_only_what_is_filled(position, pad):
-    q, k, v = draw(2, 6, 2, 1, 200, 16)
-    k[:, :, position + 1 :], v[:, :, position + 1 :] = 1e6, 1e6
-    pad = None if pad is None else torch.tensor(pad)
-    expected = attention(q, k[:, :, : position + 1], v[:, :, : position + 1], pad=pad)
-    for kernel in (masked_at, flex_at):
-        torch.testing.assert_close(
-            kernel(q, k, v, Filled(torch.tensor([position]), pad)), expected, atol=1e-5, rtol=1e-5
-        )
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,15 @@ import re
 from pathlib import Path
 
 import pytest
-from browser import chromium, served, violations  # noqa: F401
+
+from .browser import chromium, served, violations  # noqa: F401
 
 ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "_build" / "html"
 PAGES = sorted(p.stem for p in (ROOT / "book").iterdir() if p.suffix in (".ipynb", ".md"))
 CHAPTERS = [p for p in PAGES if re.match(r"\d\d-", p)]
+
+pytestmark = pytest.mark.book
 
 
 @pytest.fixture(scope="module")

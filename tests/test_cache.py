@@ -1,18 +1,39 @@
 """One matrix: every cache × chunking × heads × windows × dtypes against attention without a cache."""
 
 import pytest
-import reference
 import torch
 from hypothesis import given, settings, strategies as st
 
+from kvlib.attention import attention
 from kvlib.blocks import OutOfBlocks
-from kvlib.cache import ContiguousCache, PagedCache, QuantizedCache, SlidingCache, make_cache, quantized
+from kvlib.cache import ContiguousCache, PagedCache, QuantizedCache, SlidingCache, codes as coding, make_cache
 from kvlib.layouts import CacheLayout, LayerKV
+
+from . import reference
 
 HEADS = {"MHA": (4, 4), "GQA": (6, 2), "MQA": (4, 1)}
 # How far an output may be from float64's: the new tokens' own rounding, and the kernels'.
 TOLERANCE = {"fp32": 1e-5, "fp16": 4e-3, "bf16": 3e-2}
 D = 8
+
+
+@pytest.fixture(params=["kernels", "reference alone"], scope="module", autouse=True)
+def kernels(request):
+    """Everything here holds with the kernels of this device, and with KVLIB_KERNELS=off."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "reference alone":
+            patch.setenv("KVLIB_KERNELS", "off")
+        yield
+
+
+def store(cache, *pairs):
+    """One step: the new tokens' (k, v) of each layer; what the last of these layers then holds or sees."""
+    cache.append(pairs[0][0].shape[2])
+    for layer, (k, v) in enumerate(pairs):
+        cache.write(layer, k, v)
+    return cache.view(len(pairs) - 1).gather()
+
+
 ACTIONS = "add", "fork", "free", "one", "all"
 
 
@@ -27,9 +48,12 @@ def run(cache, q, k, v, chunks):
     outputs, start = [], 0
     for T in chunks:
         part = slice(start, start + T)
-        outputs.append(
-            torch.stack([cache.attend(i, q[:, :, part], k[:, :, part], v[:, :, part]) for i in range(2)])
-        )
+        cache.append(T)
+        read = []
+        for layer in range(2):
+            cache.write(layer, k[:, :, part], v[:, :, part])
+            read.append(attention(q[:, :, part], cache.view(layer)))
+        outputs.append(torch.stack(read))
         start += T
         assert cache.length == start
         assert cache.nbytes == cache.predicted_bytes <= cache.reserved_bytes
@@ -91,11 +115,12 @@ def test_a_sequence_many_times_the_window_keeps_the_window(chunks, sinks):
     start = 0
     for T in chunks:
         part = slice(start, start + T)
-        keys, values = cache.update(0, k[:, :, part], v[:, :, part])
+        keys, values = store(cache, (k[:, :, part], v[:, :, part]))
         start += T
     held = [*range(sinks), *range(max(sinks, 32), 40)]
-    assert torch.equal(cache.layers[0].held()[0], k[:, :, held])
-    assert torch.equal(cache.layers[0].held()[1], v[:, :, held])
+    memory = cache.layers[0].view(cache.length, first=None, last=None, new=0).gather()
+    assert torch.equal(memory[0], k[:, :, held])
+    assert torch.equal(memory[1], v[:, :, held])
     assert torch.equal(keys[:, :, -chunks[-1] :], k[:, :, -chunks[-1] :])
     assert cache.nbytes == cache.reserved_bytes == 2 * len(held) * 2 * D * 4
 
@@ -117,7 +142,7 @@ def bounds(x, bits, dim, group):
 )  # fmt: skip
 def test_quantized_caches_stay_within_their_step(codes, group, seed, keys, chunks, heads, scale, offset):
     H, H_kv = HEADS[heads]
-    T, bits = sum(chunks), quantized.BITS[codes]
+    T, bits = sum(chunks), coding.BITS[codes]
     q, k, v = draw(H, H_kv, T, seed=seed)
     k, v = k * scale + offset, v * scale + offset
     layout = CacheLayout.uniform(2, H_kv, D, n_heads=H)
@@ -132,7 +157,7 @@ def test_quantized_caches_stay_within_their_step(codes, group, seed, keys, chunk
         bounds(k[:, :, :packed], bits, 2 if keys == "channel" else 3, group) if packed else 0
     )
     v_bound[:, :, packed:] = 0
-    held_k, held_v = cache.layers[0].held()
+    held_k, held_v = cache.view(0).gather()
     assert ((held_k - k).abs() <= k_bound).all() and ((held_v - v).abs() <= v_bound).all()
     if keys == "token":
         # A score is off by at most d = |q|·bound / sqrt(D), so weights by a factor e^±2d.
@@ -157,9 +182,7 @@ def test_a_sliding_layer_is_a_ring_of_codes(codes, group, seed, window, chunks, 
     cache = QuantizedCache(layout, codes=codes, group=group, batch=2, capacity=sum(chunks))
     out = run(cache, q, k, v, chunks)
     groups = (x.unflatten(3, (-1, group)) for x in (k, v))
-    k, v = (
-        quantized.dequantize(*quantized.quantize(x, quantized.BITS[codes], dim=4)).flatten(3) for x in groups
-    )
+    k, v = (coding.dequantize(*coding.quantize(x, coding.BITS[codes], dim=4)).flatten(3) for x in groups)
     for layer, W in enumerate((window, None)):
         assert (out[layer].double() - reference.batch(q, k, v, W)).abs().max() < TOLERANCE["fp32"]
 
@@ -173,9 +196,9 @@ def test_a_ring_of_codes_takes_tokens_one_by_one():
 @pytest.mark.parametrize("bits", [8, 4, 2])
 def test_packed_codes_come_back(bits):
     codes = torch.randint(0, 2**bits, (3, 5, 16), dtype=torch.uint8)
-    packed = quantized.pack(codes, bits)
+    packed = coding.pack(codes, bits)
     assert packed.nbytes == codes.numel() * bits // 8
-    assert torch.equal(quantized.unpack(packed, bits), codes)
+    assert torch.equal(coding.unpack(packed, bits), codes)
 
 
 def test_quantized_memory_is_really_small():
@@ -221,8 +244,7 @@ def test_paged_sequences_against_a_plain_model(steps, block_size, num_blocks):
             new = torch.randn(len(chosen), 2, T, D)
             before = cache.pool.num_free, cache.lengths, [list(t.blocks) for t in cache.tables]
             try:
-                for layer in range(2):
-                    keys, values = part.update(layer, new + layer, -new - layer)
+                keys, values = store(part, (new, -new), (new + 1, -new - 1))
             except OutOfBlocks as error:
                 assert error.short > 0
                 assert before == (cache.pool.num_free, cache.lengths, [list(t.blocks) for t in cache.tables])
@@ -236,17 +258,18 @@ def test_paged_sequences_against_a_plain_model(steps, block_size, num_blocks):
         assert cache.nbytes == cache.predicted_bytes <= cache.block_bytes <= cache.reserved_bytes
         assert cache.block_bytes == cache.pool.num_used * block_size * layout.bytes_per_token("fp32")
         for i, tokens in enumerate(model):
-            slots = cache.slots(cache.tables[i])
-            assert torch.equal(cache.layers[0][0][:, slots], tokens)
+            slots = [cache.tables[i].slot(t) for t in range(cache.lengths[i])]
+            assert torch.equal(cache.layers[0].k[0, :, slots], tokens)
 
 
 def test_sequences_of_different_length_attend_to_their_own():
     q, k, v = draw(6, 2, 9, B=3)
     cache = PagedCache(CacheLayout.uniform(1, 2, D, n_heads=6), block_size=4, batch=3, capacity=16)
     for b, n in enumerate((8, 3, 5)):
-        cache.select([b]).attend(0, *(x[b : b + 1, :, :n] for x in (q, k, v)))
+        store(cache.select([b]), [x[b : b + 1, :, :n] for x in (k, v)])
     last = [x[:, :, 8:] for x in (q, k, v)]
-    out = cache.attend(0, *last)
+    store(cache, last[1:])
+    out = attention(last[0], cache.view(0))
     for b, n in enumerate((8, 3, 5)):
         own = [torch.cat([x[b, :, :n], new[b]], dim=1) for x, new in zip((q, k, v), last, strict=True)]
         torch.testing.assert_close(out[b].double(), reference.attend(*own)[:, -1:], atol=1e-5, rtol=1e-5)
@@ -255,21 +278,21 @@ def test_sequences_of_different_length_attend_to_their_own():
 def test_the_last_to_write_a_shared_block_needs_no_copy_of_it():
     cache = PagedCache(CacheLayout.uniform(1, 1, D), block_size=4, num_blocks=2)
     _, k, v = draw(1, 1, 3, B=1)
-    cache.update(0, k, v)
+    store(cache, (k, v))
     cache.fork()
     new = torch.ones(2, 1, 1, D)
-    keys, _ = cache.update(0, new, new)  # two sequences, two blocks: exactly enough
+    keys, _ = store(cache, (new, new))  # two sequences, two blocks: exactly enough
     assert cache.pool.num_free == 0 and torch.equal(keys[0], keys[1])
 
 
 def test_an_exhausted_pool_is_left_as_it_was():
     cache = PagedCache(CacheLayout.uniform(1, 1, D), block_size=2, num_blocks=3, batch=2)
     _, k, v = draw(1, 1, 2)
-    cache.update(0, k, v)
-    memory, free = cache.layers[0].clone(), cache.pool.num_free
+    store(cache, (k, v))
+    memory, free = cache.layers[0].k.clone(), cache.pool.num_free
     with pytest.raises(OutOfBlocks, match="1 short"):
-        cache.update(0, k, v)
-    assert torch.equal(cache.layers[0], memory) and cache.pool.num_free == free and cache.lengths == [2, 2]
+        store(cache, (k, v))
+    assert torch.equal(cache.layers[0].k, memory) and cache.pool.num_free == free and cache.lengths == [2, 2]
 
 
 @pytest.mark.parametrize(
@@ -289,10 +312,10 @@ def test_adding_a_token_moves_no_memory_and_writes_no_other(kind, options):
         return memory(list(vars(x).values())) if type(x).__module__.startswith("kvlib") else []
 
     for t in range(40):
-        cache.update(0, k[:, :, t : t + 1], v[:, :, t : t + 1])
+        store(cache, (k[:, :, t : t + 1], v[:, :, t : t + 1]))
     tensors = memory(cache.layers)
     before, versions = [t.clone() for t in tensors], [t.data_ptr() for t in tensors]
-    cache.update(0, k[:, :, 40:41], v[:, :, 40:41])
+    store(cache, (k[:, :, 40:41], v[:, :, 40:41]))
     after = memory(cache.layers)
     assert [t.data_ptr() for t in after] == versions
     changed = sum((a != b).sum().item() * a.element_size() for a, b in zip(after, before, strict=True))
@@ -304,9 +327,9 @@ def test_adding_a_token_moves_no_memory_and_writes_no_other(kind, options):
 def test_a_full_cache_refuses_and_stays_as_it_was(kind, options):
     cache = make_cache(kind, CacheLayout.uniform(1, 1, D), capacity=4, **options)
     _, k, v = draw(1, 1, 3, B=1)
-    cache.update(0, k, v)
+    store(cache, (k, v))
     with pytest.raises(ValueError, match="capacity=4"):
-        cache.update(0, k, v)
+        store(cache, (k, v))
     assert cache.length == 3
 
 

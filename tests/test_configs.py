@@ -1,12 +1,12 @@
 """Configs: the facts readers know, the defaults that files leave out, and what is refused."""
 
 import json
+import re
 import subprocess
 import sys
 import warnings
 from pathlib import Path
 
-import oracle
 import pytest
 
 from kvlib.configs import (
@@ -19,6 +19,8 @@ from kvlib.configs import (
 )
 from kvlib.configs.families import RECORDS, class_of
 from kvlib.configs.fields import Fields, class_defaults
+
+from . import oracle
 
 ROOT = Path(__file__).parents[1]
 LLAMA = {
@@ -225,6 +227,7 @@ def test_every_shipped_model_says_what_its_published_config_says():
     for name in models():
         entry = source(name)
         assert entry["source"] and name == name.lower()
+        assert not re.search("recall|memory", entry["source"]), name
         found = layout(name)
         assert found.layers == layout(entry["id"].upper()).layers == layout(config(name)).layers
         published = by_id.get(renamed.get(entry["id"].lower(), entry["id"].lower()))

@@ -1,45 +1,36 @@
-"""What only a CUDA device can show: compiled kernels, and a captured graph."""
+"""What only a CUDA device can show: every cache there, against the same cache on the CPU."""
 
 import pytest
 import torch
 
 from kvlib.cache import make_cache
-from kvlib.decoder import random_decoder
-from kvlib.fixed import Filled, FixedStep, attention_at, flex_at, masked_at
+from kvlib.decoder import Decoder, Layer
 from kvlib.layouts import CacheLayout
+from kvlib.measure.random_model import random_decoder
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 LAYOUT = CacheLayout.uniform(2, 2, 64, n_heads=8, max_context=1024)
+KINDS = {
+    "contiguous": {}, "sliding": dict(window=40, sinks=4), "paged": {}, "quantized": dict(codes="int8"),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("H, H_kv", [(8, 8), (8, 2), (8, 1)])
-@pytest.mark.parametrize("position", [0, 127, 128, 700])
-def test_kernels_agree(H, H_kv, position):
-    torch.manual_seed(0)
-    q = torch.randn(2, H, 1, 64, device="cuda", dtype=torch.bfloat16)
-    k, v = (torch.randn(2, H_kv, 1000, 64, device="cuda", dtype=torch.bfloat16) for _ in "kv")
-    filled = Filled(torch.tensor([position], device="cuda"))
-    expected = masked_at(q.double(), k.double(), v.double(), filled)
-    for kernel in (masked_at, flex_at, attention_at):
-        torch.testing.assert_close(kernel(q, k, v, filled).double(), expected, atol=2e-2, rtol=2e-2)
-
-
-@pytest.mark.parametrize("kind, options", [("contiguous", {}), ("sliding", dict(window=40, sinks=4))])
-def test_the_graph_gives_the_steps_logits(kind, options):
-    decoder = random_decoder(LAYOUT, 256, 512, 300, device="cuda")
-    tokens = torch.randint(0, 300, (3, 120), device="cuda")
-    plain, graphed = (
-        make_cache(kind, LAYOUT, batch=3, capacity=120, device="cuda", **options) for _ in range(2)
-    )
-    for cache in (plain, graphed):
-        decoder(tokens[:, :20], cache)
-    step = FixedStep(decoder, graphed)
-    assert step.graph is not None
-    for i in range(20, 120):
-        fed = tokens[:, i : i + 1]
-        torch.testing.assert_close(step(fed), decoder(fed, plain), atol=1e-3, rtol=1e-3)
-    assert graphed.length == plain.length and graphed.nbytes == plain.nbytes
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cache_on_the_gpu_gives_the_logits_of_the_cpu(kind):
+    decoder = random_decoder(LAYOUT, 256, 512, 300)
+    layers = [Layer(**{name: w.cuda() for name, w in vars(layer).items()}) for layer in decoder.layers]
+    rest = (x.cuda() for x in (decoder.embedding, decoder.norm))
+    on_gpu = Decoder(LAYOUT, layers, *rest, head=decoder.head.cuda())
+    tokens = torch.randint(0, 300, (3, 60))
+    caches = [
+        make_cache(kind, LAYOUT, batch=3, capacity=60, device=device, **KINDS[kind])
+        for device in ("cpu", "cuda")
+    ]
+    for part in (tokens[:, :20], *tokens[:, 20:].split(1, dim=1)):
+        expected, out = decoder(part, caches[0]), on_gpu(part.cuda(), caches[1])
+        torch.testing.assert_close(out.cpu(), expected, atol=1e-3, rtol=1e-3)
+    assert caches[0].nbytes == caches[1].nbytes == caches[1].predicted_bytes
 
 
 def test_smollm2_says_the_same_with_and_without_a_cache():

@@ -1,12 +1,12 @@
-"""The decoder: cached steps against none, and the fixed-shape step that CUDA graphs hold."""
+"""The decoder: cached steps against none, padding, and rotary positions."""
 
 import pytest
 import torch
 
 from kvlib.cache import make_cache
-from kvlib.decoder import random_decoder, rotary_tables, rotate
-from kvlib.fixed import FixedStep
+from kvlib.decoder import rotary_tables, rotate
 from kvlib.layouts import CacheLayout, LayerKV
+from kvlib.measure.random_model import random_decoder
 
 LAYOUT = CacheLayout.uniform(2, 2, 8, n_heads=6, max_context=64)
 GEMMA = CacheLayout((LayerKV("sliding", 2, 8, window=5), LayerKV("full", 2, 8)), n_heads=6, max_context=64)
@@ -25,7 +25,7 @@ def test_step_by_step_with_a_cache_is_all_at_once_without(layout, pad, kind):
     decoder = tiny(layout)
     cache = make_cache(kind, layout, batch=3, capacity=40)
     cache.pad = pad
-    expected = decoder(TOKENS, pad=pad, every=True)
+    expected = decoder(TOKENS, pad=pad, logits_to_keep=0)
     steps = [decoder(TOKENS[:, :10], cache)] + [decoder(TOKENS[:, i : i + 1], cache) for i in range(10, 40)]
     torch.testing.assert_close(torch.stack(steps, 1), expected[:, 9:], atol=1e-4, rtol=1e-4)
 
@@ -37,31 +37,14 @@ def test_padding_changes_nothing_for_the_sequence_it_pads():
         torch.testing.assert_close(together[b], decoder(TOKENS[b : b + 1, n:])[0], atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize(
-    "kind, layout, options, pad",
-    [("contiguous", LAYOUT, {}, None), ("contiguous", LAYOUT, {}, PAD), ("contiguous", GEMMA, {}, None),
-     ("sliding", LAYOUT, dict(window=7, sinks=2), None)],
-)  # fmt: skip
-def test_a_step_of_fixed_shape_is_a_step(kind, layout, options, pad):
-    decoder = tiny(layout)
-    one, other = (make_cache(kind, layout, batch=3, capacity=40, **options) for _ in range(2))
-    one.pad = other.pad = pad
-    for cache in (one, other):
-        decoder(TOKENS[:, :10], cache)
-    fixed = FixedStep(decoder, other)
-    for i in range(10, 40):
-        fed = TOKENS[:, i : i + 1]
-        torch.testing.assert_close(fixed(fed), decoder(fed, one), atol=1e-4, rtol=1e-4)
-        assert other.length == one.length and other.nbytes == one.nbytes
-
-
-def test_a_step_of_fixed_shape_refuses_what_it_cannot_hold():
-    with pytest.raises(ValueError, match="paged"):
-        FixedStep(tiny(), make_cache("paged", LAYOUT, capacity=8))
-    cache = make_cache("contiguous", LAYOUT, capacity=8)
-    tiny()(TOKENS[:1, :8], cache)
-    with pytest.raises(ValueError, match="capacity=8"):
-        FixedStep(tiny(), cache)(TOKENS[:1, :1])
+@pytest.mark.parametrize("keep", [1, 3, 40])
+def test_logits_to_keep_are_the_last(keep):
+    decoder = tiny()
+    every = decoder(TOKENS, logits_to_keep=0)
+    assert every.shape == (3, 40, 50)
+    kept = decoder(TOKENS, logits_to_keep=keep)
+    torch.testing.assert_close(kept, every[:, -keep:], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(decoder(TOKENS), every[:, -1], atol=1e-5, rtol=1e-5)
 
 
 def test_rotary_scores_depend_on_distance_alone():

@@ -15,14 +15,9 @@ import pytest
 import kvlib
 from kvlib.checks import Each, Function, Number
 from kvlib.checks.questions import CHAPTERS, QUESTIONS
+from tools import exercises, notebooks
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
-
-import notebooks  # noqa: E402
-
-import exercises  # noqa: E402
-
 NAMES = [
     "01-why-a-cache",
     "02-the-formula",

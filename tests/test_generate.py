@@ -4,9 +4,9 @@ import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from kvlib.decoder import random_decoder
 from kvlib.generate import LanguageModel, choose
 from kvlib.layouts import CacheLayout
+from kvlib.measure.random_model import random_decoder
 
 LAYOUT = CacheLayout.uniform(2, 2, 8, n_heads=6, max_context=256)
 PROMPTS = ["a short one", "one that is quite a bit longer", "x"]

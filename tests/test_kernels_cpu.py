@@ -2,18 +2,20 @@
 
 import numpy as np
 import pytest
-import reference
 import torch
 from hypothesis import given, settings, strategies as st
+from kvlib.fixed import stepper
 
 from kvlib.attention import attention
 from kvlib.cache import ContiguousCache, PagedCache, make_cache
 from kvlib.cache.quantized import pack
-from kvlib.decoder import random_decoder, rotary_tables, rotate
-from kvlib.fixed import stepper
+from kvlib.decoder import rotary_tables, rotate
 from kvlib.kernels import cpu as kernel
 from kvlib.kernels.memory import Packed, Paged, Plain
 from kvlib.layouts import CacheLayout
+from kvlib.measure.random_model import random_decoder
+
+from . import reference
 
 TIGHT = dict(atol=1e-5, rtol=1e-5)
 
@@ -180,11 +182,11 @@ def test_padding_fed_token_by_token(kind, first):
     layout = CacheLayout.uniform(2, 2, 16, n_heads=4, max_context=64)
     decoder = random_decoder(layout, hidden=32, ffn=32, vocab=16)
     tokens, pad = torch.randint(0, 16, (2, 12)), torch.tensor([0, 5])
-    expected = decoder(tokens, pad=pad, every=True)
+    expected = decoder(tokens, pad=pad, logits_to_keep=0)
     cache = make_cache(kind, layout, batch=2, capacity=12)
     cache.pad = pad
-    steps = [decoder(tokens[:, :first], cache, every=True)]
-    steps += [decoder(tokens[:, i : i + 1], cache, every=True) for i in range(first, 12)]
+    steps = [decoder(tokens[:, :first], cache, logits_to_keep=0)]
+    steps += [decoder(tokens[:, i : i + 1], cache, logits_to_keep=0) for i in range(first, 12)]
     out = torch.cat(steps, dim=1)
     assert out.isfinite().all()
     torch.testing.assert_close(out[:, 5:], expected[:, 5:], atol=1e-4, rtol=1e-4)

@@ -12,10 +12,10 @@ import torch
 
 from kvlib import cli
 from kvlib.cache import make_cache
-from kvlib.decoder import random_decoder
 from kvlib.layouts import CacheLayout
 from kvlib.measure import attention_speed as measured_attention, command, decode, record, timing
 from kvlib.measure.progress import Progress, table
+from kvlib.measure.random_model import random_decoder
 
 ROOT = Path(__file__).parents[1]
 LAYOUT = CacheLayout.uniform(2, 2, 32, n_heads=4, max_context=128)
@@ -34,14 +34,7 @@ def small_copies(monkeypatch):
 
 
 def tool(name):
-    sys.path.insert(0, str(ROOT / "tools"))
-    try:
-        spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-    finally:
-        sys.path.remove(str(ROOT / "tools"))
+    return importlib.import_module(f"tools.{name}")
 
 
 # timing
@@ -84,7 +77,8 @@ def test_a_copy_copies_and_counts_what_it_reads_and_writes(monkeypatch):
 def test_attention_reads_the_bytes_it_says(monkeypatch):
     read = {}
 
-    def attention(q, k, v):
+    def attention(q, view):
+        k, v = view.gather()
         read.setdefault(k.shape[2], set()).add((k.data_ptr(), v.data_ptr(), k.nbytes + v.nbytes))
         assert q.shape == (3, 4, 1, 16) and k.shape == v.shape == (3, 2, k.shape[2], 16)
 
@@ -322,3 +316,11 @@ def test_bench_runs_what_cuda_would_run_on_a_small_shape():
 
 def test_bench_counts_from_token_to_token():
     assert tool("bench_transformers").intervals([5.0, 9.0, 10.0, 12.0]) == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "capability, dtype", [((7, 5), "fp16"), ((8, 0), "bf16"), ((8, 9), "bf16"), ((9, 0), "bf16")]
+)
+def test_a_gpu_computes_in_what_it_has_arithmetic_for(monkeypatch, capability, dtype):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert command.default_dtype("cuda") == dtype and command.default_dtype("cpu") == "fp32"

@@ -7,12 +7,13 @@ may only answer if the mutation left the layout as it was.
 
 from collections import Counter
 
-import oracle
 import pytest
-from mutants import FOREIGN, WINDOW, bases, inner, mutants
-from test_oracle import FULL, SOURCE, computed
 
 from kvlib.configs import UnsupportedConfig, layout
+
+from . import oracle
+from .mutants import FOREIGN, WINDOW, bases, inner, mutants
+from .test_oracle import FULL, SOURCE, computed
 
 BASES = bases()
 # Mutants of these are also built with transformers (the rest with KVLIB_ORACLE=full); all are read.

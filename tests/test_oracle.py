@@ -12,13 +12,14 @@ which is held to zero bytes of difference here. States are the layout's own.
 import os
 import warnings
 
-import oracle
 import pytest
-from mutants import bases
 
 from kvlib.configs import layout
 from kvlib.engines import engine
 from kvlib.layouts import ContextWarning
+
+from . import oracle
+from .mutants import bases
 
 FULL = os.environ.get("KVLIB_ORACLE") == "full"
 CASES = oracle.published() if FULL else bases()

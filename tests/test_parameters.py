@@ -1,9 +1,10 @@
 """Weights counted from a config, held to transformers' own count."""
 
-import oracle
 import pytest
 
 from kvlib.configs import UnsupportedConfig, config, parameters
+
+from . import oracle
 
 # One of each architecture; the smallest that is published here.
 SEEN = {}

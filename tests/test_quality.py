@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from kvlib.attention import ContiguousView, attention
 from kvlib.cache import CacheFull, make_cache
-from kvlib.decoder import random_decoder, rotate
+from kvlib.decoder import rotate
 from kvlib.layouts import CacheLayout, LayerKV
 from kvlib.measure import lowrank, quality
+from kvlib.measure.random_model import random_decoder
 from kvlib.units import dtype as as_dtype
 
 MEASUREMENTS = Path(__file__).parents[1] / "book" / "measurements"
@@ -33,7 +35,7 @@ def tokens():
 
 
 def test_perplexity_is_what_its_definition_says(tiny, tokens):
-    logits = tiny(torch.tensor([tokens]), every=True)[0].double()
+    logits = tiny(torch.tensor([tokens]), logits_to_keep=0)[0].double()
     chances = logits.softmax(-1)
     surprise = [-math.log(chances[t, tokens[t + 1]]) for t in range(len(tokens) - 1)]
     expected = math.exp(sum(surprise) / len(surprise))
@@ -74,10 +76,15 @@ def test_a_window_is_fed_in_chunks_as_one_by_one(tiny, tokens):
 def test_a_half_cache_rounds_what_it_keeps(tiny):
     cache = quality.precision_cache(tiny, "bf16", None, 10)
     k, v = torch.randn(2, 1, 2, 10, 32)
-    held = cache.update(0, k, v)
-    assert all(x.dtype == torch.float32 for x in held)
-    assert torch.equal(held[0], k.bfloat16().float()) and torch.equal(held[1], v.bfloat16().float())
-    cache.update(1, k, v)
+    cache.append(10)
+    for layer in range(2):
+        cache.write(layer, k, v)
+    assert all(
+        torch.equal(held, x.bfloat16()) for held, x in zip(cache.view(0).gather(), (k, v), strict=True)
+    )
+    q = torch.randn(1, 4, 10, 32)
+    rounded = ContiguousView.of(k.bfloat16().float(), v.bfloat16().float())
+    torch.testing.assert_close(attention(q, cache.view(0)), attention(q, rounded))
     assert cache.nbytes == cache.predicted_bytes == LAYOUT.bytes(10, 1, "bf16")
 
 
@@ -165,9 +172,11 @@ def test_a_rank_loses_what_the_smaller_singular_values_hold(tiny, tokens, sinks)
     """Eckart and Young: the squared error is the sum of the squares of what was left out."""
     full = make_cache("contiguous", LAYOUT, capacity=150)
     tiny(torch.tensor([tokens]), full)
-    k, v = full.layers[0].held()
+    k, v = full.view(0).gather()
     cache = low_rank_cache(tiny, tokens, 20, rotated=True, sinks=sinks, capacity=150)
-    read_k, read_v = cache.update(0, k, v)
+    cache.append(k.shape[2])
+    cache.write(0, k, v)
+    read_k, read_v = cache.view(0).gather()
     for x, read in ((k, read_k), (v, read_v)):
         rows = lowrank._rows(x)  # those that the basis was made from
         left_out = torch.linalg.svdvals(rows - rows.mean(0))[20:].square().sum()

@@ -65,7 +65,7 @@ def test_transformers_own_generation_is_the_same(lm, theirs, cached):
 def test_without_a_cache_every_token_is_the_same(lm, cached):
     for prompt, generation in zip(PROMPTS, cached, strict=True):
         tokens, taken = whole(lm, prompt, generation)
-        likeliest = lm.decoder(tokens, every=True)[0, taken].argmax(-1)
+        likeliest = lm.decoder(tokens, logits_to_keep=0)[0, taken].argmax(-1)
         assert likeliest.tolist() == generation.tokens, prompt
 
 

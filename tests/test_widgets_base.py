@@ -6,13 +6,14 @@ import sys
 
 import pytest
 import traitlets
-from browser import chromium, document, page, show, violations  # noqa: F401
 from IPython.core.formatters import DisplayFormatter
 
 from kvlib import CacheLayout
 from kvlib.layouts import LayerKV
 from kvlib.widgets import BudgetWidget, Formula, Recompute, WorkedExample, palette
 from kvlib.widgets.base import STATIC, Figure
+
+from .browser import chromium, document, page, show, violations  # noqa: F401
 
 TOYS = {
     "toy": (CacheLayout.uniform(32, 8, 128, max_context=131072), 8_030_261_248, 8_030_261_248),

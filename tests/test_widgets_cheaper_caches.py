@@ -5,14 +5,15 @@ import random
 from pathlib import Path
 
 import pytest
-from browser import chromium, page, show  # noqa: F401
-from drive import drive
-from quality_record import WHOLE, record
 
 from kvlib import fmt
 from kvlib.configs import layout
 from kvlib.widgets import CheaperCaches
 from kvlib.widgets.cheaper_caches import ABOUT, WAYS
+
+from .browser import chromium, page, show  # noqa: F401
+from .drive import drive
+from .quality_record import WHOLE, record
 
 
 def test_the_page_s_bytes_are_kvlib_s(page):  # noqa: F811

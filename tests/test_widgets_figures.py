@@ -4,12 +4,13 @@ import random
 import re
 
 import pytest
-from browser import chromium, page, show  # noqa: F401
-from test_widgets_base import TOYS, kv
 
 from kvlib import fmt, fmt_seconds, models
 from kvlib.widgets import BudgetWidget, Formula, Recompute, WorkedExample
 from kvlib.widgets.recompute import counts
+
+from .browser import chromium, page, show  # noqa: F401
+from .test_widgets_base import TOYS, kv
 
 
 def drive(page, w, settings):  # noqa: F811

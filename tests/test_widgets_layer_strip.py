@@ -4,14 +4,15 @@ import json
 import random
 
 import pytest
-from browser import chromium, page, show  # noqa: F401
-from drive import drive, live
 
 from kvlib import CacheLayout, fmt
 from kvlib.configs import config, layout
 from kvlib.layouts import KINDS, LayerKV, StateTensor
 from kvlib.widgets import LayerStrip
 from kvlib.widgets.layer_strip import PRECISIONS, WORDS
+
+from .browser import chromium, page, show  # noqa: F401
+from .drive import drive, live
 
 
 def cross(layer, w):

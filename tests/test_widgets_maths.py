@@ -4,7 +4,6 @@ import json
 import random
 
 import pytest
-from browser import chromium, page  # noqa: F401
 
 from kvlib import CacheLayout, LayerKV, fmt, fmt_seconds, kv_bytes
 from kvlib.budget import Budget
@@ -14,6 +13,8 @@ from kvlib.units import DTYPES, UNITS
 from kvlib.widgets.base import STATIC, dtypes
 from kvlib.widgets.groups import groups, read_groups
 from kvlib.widgets.recompute import counts
+
+from .browser import chromium, page  # noqa: F401
 
 POINTS = 10_000
 CONTEXTS = 2**24

@@ -4,13 +4,14 @@ import json
 import random
 
 import pytest
-from browser import chromium, page, show  # noqa: F401
-from drive import drive
 
 from kvlib.serving import ALLOCATIONS, Request, requests, simulate
 from kvlib.widgets import Paging
 from kvlib.widgets.base import code
 from kvlib.widgets.paging import BLOCK_SIZES, key, packed
+
+from .browser import chromium, page, show  # noqa: F401
+from .drive import drive
 
 
 def as_the_page_has_it(frame, allocation):

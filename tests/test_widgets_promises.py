@@ -6,12 +6,13 @@ What concerns the keys, JupyterLab and a kernel is held on all eight.
 import gzip
 
 import pytest
-from browser import chromium, document, page, show, violations  # noqa: F401
-from drive import drive, live
-from quality_record import record
 
 from kvlib import widgets
 from kvlib.widgets import CheaperCaches, LayerStrip, Paging, SharingHeads
+
+from .browser import chromium, document, page, show, violations  # noqa: F401
+from .drive import drive, live
+from .quality_record import record
 
 FIGURES = {
     "SharingHeads": SharingHeads,

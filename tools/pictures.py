@@ -2,11 +2,11 @@
 
 import sys
 
-from notebooks import ROOT
 from playwright.sync_api import sync_playwright
 
-sys.path.insert(0, str(ROOT / "tests"))
-from browser import launch, served  # noqa: E402
+from tests.browser import launch, served
+
+from .notebooks import ROOT
 
 PICTURES = {"page": ("index", 1280, 1000, "light"), "paging-dark": ("05-paging", 1280, 1000, "dark")}
 

@@ -4,7 +4,7 @@ A number with a unit is followed by a claim, which no reader sees:
 
     A token costs 128 KiB<!-- = fmt(layout("llama-3-8b").bytes_per_token()) --> of cache.
 
-`python tools/prose.py` evaluates each claim and exits 1 where the text says otherwise. Other marks:
+`python -m tools.prose` evaluates each claim and exits 1 where the text says otherwise. Other marks:
 `<!-- given -->` for a premise, a fact of hardware or a citation; `<!-- quoted -->` for somebody's mistake.
 """
 
@@ -13,7 +13,7 @@ import math
 import re
 import sys
 
-from notebooks import ROOT, notebooks
+from .notebooks import ROOT, notebooks
 
 MARK = re.compile(r"<!--\s*(=.*?|given|quoted)\s*-->", re.DOTALL)
 # A single digit of bits, bytes or times is a word of the language, not a result.
@@ -30,14 +30,11 @@ ENDING = "*_`”\"'"
 def namespace() -> dict:
     """What a claim may use: kvlib's public names, math, and `record(name)`, a measurement's JSON."""
     import kvlib
+    from kvlib.measure.records import record
 
     names = {name: getattr(kvlib, name) for name in kvlib.__all__}
     names |= {"math": math, "kvlib": kvlib, "record": record}
     return names
-
-
-def record(name: str) -> dict:
-    return json.loads((ROOT / "book" / "measurements" / f"{name}.json").read_text())
 
 
 def check(text: str, where: str, names: dict) -> list[str]:
@@ -78,14 +75,15 @@ def texts():
         for cell in json.loads(path.read_text())["cells"]:
             if cell["cell_type"] == "markdown":
                 yield f"{path.parent.name}/{path.name} cell {cell['id']!r}", "".join(cell["source"])
-    for path in [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))]:
+    for path in [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "book").glob("*.md"))]:
         yield path.name, path.read_text()
 
 
 def main() -> int:
     names = namespace()
     wrong = [fault for where, text in texts() for fault in check(text, where, names)]
-    print("\n".join(wrong), file=sys.stderr)
+    if wrong:
+        print("\n".join(wrong), file=sys.stderr)
     return 1 if wrong else 0
 
 

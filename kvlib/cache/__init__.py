@@ -1,12 +1,8 @@
-"""Caches of keys and values, one short class a kind, under one invariant:
+"""Caches of keys and values, one short class for each kind, all read in one way: by a view.
 
-`update(layer, k, v)` stores the new tokens' keys and values and returns those to attend
-to, oldest first, the new ones last. So attention knows nothing of how they are kept. One new
-float32 token on a CPU is quicker to serve: it reads the memory where it lies (`kvlib.kernels`),
-with the same result.
-
-    k, v      [B, H_kv, T, D]   T new tokens
-    returned  [B, H_kv, S, D]   S tokens to attend to
+    cache.append(T)                               room for T new tokens, in all layers
+    cache.write(layer, k, v)                      their keys and values [B, H_kv, T, D]
+    out = attention(q, cache.view(layer))         what their queries q [B, H, T, D] read
 
 All memory is set aside when a cache is made (`reserved_bytes`); adding a token writes
 that token and moves no other. `nbytes` is what the tokens held take, and the layout
@@ -14,10 +10,10 @@ predicts it to the byte (`predicted_bytes`).
 """
 
 from ..units import unknown
-from .base import Cache
-from .kinds import ContiguousCache, QuantizedCache, SlidingCache
+from .base import Cache, CacheFull, torch_dtype
+from .contiguous import ContiguousCache, SlidingCache
 from .paged import PagedCache
-from .storage import CacheFull, torch_dtype
+from .quantized import QuantizedCache
 
 __all__ = [
     "Cache", "CacheFull", "ContiguousCache", "PagedCache", "QuantizedCache", "SlidingCache", "make_cache",

@@ -1,30 +1,75 @@
-"""What every kind of cache shares."""
+"""What every kind of cache shares: its tokens are counted, and its slots claimed, once for all layers."""
 
-import numpy as np
+import math
+import mmap
+from contextlib import suppress
+
 import torch
 
-from ..attention import attention, attention_in_place, check, in_place, loops
-from ..fixed import attention_at
+from ..attention import View, visible_span
 from ..layouts import CacheLayout
-from ..units import whole_number
-from .storage import CacheFull, ContiguousLayer, RingLayer, torch_dtype
+from ..units import dtype as as_dtype, unknown, whole_number
+
+TORCH_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+def torch_dtype(dtype) -> torch.dtype:
+    """The torch dtype of fp32, fp16 or bf16, by any of its names. Raises ValueError for another."""
+    name = as_dtype(dtype).name
+    if name not in TORCH_DTYPES:
+        raise unknown("dtype", name, TORCH_DTYPES)
+    return TORCH_DTYPES[name]
+
+
+def zeros(*shape, dtype, device):
+    """Zeroed memory for a cache; on Linux in huge pages, for finding small ones slows a CPU's reading.
+
+    Zeros and not empty: what was never written must not turn a masked sum into nan.
+    """
+    nbytes = math.prod(shape) * dtype.itemsize
+    if torch.device(device).type != "cpu" or not nbytes or not hasattr(mmap, "MADV_HUGEPAGE"):
+        return torch.zeros(shape, dtype=dtype, device=device)
+    memory = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with suppress(OSError):  # a kernel without them
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    return torch.frombuffer(memory, dtype=dtype).view(shape)
+
+
+class CacheFull(ValueError):
+    """More tokens than the cache was made for; it never grows on its own."""
+
+    def __init__(self, tokens, capacity):
+        super().__init__(f"{tokens} tokens do not fit a cache of capacity={capacity}; make it larger")
 
 
 class Cache:
-    """A storage a layer, and the layout they were made from.
+    """Keys and values of `batch` sequences, a storage for each layer, made from a layout.
 
     layout    what each layer keeps of a token; full and sliding attention
     batch     B, sequences
     capacity  tokens a sequence can hold; a sliding layer needs only its window
-    dtype     of the keys and values given and returned: fp32, bf16 or fp16
+    dtype     of what is kept (or of what its codes stand for): fp32, bf16 or fp16
     pad       [B]: tokens at the front of each sequence that only fill up a batch of prompts
-              of different length; set it before the first update (None: there are none)
+              of different length; set it before the first step (None: there are none)
+
+    A step: `append(T)` claims room for T new tokens of every sequence, in all layers at once. Then
+    for each layer in turn, `write(layer, k, v)` stores them, and `attention(q, cache.view(layer))`
+    reads. A new kind of cache is a subclass with `storage`, `write` and `view`.
     """
 
     kind = "abstract"
+    pad: torch.Tensor | None = None
+    _length = 0
+    # Whether a kernel may store a new token itself, in the slots that the view names.
+    in_place = False
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        if {"write", "view"} & vars(cls).keys() and "in_place" not in vars(cls):
+            cls.in_place = False  # what a subclass does of its own must never be passed by
 
     def __init__(self, layout: CacheLayout, *, batch=1, capacity=2048, dtype="fp32", device="cpu"):
-        self.layout, self.pad = layout, None
+        self.layout = layout
         self.batch, self.capacity = whole_number("batch", batch), whole_number("capacity", capacity)
         self.dtype, self.device = torch_dtype(dtype), torch.device(device)
         for i, kv in enumerate(layout.layers):
@@ -32,132 +77,73 @@ class Cache:
                 raise ValueError(
                     f"layout: layer {i} is {kv.kind!r}; real caches hold full and sliding attention"
                 )
-        self.kernel = loops(self.dtype, self.device)
+        self.new = 0  # of these, the ones that the last `append` added
+        self._step: dict = {}  # what layers of one kind share in a step
         self.layers = [self.storage(kv) for kv in layout.layers]
 
     def storage(self, kv):
-        """The storage for one `LayerKV`."""
+        """The storage for one `LayerKV`; it has `window`, `sinks` and `reserved_bytes`."""
         raise NotImplementedError
 
-    def _room(self):
+    def _like(self):
         return dict(batch=self.batch, dtype=self.dtype, device=self.device)
 
-    def update(self, layer: int, k, v):
-        """Store new keys and values; return those to attend to. Raises CacheFull (a ValueError)."""
-        return self.layers[layer].update(k, v)
+    def append(self, T: int = 1) -> None:
+        """Claim room for T new tokens of every sequence, in all layers.
 
-    def attend(self, layer: int, q, k, v):
-        """What the new tokens' queries q [B, H, T, D] read: update, then attention.
-
-        One float32 token on a CPU reads the memory in place: the same numbers, but nothing is put
-        in order, gathered or unpacked for it.
+        Raises CacheFull, with nothing changed.
         """
-        self._check_batch(len(q))
-        if self.dtype == q.dtype and in_place(q, k, v) and self.ready(layer):
-            check(q, k, v)
-            self.store(layer, k, v)
-            return attention_in_place(q, *self.source(layer))
-        k, v = self.update(layer, k, v)
-        return attention(q, k, v, *self.sees(layer), self.padding(layer, k.shape[2]))
-
-    def sees(self, layer: int):
-        """What a layer's tokens see: the last `window` tokens (None: all), and the first `sinks`."""
-        return self.layers[layer].window, self.layers[layer].sinks
-
-    def _check_batch(self, sequences):
-        if sequences != self.batch:
-            raise ValueError(f"tokens must be of {self.batch} sequences, as the cache's are, not {sequences}")
-
-    @property
-    def direct(self) -> bool:
-        """Whether `attend_token` serves it: every layer `ready`, and able to take a token by itself."""
-        return all(self.ready(i) and store.claims for i, store in enumerate(self.layers))
-
-    def attend_token(self, layer: int, qkv, cos, sin):
-        """`attend` for one float32 token a sequence on a CPU, whose queries and keys are yet to be rotated.
-
-        qkv       [B, (H + 2 H_kv) × D]: queries, keys and values as one projection gives them
-        cos, sin  [1 or B, D], of each sequence's position, as NumPy's arrays
-        Returns [B, H × D]. Needs `direct`. Raises ValueError for another number of sequences.
-        """
-        self._check_batch(len(qkv))
-        slots = self.claim(layer)
-        memory, n_kv_heads, start, stop = self.source(layer)
-        heads = qkv.shape[1] // cos.shape[1] - 2 * n_kv_heads, n_kv_heads
-        threads = torch.get_num_threads()
-        out = self.kernel.attend_token(qkv.numpy(), heads, cos, sin, memory, slots, start, stop, threads)
-        return torch.from_numpy(out)
-
-    def claim(self, layer: int):
-        """The slots [B] of one more token a sequence, now counted as held. Raises CacheFull."""
-        return np.full(self.batch, self.layers[layer].claim())
-
-    def ready(self, layer: int) -> bool:
-        """Whether the layer's memory can be read in place.
-
-        Not if a subclass has an `update` of its own, nor a ring with padding in it, which needs its order.
-        """
-        store = self.layers[layer]
-        padded_ring = self.pad is not None and store.window is not None
-        return type(self).update is Cache.update and hasattr(store, "source") and not padded_ring
-
-    def store(self, layer: int, k, v) -> None:
-        """Store new keys and values. Raises CacheFull (a ValueError)."""
-        self.layers[layer].store(k, v)
-
-    def source(self, layer: int):
-        """A layer's memory (`kvlib.kernels`), its KV heads, and each sequence's first token and end, [B]."""
-        memory, end = self.layers[layer].source()
-        # A padding token sees itself, or it would see nothing.
-        start = np.zeros(self.batch, np.int64) if self.pad is None else self.pad.numpy().clip(max=end - 1)
-        return memory, self.layout.layers[layer].n_kv_heads, start, np.full(self.batch, end)
-
-    def padding(self, layer: int, S: int):
-        """[B]: how many of the S keys that `update` returned are padding, or None."""
-        if self.pad is None:
-            return None
-        if self.layers[layer].sinks:
+        T = whole_number("T", T)
+        if self.length + T > self.capacity and any(store.window is None for store in self.layers):
+            raise CacheFull(self.length + T, self.capacity)
+        if self.pad is not None and any(store.sinks for store in self.layers):
             raise ValueError(
                 "sinks need prompts of one length: padding would be kept for good in their place"
             )
-        return (self.pad - (self.layers[layer].length - S)).clamp(min=0)
+        self._length, self.new, self._step = self.length + T, T, {}
 
-    @property
-    def fixed(self) -> bool:
-        """Whether `attend_at` can serve it: every token has a slot of its own until the next needs it."""
-        rings = any(isinstance(store, RingLayer) for store in self.layers)
-        return all(isinstance(s, ContiguousLayer) for s in self.layers) and not (
-            rings and self.pad is not None
-        )
+    def write(self, layer: int, k, v) -> None:
+        """Store the new tokens' keys and values [B, H_kv, T, D] of one layer."""
+        raise NotImplementedError
 
-    def attend_at(self, layer: int, q, k, v, filled):
-        """`attend` for one token at `filled.position`; no shape depends on the position.
+    def view(self, layer: int) -> View:
+        """Where the layer's keys and values lie, for the tokens of the last `append`."""
+        raise NotImplementedError
 
-        Call `advance` once every layer has been served.
-        """
-        k, v = self.layers[layer].update_at(filled.position, k, v)
-        return attention_at(q, k, v, filled)
+    def check_new(self, layer, k, v) -> None:
+        """Raises ValueError unless k and v are the new tokens' of this layer."""
+        kv = self.layout.layers[layer]
+        shape = self.batch, kv.n_kv_heads, self.new, kv.head_dim
+        for name, x in (("k", k), ("v", v)):
+            if x.shape != shape:
+                raise ValueError(
+                    f"{name} must be {[*shape]}, the new tokens of {self.batch} sequences, not {[*x.shape]}"
+                )
 
-    def advance(self) -> None:
-        """Count the token that `attend_at` stored in every layer."""
-        for store in self.layers:
-            store.length += 1
+    def once(self, make, *key):
+        """make(*key), made once a step for all layers that need the same."""
+        if (make, key) not in self._step:
+            self._step[make, key] = make(*key)
+        return self._step[make, key]
 
-    def check_room(self, n_tokens: int = 1) -> None:
-        """Raises CacheFull if a layer without a window cannot hold `n_tokens` more."""
-        for store in self.layers:
-            if store.window is None and store.length + n_tokens > store.capacity:
-                raise CacheFull(store.length + n_tokens, store.capacity)
+    def span(self, window, sinks):
+        """first and last of a `View`, [B]."""
+        lengths = torch.full((self.batch,), self.length, device=self.device)
+        return visible_span(lengths, window, sinks, self.pad)
+
+    def positions(self):
+        """[T]: the new tokens' positions."""
+        return torch.arange(self.length - self.new, self.length, device=self.device)
 
     @property
     def length(self) -> int:
         """Tokens that have passed in each sequence (padding included), held or not."""
-        return self.layers[0].length
+        return self._length
 
     @property
     def nbytes(self) -> int:
         """Bytes of the tokens held, every layer's."""
-        return sum(store.nbytes for store in self.layers)
+        return sum(store.held_bytes(self.length) for store in self.layers)
 
     @property
     def reserved_bytes(self) -> int:
@@ -171,7 +157,9 @@ class Cache:
 
     def predict(self, context: int) -> int:
         """What the layout says `nbytes` is once `context` tokens have passed."""
-        return self.layout.bytes(context, self.batch, self._dtype_name())
+        return self.layout.bytes(context, self.batch, self.dtype_name)
 
-    def _dtype_name(self):
+    @property
+    def dtype_name(self) -> str:
+        """The dtype as `kvlib.units.dtype` knows it."""
         return str(self.dtype).removeprefix("torch.")

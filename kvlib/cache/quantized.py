@@ -1,258 +1,156 @@
-"""Numbers as 8, 4 or 2 bit codes, a scale and a zero point for each group.
+"""Keys and values as packed codes, each group of numbers with its scale and zero point."""
 
-Codes are packed into real bytes, 8 / bits to a byte; scale and zero are float16. A group
-of n numbers takes n × bits / 8 + 4 bytes, which is what `kvlib.units.dtype("int4-g32")` says.
-"""
+from dataclasses import dataclass
 
-import numpy as np
 import torch
 
-from ..kernels.memory import Packed
-from .storage import CacheFull, zeros
-
-BITS = {"int8": 8, "int4": 4, "int2": 2}
-
-# The least step: float16's least normal number, so that a group of equal numbers divides by something.
-LEAST_STEP = 2.0**-14
+from ..attention import View
+from ..units import dtype as as_dtype, unknown, whole_number
+from .codes import BITS, Codes
+from .contiguous import ContiguousCache
 
 
-def quantize(x, bits, dim):
-    """Codes (uint8, one a number), scale and zero (float16) of groups that lie along `dim`.
+@dataclass(kw_only=True, eq=False)
+class QuantizedView(View):
+    """Codes of keys and values, in the slots that a `ContiguousView` would name.
 
-    x ≈ codes × scale + zero, off by at most `error_bound(scale, zero, bits)`.
-    """
-    low, high = x.float().aminmax(dim=dim, keepdim=True)
-    zero = low.half()
-    scale = ((high - zero.float()) / (2**bits - 1)).clamp(min=LEAST_STEP).half()
-    codes = ((x.float() - zero.float()) / scale.float()).round_().clamp_(0, 2**bits - 1)
-    return codes.to(torch.uint8), scale, zero
-
-
-def dequantize(codes, scale, zero, dtype=torch.float32):
-    """The numbers that codes, scale and zero stand for, in `dtype`."""
-    return torch.addcmul(zero.to(dtype), codes.to(dtype), scale.to(dtype))
-
-
-def error_bound(scale, zero, bits):
-    """The most by which a number and its code's value can differ.
-
-    Half a step, and what rounding to float16 (one part in 2**11) moves the two ends of
-    the range: the zero itself, and the scale times the largest code.
-    """
-    step, zero = scale.float(), zero.float().abs()
-    return step / 2 + (zero + step * (2**bits - 1)) * 2.0**-11
-
-
-def pack(codes, bits):
-    """Codes [..., n] as bytes [..., n × bits / 8], the first code in the lowest bits."""
-    if bits == 8:
-        return codes
-    per_byte = 8 // bits
-    codes = codes.unflatten(-1, (-1, per_byte))
-    packed = codes[..., 0].clone()
-    for i in range(1, per_byte):
-        packed |= codes[..., i] << (i * bits)
-    return packed
-
-
-def unpack(packed, bits):
-    """The codes that `pack` packed."""
-    if bits == 8:
-        return packed
-    shifts = torch.arange(0, 8, bits, dtype=torch.uint8, device=packed.device)
-    return ((packed[..., None] >> shifts) & (2**bits - 1)).flatten(-2)
-
-
-class PackedTensor:
-    """Keys (or values) [B, H_kv, capacity, D] kept as packed codes with scales and zeros.
-
-    channel=False  a group is `group` neighbouring numbers of one token
-    channel=True   a group is one channel over `group` neighbouring tokens
+    residual  keys and values [B, H_kv, group, D] of the newest tokens, in full precision until
+              their group is whole; () where every token is packed at once
     """
 
-    def __init__(self, batch, n_kv_heads, capacity, head_dim, *, bits, group, channel, dtype, device):
-        self.bits, self.group, self.channel, self.dtype = bits, group, channel, dtype
-        shape = batch, n_kv_heads, capacity
-        scales = (*shape[:2], capacity // group, head_dim) if channel else (*shape, head_dim // group)
-        self.codes = zeros(*shape, head_dim * bits // 8, dtype=torch.uint8, device=device)
-        self.scale, self.zero = (zeros(*scales, dtype=torch.float16, device=device) for _ in range(2))
-
-    def write(self, start, x):
-        """Pack x [B, H_kv, T, D] as tokens start … start + T; whole groups of tokens if channel."""
-        end = start + x.shape[2]
-        codes, scale, zero = quantize(self._grouped(x), self.bits, dim=3 if self.channel else 4)
-        self.codes[:, :, start:end] = pack(codes.view(x.shape), self.bits)
-        groups = self._groups(start, end)
-        self.scale[:, :, groups], self.zero[:, :, groups] = self._flat(scale), self._flat(zero)
-
-    def rounded(self, x):
-        """x [B, H_kv, T, D] as it would be read after it was written."""
-        codes, scale, zero = quantize(self._grouped(x), self.bits, dim=3 if self.channel else 4)
-        return dequantize(codes, scale, zero, self.dtype).view(x.shape)
-
-    def read(self, end):
-        """The first `end` tokens, dequantized: [B, H_kv, end, D]."""
-        groups = self._groups(0, end)
-        codes = unpack(self.codes[:, :, :end], self.bits)
-        scale, zero = (self._spread(x[:, :, groups]) for x in (self.scale, self.zero))
-        return dequantize(self._grouped(codes), scale, zero, self.dtype).view(codes.shape)
-
-    def arrays(self):
-        """Codes, and the bits of the float16 scales and zeros, which Numba does not know, as NumPy's."""
-        scale, zero = (x.view(torch.int16).numpy().view(np.uint16) for x in (self.scale, self.zero))
-        return self.codes.numpy(), scale, zero
-
-    def nbytes(self, end) -> int:
-        """Bytes of the first `end` tokens: codes, scales and zeros."""
-        groups = self._groups(0, end)
-        return self.codes[:, :, :end].nbytes + 2 * self.scale[:, :, groups].nbytes
+    k: Codes
+    v: Codes
+    length: int
+    residual: tuple[torch.Tensor, ...] = ()
+    pad: torch.Tensor | None = None
 
     @property
-    def reserved_bytes(self) -> int:
-        return self.codes.nbytes + self.scale.nbytes + self.zero.nbytes
+    def shape(self):
+        B, H_kv, _, width = self.k.codes.shape
+        return B, H_kv, width * 8 // self.k.bits
 
-    def _groups(self, start, end):
-        return slice(start // self.group, end // self.group) if self.channel else slice(start, end)
+    @property
+    def packed(self) -> int:
+        """Tokens kept as codes, of those that have not left a ring."""
+        held = min(self.length, self.k.codes.shape[2])
+        return held if not self.residual else self.length // self.k.group * self.k.group
 
-    def _grouped(self, x):  # [B, H_kv, groups, group, D] or [B, H_kv, T, groups, group]
-        return x.unflatten(2 if self.channel else 3, (-1, self.group))
+    def gather(self):
+        k, v = self.k.read(self.packed), self.v.read(self.packed)
+        if self.residual:
+            n = self.length - self.packed
+            return tuple(
+                torch.cat([x, r[:, :, :n]], dim=2) for x, r in zip((k, v), self.residual, strict=True)
+            )
+        oldest = self.length % self.packed if self.length > self.packed else 0
+        return (k.roll(-oldest, dims=2), v.roll(-oldest, dims=2)) if oldest else (k, v)
 
-    def _flat(self, scale):
-        return scale.squeeze(3) if self.channel else scale.squeeze(4)
-
-    def _spread(self, scale):
-        return scale.unsqueeze(3) if self.channel else scale.unsqueeze(4)
+    def padding(self, S):
+        return None if self.pad is None else (self.pad - (self.length - S)).clamp(min=0)
 
 
-class QuantizedLayer:
-    """A layer's keys and values as packed codes.
+class QuantizedRows:
+    """One layer's keys and values as packed codes, in the order of their tokens or in a ring.
 
     Values always have their groups within a token. Keys too, or along each channel
     (KIVI, arXiv 2402.02750: a few channels of the keys are far larger than the rest). A
-    channel's group needs `group` tokens; until they are there, the newest tokens wait
-    in full precision, keys and values both.
+    channel's group needs `group` tokens; until they are there, the newest tokens stay in
+    full precision, keys and values both: KIVI's residual.
     """
 
-    window, sinks = None, 0
+    sinks = 0
 
-    def __init__(self, n_kv_heads, head_dim, *, bits, group, channel, batch, capacity, dtype, device):
-        self.channel, self.group, self.capacity, self.length = channel, group, capacity, 0
-        self.packed = 0  # tokens kept as codes; the others wait
-        capacity = -(-capacity // group) * group if channel else capacity
-        rest = dict(bits=bits, group=group, dtype=dtype, device=device)
-        self.k = PackedTensor(batch, n_kv_heads, capacity, head_dim, channel=channel, **rest)
-        self.v = PackedTensor(batch, n_kv_heads, capacity, head_dim, channel=False, **rest)
-        waiting = group if channel else 0
-        self.k_waiting = torch.zeros(batch, n_kv_heads, waiting, head_dim, dtype=dtype, device=device)
-        self.v_waiting = torch.zeros_like(self.k_waiting)
-        self.claims = not channel  # a channel's codes are made for a whole group of tokens
-        self._memory = None
+    def __init__(self, kv, slots, *, bits, group, by_channel, batch, dtype, device):
+        self.window, self.group = kv.window, group
+        slots = -(-slots // group) * group if by_channel else slots
+        shape, like = (batch, kv.n_kv_heads, slots, kv.head_dim), dict(dtype=dtype, device=device)
+        self.k = Codes(*shape, bits=bits, group=group, by_channel=by_channel, **like)
+        self.v = Codes(*shape, bits=bits, group=group, by_channel=False, **like)
+        self.residual: tuple[torch.Tensor, ...] = ()
+        if by_channel:
+            self.residual = tuple(torch.zeros(batch, kv.n_kv_heads, group, kv.head_dim, **like) for _ in "kv")
 
-    def store(self, k, v):
-        """Pack the new tokens' keys and values [B, H_kv, T, D], or let them wait for their group."""
-        end = self.length + k.shape[2]
-        if end > self.capacity:
-            raise CacheFull(end, self.capacity)
-        step = self.group if self.channel else 1
-        packed = end // step * step  # tokens kept as codes from now on
-        if self.channel:
-            n = self.length - self.packed
-            k = torch.cat([self.k_waiting[:, :, :n], k], dim=2)
-            v = torch.cat([self.v_waiting[:, :, :n], v], dim=2)
-        fresh = packed - self.packed
-        if fresh:
-            self.k.write(self.packed, k[:, :, :fresh])
-            self.v.write(self.packed, v[:, :, :fresh])
-        self.packed, self.length = packed, end
-        if self.channel:
-            self.k_waiting[:, :, : end - packed] = k[:, :, fresh:]
-            self.v_waiting[:, :, : end - packed] = v[:, :, fresh:]
+    def write(self, slots, k, v) -> None:
+        """Pack keys and values [B, H_kv, T, D] into slots [T]."""
+        self.k.write(slots, k)
+        self.v.write(slots, v)
 
-    def update(self, k, v):
-        """`store`, and what is held."""
-        self.store(k, v)
-        return self.held()
+    def append(self, length, k, v) -> None:
+        """Store the tokens after `length` others: whole groups packed, the rest as they are."""
+        packed = length // self.group * self.group
+        pair = [
+            torch.cat([r[:, :, : length - packed], x.to(r.dtype)], dim=2)
+            for r, x in zip(self.residual, (k, v), strict=True)
+        ]
+        whole = pair[0].shape[2] // self.group * self.group
+        if whole:
+            slots = torch.arange(packed, packed + whole, device=k.device)
+            self.write(slots, *(x[:, :, :whole] for x in pair))
+        for r, x in zip(self.residual, pair, strict=True):
+            r[:, :, : x.shape[2] - whole] = x[:, :, whole:]
 
-    def held(self):
-        """Keys and values held, dequantized, oldest first."""
-        k, v = self.k.read(self.packed), self.v.read(self.packed)
-        n = self.length - self.packed
-        if n:
-            k = torch.cat([k, self.k_waiting[:, :, :n]], dim=2)
-            v = torch.cat([v, self.v_waiting[:, :, :n]], dim=2)
-        return k, v
+    def rounded(self, k, v):
+        """Keys and values as they will be read once they are stored."""
+        return self.k.rounded(k), self.v.rounded(v)
 
-    def source(self):
-        """The memory as `kvlib.kernels.cpu` reads it, and how many tokens are in it."""
-        if self._memory is None:
-            waiting = self.k_waiting.numpy(), self.v_waiting.numpy()
-            self._memory = *self.k.arrays(), *self.v.arrays(), *waiting
-        return Packed(*self._memory, self.packed, self.k.bits, self.group, self.channel), self.length
+    def view(self, length, **common) -> QuantizedView:
+        return QuantizedView(
+            k=self.k, v=self.v, length=length, residual=self.residual, window=self.window, **common
+        )
 
-    def claim(self) -> int:
-        """The slot of one more token, now counted as held; its writer fills it."""
-        if self.length == self.capacity:
-            raise CacheFull(self.length + 1, self.capacity)
-        self.length += 1
-        self.packed += 1
-        return self.length - 1
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the tokens held: codes, scales and zeros, and those that wait."""
-        n = self.length - self.packed
-        waiting = self.k_waiting[:, :, :n].nbytes + self.v_waiting[:, :, :n].nbytes
-        return self.k.nbytes(self.packed) + self.v.nbytes(self.packed) + waiting
+    def held_bytes(self, length) -> int:
+        packed = self.view(length, first=None, last=None, new=0).packed
+        rest = length - packed if self.residual else 0
+        return (
+            self.k.nbytes(packed) + self.v.nbytes(packed) + sum(r[:, :, :rest].nbytes for r in self.residual)
+        )
 
     @property
     def reserved_bytes(self) -> int:
-        waiting = self.k_waiting.nbytes + self.v_waiting.nbytes
-        return self.k.reserved_bytes + self.v.reserved_bytes + waiting
+        slots = self.k.codes.shape[2]
+        return self.k.nbytes(slots) + self.v.nbytes(slots) + sum(r.nbytes for r in self.residual)
 
 
-class QuantizedRing(QuantizedLayer):
-    """The last `window` tokens as packed codes in a ring, each token's groups within it."""
+class QuantizedCache(ContiguousCache):
+    """Codes of 8, 4 or 2 bits in groups of `group`, each with its scale and zero point.
 
-    def __init__(self, n_kv_heads, head_dim, *, window, **rest):
-        super().__init__(n_kv_heads, head_dim, channel=False, capacity=window, **rest)
-        self.window = window
+    codes   int8, int4 or int2
+    keys    "token": a group lies within one token's keys; "channel": along one channel,
+            over `group` tokens (KIVI). Values always have theirs within a token. A sliding
+            layer is a ring of codes, which takes tokens one by one and so needs "token".
+    """
 
-    def store(self, k, v):
-        T = k.shape[2]
-        t = max(0, T - self.window)  # what came before would be overwritten at once
-        while t < T:  # to the end of the ring, and on from its beginning
-            slot = (self.length + t) % self.window
-            n = min(T - t, self.window - slot)
-            self.k.write(slot, k[:, :, t : t + n])
-            self.v.write(slot, v[:, :, t : t + n])
-            t += n
-        self.length += T
-        self.packed = min(self.length, self.window)
+    kind = "quantized"
+    in_place = True
 
-    def update(self, k, v):
-        if k.shape[2] == 1:
-            return super().update(k, v)
-        # The first of the new tokens still see what the last of them overwrite.
-        seen = self.held()
-        self.store(k, v)
-        return tuple(
-            torch.cat([past, packed.rounded(new)], dim=2)
-            for past, packed, new in zip(seen, (self.k, self.v), (k, v), strict=True)
-        )
+    def __init__(self, layout, *, codes="int8", group=32, keys="token", **rest):
+        if codes not in BITS:
+            raise unknown("codes", codes, BITS)
+        if keys not in ("token", "channel"):
+            raise unknown("keys", keys, ("token", "channel"))
+        self.codes, self.group, self.keys = codes, whole_number("group", group), keys
+        self.packed_dtype = as_dtype(f"{codes}-g{self.group}")
+        super().__init__(layout, **rest)
+        self.in_place = keys == "token"  # a channel's codes are made for a whole group of tokens
 
-    def claim(self):
-        self.length += 1
-        self.packed = min(self.length, self.window)
-        return (self.length - 1) % self.window
+    def storage(self, kv):
+        by_channel = self.keys == "channel"
+        if kv.window is not None and by_channel:
+            raise ValueError('keys must be "token" for a layout with sliding layers, not "channel"')
+        if kv.head_dim % self.group:
+            raise ValueError(f"group must divide head_dim {kv.head_dim}, not be {self.group}")
+        codes = dict(bits=BITS[self.codes], group=self.group, by_channel=by_channel)
+        return QuantizedRows(kv, kv.window or self.capacity, **codes, **self._like())
 
-    def held(self):
-        k, v = self.k.read(self.packed), self.v.read(self.packed)
-        turn = self.length % self.window if self.length > self.window else 0  # the oldest token's place
-        return k.roll(-turn, dims=2), v.roll(-turn, dims=2)
+    def write(self, layer, k, v):
+        if self.keys == "token":
+            return super().write(layer, k, v)
+        self.check_new(layer, k, v)
+        self.layers[layer].append(self.length - self.new, k, v)
 
-    def source(self):
-        return super().source()[0], self.packed
-
-    @property
-    def nbytes(self) -> int:
-        return self.k.nbytes(self.packed) + self.v.nbytes(self.packed)
+    def predict(self, context):
+        if self.keys == "token":
+            return self.layout.bytes(context, self.batch, self.packed_dtype)
+        rest = context % self.group
+        packed = self.layout.bytes_per_token(self.packed_dtype) * (context - rest)
+        return self.batch * (packed + self.layout.bytes_per_token(self.dtype_name) * rest)

@@ -52,7 +52,10 @@ def add_arguments(parser) -> None:
     )  # fmt: skip
     parser.add_argument("--steps", type=int, default=15, help="steps that a median is of (15)")
     parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
-    parser.add_argument("--dtype", help="fp32, bf16 or fp16 (default: fp32 on a CPU, bf16 on CUDA)")
+    parser.add_argument(
+        "--dtype",
+        help="fp32, bf16 or fp16 (default: fp32 on a CPU; on CUDA what the GPU has arithmetic for)",
+    )
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
     parser.add_argument("--text", metavar="FILE", help="a text for --quality (default: the course's)")
     parser.add_argument("--json", metavar="FILE", help="write a record, with all that is needed to repeat it")

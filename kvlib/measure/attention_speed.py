@@ -9,8 +9,8 @@ from functools import partial
 
 import torch
 
-from ..attention import attention
-from ..cache.storage import torch_dtype, zeros
+from ..attention import ContiguousView, attention
+from ..cache.base import torch_dtype, zeros
 from ..units import MiB, whole_number
 from .timing import Copy, median, timed
 
@@ -72,4 +72,4 @@ def attention_against_copy(
 
 def _next(q, k, v, turns):
     i = next(turns) % len(k)
-    return attention(q, k[i], v[i])
+    return attention(q, ContiguousView.of(k[i], v[i]))

@@ -59,7 +59,7 @@ def _tokens(args, lm):
 def _decode(args, device):
     if args.shape not in CONTEXTS:
         raise unknown("shape", args.shape, CONTEXTS)
-    dtype = args.dtype or ("bf16" if torch.device(device).type == "cuda" else "fp32")
+    dtype = args.dtype or default_dtype(device)
     caches = args.caches or list(decode.CACHES)
     contexts = args.contexts or CONTEXTS[args.shape]
     if args.shape == "smollm2":
@@ -78,6 +78,13 @@ def _decode(args, device):
         "copy_bandwidth": round(bandwidth),
         "rows": [_rounded(row) for row in rows],
     }
+
+
+def default_dtype(device) -> str:
+    """fp32 on a CPU. On CUDA bf16, or fp16 below compute capability 8, where bf16 has no arithmetic."""
+    if torch.device(device).type != "cuda":
+        return "fp32"
+    return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp16"
 
 
 def _measured(show):

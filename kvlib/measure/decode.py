@@ -13,10 +13,9 @@ from pathlib import Path
 import torch
 
 from ..cache import make_cache
-from ..decoder import random_decoder
-from ..fixed import stepper
 from ..layouts import CacheLayout
 from ..units import KiB, unknown, whole_number
+from .random_model import random_decoder
 from .timing import copy_bandwidth, median, once, spread, wait
 
 # What the command line calls a cache: its kind and its options.
@@ -108,7 +107,8 @@ def _row(decoder, name, batch, context, steps):
 
 def _steps(decoder, cache, steps):
     token = torch.zeros(cache.batch, 1, dtype=torch.long, device=decoder.device)
-    step = partial(stepper(decoder, cache), token)
+    decoder.prepare(cache)
+    step = partial(decoder, token, cache)
     for _ in range(WARM):
         step()
     return [once(step, decoder.device) for _ in range(steps)]
@@ -135,10 +135,11 @@ def fill(cache, context) -> None:
     """Write `context` random tokens to every layer of an empty cache."""
     for start in range(0, context, FILL):
         T = min(FILL, context - start)
+        cache.append(T)
         for layer, kv in enumerate(cache.layout.layers):
             shape = cache.batch, kv.n_kv_heads, T, kv.head_dim
             new = torch.randn(2, *shape, dtype=cache.dtype, device=cache.device)
-            cache.update(layer, *new)
+            cache.write(layer, *new)
 
 
 def weights_read(decoder) -> int:

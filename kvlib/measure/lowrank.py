@@ -11,7 +11,8 @@ first tokens, to which every later one attends, are unlike all others: they are 
 
 import torch
 
-from ..cache import Cache, CacheFull, make_cache
+from ..attention import ContiguousView
+from ..cache import Cache, make_cache
 from ..decoder import rotate
 from ..units import whole_number
 from .quality import perplexity
@@ -38,8 +39,8 @@ def keys_and_values(decoder, tokens):
     decoder(torch.as_tensor(tokens, device=decoder.device)[None], cache)
     cos, sin = decoder.cos[:n], decoder.sin[:n]
     return [
-        {"k": _rows(unrotated(store.k, cos, sin)), "k_rotated": _rows(store.k), "v": _rows(store.v)}
-        for store in cache.layers
+        {"k": _rows(unrotated(k, cos, sin)), "k_rotated": _rows(k), "v": _rows(v)}
+        for k, v in (cache.view(i).gather() for i in range(len(cache.layers)))
     ]
 
 
@@ -104,57 +105,59 @@ class LowRankCache(Cache):
         super().__init__(layout, **rest)
 
     def storage(self, kv):
-        return CoordinatesLayer(self.rank, kv, self.sinks, capacity=self.capacity, **self._room())
+        return Coordinates(self.rank, kv, self.sinks, capacity=self.capacity, **self._like())
 
-    def update(self, layer, k, v):
-        store, basis = self.layers[layer], self.basis[layer]
-        start, end = store.length, store.length + k.shape[2]
+    def write(self, layer, k, v):
+        self.check_new(layer, k, v)
+        start = self.length - self.new
         if self.cos is not None:
-            k = unrotated(k, self.cos[start:end], self.sin[start:end])
-        k, v = store.update(k, v, basis)
+            k = unrotated(k, self.cos[start : self.length], self.sin[start : self.length])
+        self.layers[layer].write(start, k, v, self.basis[layer])
+
+    def view(self, layer):
+        k, v = self.layers[layer].read(self.length, self.basis[layer])
         if self.cos is not None:
-            k = rotate(k.transpose(1, 2), self.cos[:end], self.sin[:end]).transpose(1, 2)
-        return k, v
+            k = rotate(k.transpose(1, 2), self.cos[: self.length], self.sin[: self.length]).transpose(1, 2)
+        return ContiguousView.of(k, v)
 
     def predict(self, context):
         whole = min(context, self.sinks)
-        per_token = self.layout.bytes_per_token(self._dtype_name())
+        per_token = self.layout.bytes_per_token(self.dtype_name)
         coordinates = per_token * self.rank // self.layout.layers[0].k_elements
         return self.batch * (whole * per_token + (context - whole) * coordinates)
 
 
-class CoordinatesLayer:
-    """One layer's coordinates [2, B, capacity, rank], keys first, and its sinks [2, B, H_kv, sinks, D]."""
+class Coordinates:
+    """One layer's coordinates [2, B, capacity, rank], keys first; its first whole, [2, B, H_kv, n, D]."""
 
     window, sinks = None, 0
 
-    def __init__(self, rank, kv, sinks, *, batch, capacity, dtype, device):
-        self.capacity, self.length, self.heads = capacity, 0, (kv.n_kv_heads, kv.head_dim)
-        place = dict(dtype=dtype, device=device)
-        self.coordinates = torch.zeros(2, batch, max(0, capacity - sinks), rank, **place)
-        self.whole = torch.zeros(2, batch, kv.n_kv_heads, min(sinks, capacity), kv.head_dim, **place)
+    def __init__(self, rank, kv, whole, *, capacity, batch, dtype, device):
+        self.heads, like = (kv.n_kv_heads, kv.head_dim), dict(dtype=dtype, device=device)
+        self.coordinates = torch.zeros(2, batch, max(0, capacity - whole), rank, **like)
+        self.whole = torch.zeros(2, batch, kv.n_kv_heads, min(whole, capacity), kv.head_dim, **like)
 
-    def update(self, k, v, basis):
-        start, end, sinks = self.length, self.length + k.shape[2], self.whole.shape[3]
-        if end > self.capacity:
-            raise CacheFull(end, self.capacity)
+    def write(self, start, k, v, basis) -> None:
+        """Store k and v [B, H_kv, T, D] of the tokens from position `start` on."""
+        end, sinks = start + k.shape[2], self.whole.shape[3]
         first = max(0, min(end, sinks) - start)  # of the new tokens, those kept whole
-        held = []
         for x, (mean, w), whole, kept in zip((k, v), basis, self.whole, self.coordinates, strict=True):
             whole[:, :, start : start + first] = x[:, :, :first]
             flat = x[:, :, first:].transpose(1, 2).flatten(2)  # [B, T, H_kv × D]
             kept[:, start + first - sinks : max(0, end - sinks)] = (flat - mean) @ w
-            read = kept[:, : max(0, end - sinks)] @ w.T + mean
-            read = read.unflatten(2, self.heads).transpose(1, 2)
+
+    def read(self, end, basis):
+        """Keys and values [B, H_kv, end, D], as their coordinates give them back."""
+        sinks, held = self.whole.shape[3], []
+        for (mean, w), whole, kept in zip(basis, self.whole, self.coordinates, strict=True):
+            read = (kept[:, : max(0, end - sinks)] @ w.T + mean).unflatten(2, self.heads).transpose(1, 2)
             held.append(torch.cat([whole[:, :, : min(end, sinks)], read], dim=2))
-        self.length = end
         return held
 
-    @property
-    def nbytes(self) -> int:
+    def held_bytes(self, length) -> int:
         sinks = self.whole.shape[3]
-        held = self.coordinates[:, :, : max(0, self.length - sinks)]
-        return held.nbytes + self.whole[:, :, :, : min(self.length, sinks)].nbytes
+        held = self.coordinates[:, :, : max(0, length - sinks)]
+        return held.nbytes + self.whole[:, :, :, : min(length, sinks)].nbytes
 
     @property
     def reserved_bytes(self) -> int:

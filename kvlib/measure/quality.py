@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from ..cache import ContiguousCache, make_cache
+from ..cache import make_cache
 
 # Tokens fed at once. A whole number of the quantized caches' groups: so every token that is
 # read comes from codes, and none is still waiting for its group in full precision.
@@ -32,13 +32,6 @@ PRECISIONS = (
 WINDOWS = (64, 128, 256, 512, 1024)
 
 
-class HalfCache(ContiguousCache):
-    """Keeps keys and values in bf16 (or fp16) for a model that computes in fp32."""
-
-    def update(self, layer, k, v):
-        return tuple(held.to(k.dtype) for held in super().update(layer, k, v))
-
-
 def text() -> str:
     """The course's own text, written for it: no model can have read it before."""
     return (Path(__file__).parent / "the-mill.txt").read_text(encoding="utf-8")
@@ -57,7 +50,7 @@ def perplexity(decoder, tokens, cache=None, chunk=CHUNK) -> float:
     surprise = 0.0
     for start in range(0, len(tokens) - 1, step):
         fed, due = tokens[start : start + step], tokens[start + 1 : start + step + 1]
-        logits = decoder(fed[None], cache, every=True)[0, : len(due)]
+        logits = decoder(fed[None], cache, logits_to_keep=0)[0, : len(due)]
         surprise += F.cross_entropy(logits.float(), due, reduction="sum").item()
     return math.exp(surprise / (len(tokens) - 1))
 
@@ -69,7 +62,7 @@ def precision_cache(decoder, dtype, k_groups, capacity):
         return make_cache(
             "quantized", codes=dtype, keys=k_groups, group=GROUP, dtype=decoder.dtype, **options
         )
-    return HalfCache(dtype=dtype, **options)
+    return make_cache("contiguous", dtype=dtype, **options)
 
 
 def precisions(decoder, tokens, which=PRECISIONS):

@@ -22,7 +22,7 @@ def provenance(model: str, command: str, device="cpu") -> dict:
         "device": device_name(device),
         "threads": torch.get_num_threads(),
         "versions": versions(),
-        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "command": command,
         "commit": commit(),
     }

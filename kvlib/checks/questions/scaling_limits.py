@@ -198,7 +198,7 @@ def _bound():
             "time of a decode step": Choice(
                 "bandwidth",
                 {
-                    "compute": "A step does little arithmetic and reads all weights and the whole cache.",
+                    "compute": "A step does little arithmetic and reads the weights and the whole cache.",
                     "capacity": "What fits is settled already; the step must read all of it.",
                 },
             ),

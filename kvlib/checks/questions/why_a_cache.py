@@ -196,7 +196,7 @@ def _trade():
     return Choice(
         "b",
         {
-            "a": "Nothing is approximated: the text is the same token for token.",
+            "a": "Nothing is approximated: the text is the same, up to rounding.",
             "c": "The other way round: the weights stay as they are and the cache comes on top.",
             "d": "A long context is a memory problem too: the cache keeps something of every token.",
         },
