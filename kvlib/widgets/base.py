@@ -13,7 +13,7 @@ How to write one: subclass Figure, name its script, declare its state, give its 
         def table(self):                      # what a page without JavaScript shows
             return Table("caption", ["context", "bytes"], [[4096, "512 MiB"]])
 
-The script is a module with maths.js and common.js before it, so it imports nothing: it calls
+The script is a module with maths.js, common.js and page.js before it, so it imports nothing. It calls
 `const f = figure(el, model, {lead})` for the frame and `f.draw(fn)` to draw. growth.css, where there
 is one, follows style.css. A trait can't be called `layout` or `keys`: ipywidgets has both.
 """
@@ -112,7 +112,7 @@ def style(script: str = "") -> str:
 
 def code(script: str) -> str:
     """The text of a figure's module, without its export."""
-    return "\n".join(_read(name) for name in ("maths.js", "common.js", script))
+    return "\n".join(_read(name) for name in ("maths.js", "common.js", "page.js", script))
 
 
 class Figure(anywidget.AnyWidget):
