@@ -1,6 +1,7 @@
 """The house's rules for its rooms: how long a file is, what an import needs, what a name may be."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,7 @@ FILES = sorted(
     if path.suffix in (".py", ".js", ".css") and name(path).startswith(HELD)
 )
 PYTHON = [path for path in FILES if path.suffix == ".py" and name(path).startswith("kvlib")]
+MODULES = [path for path in PYTHON if path.stem != "__main__"]  # importing that one runs the command
 
 
 def lines(path):
@@ -43,7 +45,7 @@ def test_a_file_has_at_most_300_lines_and_a_test_file_400():
 def test_no_import_needs_numpy_torch_or_matplotlib():
     """What needs one of them imports it when called: a page and the command line start without."""
     modules = [
-        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in PYTHON
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in MODULES
     ]
     modules = [module for module in modules if not module.startswith(HEAVY)]
     program = """
@@ -77,13 +79,12 @@ def test_kvlib_is_imported_at_the_top(path):
 def test_no_name_of_a_package_hides_a_module_of_it():
     """`import kvlib.serving.stream` must give that module, not something of the same name."""
     hidden = []
-    for folder in sorted({path.parent for path in PYTHON}):
-        package = ".".join(folder.relative_to(ROOT).parts)
-        for path in folder.glob("*.py"):
-            if path.stem != "__init__":
-                module = __import__(f"{package}.{path.stem}", fromlist=["*"])
-                if getattr(sys.modules[package], path.stem) is not module:
-                    hidden.append(module.__name__)
+    for path in MODULES:
+        package = ".".join(path.parent.relative_to(ROOT).parts)
+        if path.stem != "__init__":
+            module = importlib.import_module(f"{package}.{path.stem}")
+            if getattr(sys.modules[package], path.stem) is not module:
+                hidden.append(module.__name__)
     assert hidden == []
 
 
