@@ -60,7 +60,7 @@ class Budget:
     def usable(self) -> int:
         """Bytes the engine may take on all GPUs together."""
         # Through the decimal that was written: 0.9 as a float is a little more than 9/10.
-        return int(Fraction(str(self.utilization)) * self.gpu.memory * self.gpus)
+        return int(Fraction(str(self.utilization)) * as_gpu(self.gpu).memory * self.gpus)
 
     @property
     def room(self) -> int:
@@ -109,7 +109,7 @@ class Budget:
         are sure to be read.
         """
         weights = self.weights_bytes if self.weights_read_bytes is None else self.weights_read_bytes
-        return (weights + self.cache_read_bytes(context, batch)) / (self.gpu.bandwidth * self.gpus)
+        return (weights + self.cache_read_bytes(context, batch)) / (as_gpu(self.gpu).bandwidth * self.gpus)
 
     def tokens_per_second(self, context, batch=1) -> float:
         """The most tokens a second that the decode floor allows, all sequences together."""

@@ -7,12 +7,13 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
-from test_cli import answer
 
 import kvlib
 from kvlib.cli.options import both
 from kvlib.engines import ENGINES, engine
 from kvlib.hardware import gpu
+
+from .test_cli import answer
 
 BATCH, CONTEXT, SOURCE = 3, 300, 77
 # A multiple of every block and of llama.cpp's 256 cells, so that a difference is a whole number of them.
@@ -216,6 +217,29 @@ def test_fit_counts_cross_attention(capsys, model, card, context, source, cache,
     found, text = printed(capsys, [*args, "--source-len", source])
     assert (found["cache_bytes"], found["max_sequences"]) == (cache, sequences)
     assert f"for a source of {source:,} tokens" in text
+
+
+def test_fit_reads_only_what_a_step_must(capsys):
+    args = ["fit", "mixtral-8x7b", "--gpu", "H100:2", "--context", "8Ki", "--batch"]
+    numbers = kvlib.parameters("mixtral-8x7b")
+    one, text = printed(capsys, [*args, 1])
+    assert one["weights_read_bytes"] == 2 * (numbers.active - numbers.embedding) and "of experts" not in text
+    assert f"reads {both(one['weights_read_bytes'])} of weights" in text
+    four, text = printed(capsys, [*args, 4])
+    assert four["weights_read_bytes"] == one["weights_read_bytes"] and "others read more" in text
+
+
+@pytest.mark.parametrize("command", [["size"], ["fit", "--gpu", "H100"]])
+def test_a_checkpoint_that_quantizes_its_cache_wants_the_dtype_said(capsys, tmp_path, command):
+    scheme = {"quant_method": "compressed-tensors", "kv_cache_scheme": {"num_bits": 8, "type": "float"}}
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({**kvlib.config("llama-3.1-8b"), "quantization_config": scheme}))
+    args = [command[0], path, *command[1:], "--context", 4096]
+    status, out, err = answer(capsys, *args)
+    assert (status, out) == (2, "") and "kv_cache_scheme" in err and "dtype" in err
+    for options in (["--dtype", "fp8"], ["--engine", "vllm", "--kv-cache-dtype", "fp8"]):
+        found, _ = printed(capsys, [*args, *options])
+        assert (found["dtype"], found["bytes"]) == ("fp8", 4096 * 65_536)
 
 
 def test_fit_says_what_card_it_counts(capsys):

@@ -1,6 +1,7 @@
 """Configs: the facts readers know, the defaults that files leave out, and what is refused."""
 
 import json
+import re
 import subprocess
 import sys
 import warnings
@@ -226,6 +227,7 @@ def test_every_shipped_model_says_what_its_published_config_says():
     for name in models():
         entry = source(name)
         assert entry["source"] and name == name.lower()
+        assert not re.search("recall|memory", entry["source"]), name
         found = layout(name)
         assert found.layers == layout(entry["id"].upper()).layers == layout(config(name)).layers
         published = by_id.get(renamed.get(entry["id"].lower(), entry["id"].lower()))

@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from test_engines import DEEPSEEK, FULL, HYBRID, LLAMA
 
 from kvlib.configs import layout as layout_of
 from kvlib.engines import engine
 from kvlib.layouts import CacheLayout, LayerKV, StateTensor
+
+from .test_engines import DEEPSEEK, FULL, HYBRID, LLAMA
 
 CONV, RECURRENT = StateTensor(100, kernel=4), StateTensor(5000, dtype="fp32")
 MAMBA = CacheLayout((LayerKV("state", state=(CONV, RECURRENT)),) * 3)

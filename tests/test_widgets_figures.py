@@ -49,7 +49,7 @@ def test_the_formula_says_what_python_says(page, tmp_path):  # noqa: F811
         assert page.locator(".kv-big + p").inner_text() == "= " + " = ".join(units)
 
 
-@pytest.mark.parametrize("factor", ["layers", "batch", "KV heads", "context", "head_dim", "bytes a number"])
+@pytest.mark.parametrize("factor", ["layers", "batch", "KV heads", "context", "head_dim", "bytes per number"])
 def test_doubling_any_factor_doubles_the_cache(page, tmp_path, factor):  # noqa: F811
     w = Formula()
     show(page, tmp_path, w)
@@ -61,7 +61,7 @@ def test_the_formula_names_the_shapes(page, tmp_path):  # noqa: F811
     show(page, tmp_path, Formula(n_layers=16, n_kv_heads=8, head_dim=64, batch=2, context=2048))
     assert page.locator(".kv-shapes").inner_text() == (
         "K, V [2, 8, 2,048, 64] = [B, H_kv, T, D] in each of 16 layers: "
-        "32 tensors of 4 MiB, or 32 KiB a token."
+        "32 tensors of 4 MiB, or 32 KiB per token."
     )
 
 

@@ -34,7 +34,7 @@ def test_the_page_s_bytes_are_kvlib_s(page):  # noqa: F811
         w.set_state(point)
         n_heads = layout(w.model).n_heads
         name = "MHA" if w.n_kv_heads == n_heads else "MQA" if w.n_kv_heads == 1 else "GQA"
-        assert big == f"{fmt(w.nbytes)} a token"
+        assert big == f"{fmt(w.nbytes)} per token"
         assert (kept, kind) == (w.n_kv_heads, f"{w.n_kv_heads} of {n_heads}: {name}")
 
 
@@ -64,12 +64,12 @@ def test_by_keyboard_from_gqa_to_mqa(page, tmp_path):  # noqa: F811
     slider = page.get_by_role("slider", name="KV heads")
     assert slider.get_attribute("aria-valuetext") == "8 KV heads, GQA"
     slider.press("Home")
-    assert page.locator(".kv-big").inner_text() == "16 KiB a token"
+    assert page.locator(".kv-big").inner_text() == "16 KiB per token"
     assert "1/8 of llama-3.1-8b's own choice" in page.locator(".kv-body").inner_text()
     slider.press("End")
-    assert page.locator(".kv-big").inner_text() == "512 KiB a token"
+    assert page.locator(".kv-big").inner_text() == "512 KiB per token"
     page.get_by_label("Model", exact=True).select_option("qwen-2.5-7b")
-    assert page.locator(".kv-big").inner_text() == "56 KiB a token"
+    assert page.locator(".kv-big").inner_text() == "56 KiB per token"
     assert page.locator("tr[aria-current] th").inner_text() == "qwen-2.5-7b"
     page.locator("summary").click()
     assert page.locator(".kv-data tbody tr").all_inner_texts()[1] == "1\t7 to 13"

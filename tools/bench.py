@@ -139,8 +139,9 @@ def storing(cache):
     k = v = torch.randn(cache.batch, ADDING.layers[0].n_kv_heads, 1, ADDING.layers[0].head_dim)
 
     def store():
+        cache.append(1)
         for i in range(len(cache.layers)):
-            cache.store(i, k, v)
+            cache.write(i, k, v)
 
     return store
 

@@ -1,7 +1,7 @@
 """The check of an answer, the questions, and the mistakes they know.
 
 answers    the kinds of answer and how each is marked
-questions  what is asked, a file a chapter; stands on answers
+questions  what is asked, a file per chapter; stands on answers
 feedback   `check`, which looks a question up and marks an answer to it; stands on both
 
 Nothing here needs numpy or torch at import, so the checks also run where neither is installed.

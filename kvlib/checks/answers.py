@@ -14,6 +14,7 @@ import numbers
 import random
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..units import UNITS
@@ -135,10 +136,10 @@ class Function:
     idea   what is said of a wrong function that no slip explains
     """
 
-    reference: object
-    cases: object
+    reference: Callable
+    cases: Callable
     slips: dict = field(default_factory=dict)
-    drive: object = None
+    drive: Callable | None = None
     idea: str = ""
 
     def mark(self, answer):
@@ -180,8 +181,8 @@ class Function:
             sys.settrace(before)
 
     def _arguments(self, case) -> str:
-        names = inspect.signature(self.drive or self.reference).parameters
-        names = list(names)[1:] if self.drive else list(names)
+        names = list(inspect.signature(self.drive or self.reference).parameters)
+        names = names[1:] if self.drive else names
         return ", ".join(f"{name} = {_short(value)}" for name, value in zip(names, case, strict=False))
 
 

@@ -5,7 +5,7 @@ import shlex
 from argparse import ArgumentTypeError
 
 from ..budget import Budget
-from ..configs import layout as layout_of, models, parameters, read_config, source
+from ..configs import models, parameters, source
 from ..engines import VLLM, engine
 from ..hardware import gpu as gpu_of
 from ..units import TB, GiB, dtype as as_dtype, fmt, fmt_seconds, read_bytes, whole_number
@@ -14,6 +14,7 @@ from .options import (
     both,
     cache_figures,
     engine_of,
+    layout_and_dtype,
     plural,
     print_json,
     print_parts,
@@ -47,15 +48,14 @@ def _overhead(text) -> int:
 
 def run(args) -> int:
     """What `kvlib fit` prints; returns the exit status."""
-    layout = layout_of(args.model)
+    layout, dtype = layout_and_dtype(args)
     source_len(args, layout)
-    weights_in = as_dtype(args.weights_dtype)
-    numbers = parameters(read_config(args.model)[0])
+    weights_in, numbers = as_dtype(args.weights_dtype), parameters(args.model)
     name, colon, gpus = args.gpu.partition(":")
     gpus = whole_number("COUNT in --gpu NAME:COUNT", _number(gpus) if colon else 1)
     gpu = gpu_of(name)
     batch = 1 if args.batch is None else args.batch
-    kept_by, remark = _counted_as(args, layout, gpu, gpus)
+    kept_by, remark = _counted_as(args, layout, dtype, gpu, gpus)
     budget = Budget(
         layout,
         weights_bytes=weights_in.nbytes(numbers.total),
@@ -64,17 +64,18 @@ def run(args) -> int:
         gpus=gpus,
         utilization=args.utilization,
         overhead_bytes=args.overhead,
-        dtype=args.dtype,
+        dtype=dtype,
         engine=kept_by,
         source_len=args.source_len,
     )
     found = {
-        **cache_figures(kept_by, layout, args.context, batch, args.dtype, args.source_len),
+        **cache_figures(kept_by, layout, args.context, batch, dtype, args.source_len),
         "gpu": gpu.name,
         "gpus": gpus,
         "gpu_memory_bytes": gpu.memory,
         "gpu_memory_source": gpu.memory_source,
         "parameters": numbers.total,
+        "active_parameters": numbers.active,
         "usable_bytes": budget.usable,
         "weights_bytes": budget.weights_bytes,
         "overhead_bytes": budget.overhead_bytes,
@@ -93,7 +94,9 @@ def run(args) -> int:
         "remark": remark,
     }
     if found["fits"] and kept_by.name == VLLM.name:
-        found["vllm"] = _serve_line(args, gpus, found["max_sequences"] if args.batch is None else batch)
+        found["vllm"] = _serve_line(
+            args, dtype.name, gpus, found["max_sequences"] if args.batch is None else batch
+        )
     if args.json:
         print_json(**found)
     else:
@@ -106,7 +109,7 @@ def _number(text):
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
 
 
-def _counted_as(args, layout, gpu, gpus):
+def _counted_as(args, layout, dtype, gpu, gpus):
     """The engine to count with, and why it is not vLLM where nobody asked for another."""
     # vLLM 0.33.0's own choice for its server, engine/arg_utils.py.
     if gpu.memory >= 160 * GiB:
@@ -118,7 +121,7 @@ def _counted_as(args, layout, gpu, gpus):
         return engine_of(args, name), None
     vllm = engine_of(args, name, tp=gpus, max_num_batched_tokens=batched)
     try:
-        vllm.rows(layout, 1, 1, as_dtype(args.dtype), args.source_len)
+        vllm.rows(layout, 1, 1, dtype, args.source_len)
     except ValueError as error:
         if args.engine or args.block_size or args.kv_cache_dtype:
             raise
@@ -126,14 +129,13 @@ def _counted_as(args, layout, gpu, gpus):
     return vllm, None
 
 
-def _serve_line(args, gpus, most) -> str:
+def _serve_line(args, cache, gpus, most) -> str:
     """The command whose settings are those that were counted."""
     name = args.model
     if name.lower() in models():
         name = source(name.lower())["id"]
     elif name.endswith("config.json"):
         name = os.path.dirname(name) or "."
-    cache = as_dtype(args.dtype).name
     stored = {"bf16": "bfloat16", "fp16": "float16", "fp32": "auto"}.get(cache, cache)
     flags = {
         "--max-model-len": args.context,
@@ -173,9 +175,12 @@ def _print_fit(args, budget, found):
     beyond = f" (the model was made for {made_for:,})" if made_for else ""
     longest = "no end" if longest is None else f"{longest:,} tokens"
     print(f"longest context of {plural(batch, 'sequence')}: {longest}{beyond}")
-    reads = f"{both(found['weights_read_bytes'])} of weights and {both(found['cache_read_bytes'])} of cache"
     floor = fmt_seconds(found["decode_floor_seconds"])
-    print(f"decode floor: {floor} a step, at most {found['tokens_per_second']:,.1f} tokens/s (reads {reads})")
+    print(f"decode floor: {floor} a step, at most {found['tokens_per_second']:,.1f} tokens/s")
+    weights, cache = both(found["weights_read_bytes"]), both(found["cache_read_bytes"])
+    print(f"  reads {weights} of weights and {cache} of cache")
+    if batch > 1 and found["active_parameters"] < found["parameters"]:
+        print("  (of experts those of one token: sequences that choose others read more)")
     if found["vllm"]:
         print(f"\n{found['vllm']}")
         if weights_in.bits < 16:

@@ -3,8 +3,10 @@
 import argparse
 import json
 
+from ..configs import layout
 from ..engines import engine
-from ..units import UNITS, fmt, read_count
+from ..layouts import CacheLayout
+from ..units import UNITS, DType, dtype as as_dtype, fmt, read_count
 
 
 def add_cache_arguments(parser):
@@ -17,7 +19,7 @@ def add_cache_arguments(parser):
     parser.add_argument(
         "--source-len", type=count, metavar="N", help="tokens of the encoder's output or picture; 0: none"
     )
-    parser.add_argument("--dtype", default="bf16", help="the cache's: fp8, q8_0, int4-g64, … (default bf16)")
+    parser.add_argument("--dtype", help="the cache's: fp8, q8_0, int4-g64, … (default bf16)")
     parser.add_argument("--engine", help="ideal, transformers, vllm, llama.cpp")
     parser.add_argument("--block-size", type=count, metavar="N", help="tokens in a block (vllm)")
     parser.add_argument("--kv-cache-dtype", metavar="NAME", help="vLLM's: fp8_per_token_head, fp8_ds_mla, …")
@@ -30,6 +32,15 @@ def count(text: str) -> int:
         return read_count(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def layout_and_dtype(args) -> tuple[CacheLayout, DType]:
+    """The model's layout, and the dtype asked for.
+
+    A checkpoint that quantizes its own cache is only read where an option says what the cache is kept in.
+    """
+    dtype = as_dtype(args.dtype or "bf16")
+    return layout(args.model, dtype if args.dtype or args.kv_cache_dtype else None), dtype
 
 
 def source_len(args, layout):

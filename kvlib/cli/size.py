@@ -2,14 +2,14 @@
 
 from dataclasses import asdict
 
-from ..configs import layout as layout_of
-from ..units import DTYPES, dtype as as_dtype, fmt
+from ..units import DTYPES, fmt
 from .options import (
     add_cache_arguments,
     both,
     cache_figures,
     count,
     engine_of,
+    layout_and_dtype,
     plural,
     print_json,
     print_parts,
@@ -25,11 +25,7 @@ def add_arguments(parser):
 
 def run(args) -> int:
     """What `kvlib size` prints; returns the exit status."""
-    layout, engine, dtype = (
-        layout_of(args.model),
-        engine_of(args, args.engine or "ideal"),
-        as_dtype(args.dtype),
-    )
+    (layout, dtype), engine = layout_and_dtype(args), engine_of(args, args.engine or "ideal")
     batch = 1 if args.batch is None else args.batch
     given = (layout, args.context, batch, dtype, source_len(args, layout))
     found, rows = cache_figures(engine, *given), engine.rows(*given)

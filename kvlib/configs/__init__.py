@@ -41,9 +41,8 @@ def architectures() -> list[str]:
 
 def architecture(model_type: str | None) -> Architecture | None:
     """The record of a model_type (of its language part, if that is a config of its own); None if unknown."""
-    if model_type in NESTED:
-        model_type = NESTED[model_type].text
-    return RECORDS.get(model_type)
+    name = model_type or ""
+    return RECORDS.get(NESTED[name].text if name in NESTED else name)
 
 
 def layout(given, dtype=None) -> CacheLayout:
@@ -69,9 +68,7 @@ def parameters(given) -> Parameters:
     found, name = read_config(given)
     f, of = _read(found, name, quantized_cache=True)
     record = RECORDS[f.model_type]
-    counted = weights.count(record, f, list(of.layers), _tied(f, found))
-    hidden = 0 if record.whole else weights.hidden(f)
-    tower = _tower(found, f, hidden)
+    counted, tower = weights.count(record, f, list(of.layers), _tied(f, found)), _tower(f, found)
     f.check()
     return Parameters(counted.total + tower, counted.active + tower, counted.embedding, counted.read)
 
@@ -153,47 +150,41 @@ def _unknown_architecture(model_type: str) -> str:
 
 def _judge_cache(f: Fields, given: Mapping, quantized_cache: bool) -> None:
     """A checkpoint that quantizes its own cache: the dtype is yours to say, not the config's."""
+    known, kind = (None, "hybrid", "dynamic", "static"), given.get("cache_implementation")
+    if kind not in known:
+        f.note("cache_implementation", needs("cache_implementation", kind, f"known here: {known}"))
     for key in ("quantization_config", "compression_config", "quantization"):
         inner = given.get(key)
         for name, value in inner.items() if isinstance(inner, Mapping) and not quantized_cache else ():
             if value and isinstance(name, str) and ("kv_cache" in name or "cache_scheme" in name):
                 need = 'this checkpoint quantizes its cache: name the dtype that it keeps, say dtype="fp8"'
                 f.note(f"{key}.{name}", needs(f"{key}.{name}", value, need))
-    if given.get("cache_implementation") not in (None, "hybrid", "dynamic", "static"):
-        need = "null, dynamic, static or hybrid is known"
-        f.note("cache_implementation", needs("cache_implementation", given["cache_implementation"], need))
 
 
 def _tied(f: Fields, found: dict) -> bool:
     """Whether the output matrix is the embedding; a nested config's own flag counts as the outer one's."""
-    nested = NESTED.get(found["model_type"])
-    if not f.nested or nested.tied_by_text:
-        return f.flag("tie_word_embeddings")
-    inner = f.given.get("tie_word_embeddings", False)
-    outer = Fields({"tie_word_embeddings": found.get("tie_word_embeddings", inner)}, f.model_type)
-    tied = outer.flag("tie_word_embeddings")
-    f.problems |= outer.problems
-    return tied
+    outer = found.get("tie_word_embeddings")
+    if f.nested and not NESTED[found["model_type"]].tied_by_text:
+        f.given["tie_word_embeddings"] = f.given.get("tie_word_embeddings", False) if outer is None else outer
+    return f.flag("tie_word_embeddings")
 
 
-def _tower(found: dict, f: Fields, hidden: int) -> int:
+def _tower(f: Fields, found: dict) -> int:
     """Weights of the vision tower and its projector; 0 for a model of text alone."""
     nested = NESTED.get(found["model_type"])
     if nested is not None and nested.towers_left_out:
         return 0
-    for name in ("vision_config", "audio_config"):
-        if found.get(name) and (name == "audio_config" or nested is None or nested.tower is None):
+    tower = nested.tower if nested else None
+    for name in ("audio_config",) if tower else ("audio_config", "vision_config"):
+        if found.get(name):
             need = f"the shape of this tower of {found['model_type']} is not known, so neither is its size"
             f.note(name, needs(name, found[name], need))
-            return 0
-    if nested is None or nested.tower is None:
+    if nested is None or tower is None:
         return 0
-    vision = found.get("vision_config") or {}
-    if not isinstance(vision, Mapping):
-        f.note("vision_config", needs("vision_config", vision, "an object is needed"))
-        return 0
-    v = Fields(vision, "vision_config")
+    outer = Fields({"vision_config": found.get("vision_config")}, f.model_type)
+    v = Fields(outer.object("vision_config"), "vision_config")
     v.defaults = dict(nested.vision)
-    size = nested.tower(v, found, hidden)
-    f.problems |= {f"vision_config.{name}": f"vision_config.{text}" for name, text in v.problems.items()}
+    size = tower(v, found, f["hidden_size"])
+    inner = {f"vision_config.{name}": f"vision_config.{text}" for name, text in v.problems.items()}
+    f.problems |= outer.problems | inner
     return size

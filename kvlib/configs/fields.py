@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from ..units import whole_number
 from .refusals import UnsupportedConfig, needs, shown, unread
@@ -38,15 +39,8 @@ def class_defaults() -> dict:
 class Fields:
     """The fields of one (text) config under their standard names.
 
-    get           the value as it stands, or the class's default if the field is left out
-    whole_number  the same as a whole number
-    size          a whole number that a config of its own must name
-    optional      a whole number, or None where the class has no number
-    nullable      a whole number, or None wherever the config says null
-    flag, number, choice, names, indices  other kinds of value
-    same          a field that may be given must agree with what other fields say
-    refuse        notes what is wrong with a field
-    check         raises UnsupportedConfig for all that was noted
+    `f[name]` is a whole number of at least 1; the methods give other kinds of value. A field left out
+    is the class's default. What is wrong is noted, and reading goes on; `check` raises it all.
 
     names: spellings beside those of the class, {spelling: standard name}; {standard name: None}
     takes away one that the class has.
@@ -63,7 +57,11 @@ class Fields:
         self._names |= {own: name for own, name in names.items() if name}
         self.model_type, self.nested = model_type, nested
         self.defaults = {self.standard(name): value for name, value in entry.get("fields", {}).items()}
-        self.given, self.spelt, self.read, self.problems = {}, {}, set(), {}
+        self.given: dict[str, Any] = {}
+        self.spelt: dict[str, str] = {}
+        self.read: set[str] = set()
+        self.problems: dict[Any, str] = {}
+        self.stood_in = False  # a stand-in agrees with nothing: from then on no disagreement is told
         for name, value in config.items():
             if not isinstance(name, str):
                 self.problems[name] = f"{shown(name)}: a field's name must be a string"
@@ -96,11 +94,17 @@ class Fields:
         self.read.add(name)
         self.problems.setdefault(name, problem)
 
+    def disagree(self, name: str, need: str) -> None:
+        if not self.stood_in:
+            self.note(name, needs(self.spelling(name), self.get(name), need))
+
     def refuse(self, name: str, need: str) -> None:
         self.note(name, needs(self.spelling(name), self.get(name), need))
+        self.stood_in = True
 
     def missing(self, name: str, need: str) -> None:
         self.note(name, f"{self.spelling(name)} is missing: {need}")
+        self.stood_in = True
 
     def check(self) -> None:
         if self.problems:
@@ -110,6 +114,9 @@ class Fields:
         """A field that every published config of its own names; left out, its default is seldom meant."""
         if name not in self.given and (not self.nested or name not in self.defaults):
             self.missing(name, f"a {self.model_type} config must name it")
+        return self.whole_number(name)
+
+    def __getitem__(self, name: str) -> int:
         return self.whole_number(name)
 
     def whole_number(self, name: str, least: int = 1) -> int:
@@ -167,13 +174,14 @@ class Fields:
         if value is None:
             return None
         if not isinstance(value, list | tuple) or len(value) != length:
-            if not DEPTHS & self.problems.keys():
+            if not isinstance(value, list | tuple) or not DEPTHS & self.problems.keys():
                 self.refuse(name, f"a list of {length} entries is needed, one a layer")
             return None
         for entry in value:
             if isinstance(entry, bool) or not isinstance(entry, str | int) or entry not in allowed:
                 known = f"known here: {', '.join(map(str, allowed))}"
                 self.note(name, needs(self.spelling(name), entry, known))
+                self.stood_in = True
                 return None
         return [allowed[entry] for entry in value]
 
@@ -201,7 +209,7 @@ class Fields:
     def same(self, name: str, value) -> None:
         """Refuse a field that is given, is not null, and is not `value`."""
         if self.given.get(name) is not None and self.given[name] != value:
-            self.refuse(name, f"the other fields of a {self.model_type} config make it {shown(value)}")
+            self.disagree(name, f"the other fields of a {self.model_type} config make it {shown(value)}")
         self.read.add(name)
 
     def ignore(self, *names: str) -> None:

@@ -6,14 +6,9 @@ wrong and goes on; its answer counts only if nothing was noted.
 
 from ..layouts import LayerKV, StateTensor
 
-FULL, SLIDING, CHUNKED, RECURRENT = "full", "sliding", "chunked", "recurrent"
-LAYER_TYPES = {
-    "full_attention": FULL,
-    "attention": FULL,
-    "sliding_attention": SLIDING,
-    "chunked_attention": CHUNKED,
-}
-WITH_STATE = {"full_attention": FULL, "attention": FULL, "mamba": RECURRENT, "linear_attention": RECURRENT}
+LAYER_TYPES = {"full_attention": "full", "attention": "full"}
+LAYER_TYPES |= {"sliding_attention": "sliding", "chunked_attention": "chunked"}
+WITH_STATE = {"full_attention": "full", "attention": "full", "mamba": "state", "linear_attention": "state"}
 State = tuple[StateTensor, ...]
 
 
@@ -25,31 +20,28 @@ def depth(f) -> int:
     return f.size("num_hidden_layers")
 
 
-# Heads.
-
-
 def heads(f) -> tuple[int, int, int]:
     """n_heads, n_kv_heads, head_dim: head_dim where it is named, hidden size over heads where not."""
     n_heads = f.size("num_attention_heads")
     n_kv_heads = f.optional("num_key_value_heads") or n_heads
     divides(f, "num_key_value_heads", n_kv_heads, n_heads)
     if "hidden_size" in f:
-        f.whole_number("hidden_size")
+        f["hidden_size"]
     head_dim = f.optional("head_dim") or hidden_over_heads(f, n_heads)
     if head_dim % 2:
-        f.refuse("head_dim", "an even number is needed: rotary positions turn pairs")
+        f.disagree("head_dim", "an even number is needed: rotary positions turn pairs")
     return n_heads, n_kv_heads, head_dim
 
 
 def divides(f, name: str, n_kv_heads: int, n_heads: int) -> None:
     if n_heads % n_kv_heads:
-        f.refuse(name, f"it must divide the {n_heads} query heads")
+        f.disagree(name, f"it must divide the {n_heads} query heads")
 
 
 def hidden_over_heads(f, n_heads: int, times: int = 1) -> int:
     hidden = times * f.size("hidden_size")
     if hidden % n_heads:
-        f.refuse("hidden_size", f"{n_heads} heads cannot share it evenly, and no head_dim is named")
+        f.disagree("hidden_size", f"{n_heads} heads cannot share it evenly, and no head_dim is named")
         return 2
     return hidden // n_heads
 
@@ -63,24 +55,27 @@ def every_head(f) -> tuple[int, int, int]:
     return n_heads, n_heads, head_dim
 
 
-# Full and windowed attention.
+def placed(f, kinds: list, window: int | None = None, other: str = "sliding") -> list[LayerKV]:
+    """Layers of `kinds`, unless layer_types says otherwise: full ones, and `other` ones with a window."""
+    listed = f.names("layer_types", only("full", other), len(kinds))
+    return layers_of(f, listed or kinds, heads(f)[1:], window)
 
 
 def layers_of(f, kinds: list, shape: tuple[int, int], window: int | None = None) -> list[LayerKV]:
     """One `LayerKV` a kind, with `window` on those that have one."""
-    windowed = next((kind for kind in kinds if kind != FULL), None)
+    windowed = next((kind for kind in kinds if kind != "full"), None)
     if windowed and window is None:
-        name = "attention_chunk_size" if windowed == CHUNKED else "sliding_window"
-        f.refuse(name, f"layer_types has {windowed} layers, so a whole number of at least 1 is needed")
+        name = "attention_chunk_size" if windowed == "chunked" else "sliding_window"
+        f.disagree(name, f"layer_types has {windowed} layers, so a whole number of at least 1 is needed")
         window = 1
-    return [LayerKV(kind, *shape, window=None if kind == FULL else window) for kind in kinds]
+    return [LayerKV(kind, *shape, window=None if kind == "full" else window) for kind in kinds]
 
 
 def full(f, shape=heads) -> list[LayerKV]:
     """Every layer keeps every token."""
     n_layers = depth(f)
-    f.names("layer_types", only(FULL), n_layers)
-    return layers_of(f, [FULL] * n_layers, shape(f)[1:])
+    f.names("layer_types", only("full"), n_layers)
+    return layers_of(f, ["full"] * n_layers, shape(f)[1:])
 
 
 def every_head_full(f) -> list[LayerKV]:
@@ -99,8 +94,7 @@ def windowed(f) -> list[LayerKV]:
     """sliding_window, where it is not null, holds on every layer; use_sliding_window: false beats it."""
     n_layers = depth(f)
     window = switched_window(f) if "use_sliding_window" in f.defaults else f.nullable("sliding_window")
-    kinds = f.names("layer_types", only(FULL, SLIDING), n_layers)
-    return layers_of(f, kinds or [SLIDING if window else FULL] * n_layers, heads(f)[1:], window)
+    return placed(f, ["sliding" if window else "full"] * n_layers, window)
 
 
 def periodic(period: int, name: str | None = None):
@@ -114,11 +108,10 @@ def periodic(period: int, name: str | None = None):
 
 def periodic_kinds(f, period: int, name: str | None = None) -> list:
     n_layers = depth(f)
-    named = name is not None and f.given.get(name) is not None
-    every = f.whole_number(name) if named else period
-    kinds = [FULL if (i + 1) % every == 0 else SLIDING for i in range(n_layers)]
-    listed = f.names("layer_types", only(FULL, SLIDING), n_layers)
-    if named:
+    every = f[name] if name and f.given.get(name) is not None else period
+    kinds = ["full" if (i + 1) % every == 0 else "sliding" for i in range(n_layers)]
+    listed = f.names("layer_types", only("full", "sliding"), n_layers)
+    if name and f.given.get(name) is not None:
         agreed(f, name, kinds, listed)
     for other in ("_sliding_window_pattern", "layer_switch"):
         if listed is None:
@@ -132,16 +125,13 @@ def periodic_kinds(f, period: int, name: str | None = None) -> list:
 
 def latent(f) -> list[LayerKV]:
     """One vector a token, kv_lora_rank + qk_rope_head_dim wide, whatever the number of heads."""
-    width = f.whole_number("kv_lora_rank") + f.whole_number("qk_rope_head_dim")
+    width = f["kv_lora_rank"] + f["qk_rope_head_dim"]
     f.size("num_attention_heads")
     f.ignore("num_key_value_heads", "q_lora_rank", "qk_nope_head_dim", "v_head_dim", "head_dim")
     f.ignore("qk_head_dim", "hidden_size")
     n_layers = depth(f)
-    f.names("layer_types", only(FULL), n_layers)
+    f.names("layer_types", only("full"), n_layers)
     return [LayerKV("latent", 1, width, v_head_dim=0)] * n_layers
-
-
-# Attention and a state.
 
 
 def state(channels: int, kernel: int, recurrent: int, named: str | None = None) -> State:
@@ -151,12 +141,12 @@ def state(channels: int, kernel: int, recurrent: int, named: str | None = None) 
 
 def mixed(f, kinds: list, each: State, shape=heads) -> list[LayerKV]:
     """Full attention where `kinds` says so, the state `each` elsewhere."""
-    recurrent, attends = LayerKV("state", state=each), LayerKV(FULL, *shape(f)[1:])
-    return [attends if kind == FULL else recurrent for kind in kinds]
+    recurrent, attends = LayerKV("state", state=each), LayerKV("full", *shape(f)[1:])
+    return [attends if kind == "full" else recurrent for kind in kinds]
 
 
 def agreed(f, name: str, spelt: list | None, listed: list | None) -> list | None:
     """The layers' kinds as `name` and as layer_types say them: one may be absent, both must agree."""
     if spelt and listed and spelt != listed:
-        f.refuse(name, "disagrees with layer_types; keep the one that holds")
+        f.disagree(name, "disagrees with layer_types; keep the one that holds")
     return listed or spelt

@@ -7,7 +7,6 @@ positions of its kernel), the recurrent state in float32. MiniMax and Griffin di
 from dataclasses import dataclass
 
 from .readers import State, state
-from .weights import hidden
 
 
 @dataclass(frozen=True)
@@ -23,18 +22,18 @@ class Mamba1:
     def channels(self, f) -> int:
         if self.inner and f.given.get(self.inner) is not None:
             f.ignore(self.expand)
-            return f.whole_number(self.inner)
-        return f.whole_number(self.expand) * f.size("hidden_size")
+            return f[self.inner]
+        return f[self.expand] * f.size("hidden_size")
 
     def state(self, f) -> State:
         inner = self.channels(f)
-        return state(inner, f.whole_number(self.conv), inner * f.whole_number(self.states))
+        return state(inner, f[self.conv], inner * f[self.states])
 
     def weights(self, f) -> int:
-        inner, states = self.channels(f), f.whole_number(self.states)
-        rank = -(-hidden(f) // 16) if f.get(self.rank) == "auto" else f.whole_number(self.rank)
-        per_channel = f.whole_number(self.conv) + 3 * states + 2 * rank + 3
-        return inner * (3 * hidden(f) + per_channel)
+        inner, states = self.channels(f), f[self.states]
+        rank = -(-f["hidden_size"] // 16) if f.get(self.rank) == "auto" else f[self.rank]
+        per_channel = f[self.conv] + 3 * states + 2 * rank + 3
+        return inner * (3 * f["hidden_size"] + per_channel)
 
 
 @dataclass(frozen=True)
@@ -52,29 +51,29 @@ class Mamba2:
 
     def shape(self, f) -> tuple[int, int]:
         """Heads, and channels of each."""
-        n_heads = f.whole_number(self.n_heads)
+        n_heads = f[self.n_heads]
         if self.expand is None:
-            return n_heads, f.whole_number(self.head_dim)
+            return n_heads, f[self.head_dim]
         inner = self.inner and f.nullable(self.inner)
-        inner = inner or f.whole_number(self.expand) * f.size("hidden_size")
+        inner = inner or f[self.expand] * f.size("hidden_size")
         if self.head_dim and f.get(self.head_dim) != "auto":
-            head_dim = f.whole_number(self.head_dim)
+            head_dim = f[self.head_dim]
         else:
             head_dim = max(1, inner // n_heads)
         if n_heads * head_dim != inner:
-            f.refuse(self.n_heads, f"these heads and their width must make up {inner} channels")
+            f.disagree(self.n_heads, f"these heads and their width must make up {inner} channels")
         return n_heads, head_dim
 
     def state(self, f) -> State:
         """The convolution sees the channels and each group's two projections of the state."""
         n_heads, head_dim = self.shape(f)
-        inner, states = n_heads * head_dim, f.whole_number(self.states)
+        inner, states = n_heads * head_dim, f[self.states]
         named = f.choice(self.named, ("float32", None)) if self.named else None
-        channels = inner + 2 * f.whole_number(self.groups) * states
-        return state(channels, f.whole_number(self.conv), inner * states, named)
+        channels = inner + 2 * f[self.groups] * states
+        return state(channels, f[self.conv], inner * states, named)
 
     def weights(self, f) -> int:
         n_heads, head_dim = self.shape(f)
-        inner, groups = n_heads * head_dim, f.whole_number(self.groups) * f.whole_number(self.states)
-        through_conv = (inner + 2 * groups) * (f.whole_number(self.conv) + 1)
-        return hidden(f) * (3 * inner + 2 * groups + n_heads) + through_conv + inner
+        inner, groups = n_heads * head_dim, f[self.groups] * f[self.states]
+        through_conv = (inner + 2 * groups) * (f[self.conv] + 1)
+        return f["hidden_size"] * (3 * inner + 2 * groups + n_heads) + through_conv + inner

@@ -75,10 +75,10 @@ def _parsed(path: Path) -> dict:
 
 def _shallow(found: dict) -> dict:
     """The config itself, if nothing in it lies deeper than a config's fields do."""
-    level = [found]
+    level: list = [found]
     for _ in range(DEEPEST):
-        level = [inner for one in level for inner in (one.values() if isinstance(one, Mapping) else one)
-                 if isinstance(inner, Mapping | list | tuple)]  # fmt: skip
+        within = (inner for one in level for inner in (one.values() if isinstance(one, Mapping) else one))
+        level = list({id(one): one for one in within if isinstance(one, Mapping | list | tuple)}.values())
         if not level:
             return found
     raise ValueError(f"config: its objects and lists lie more than {DEEPEST} deep, which no model's do")

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+Bias = bool | str  # whether there are biases, or the flag that says so
+
 
 @dataclass(frozen=True)
 class Parameters:
@@ -43,102 +45,70 @@ class Experts(NamedTuple):
     shared: int = 0
 
 
-Flag = Callable[..., bool]
+def has(f, bias: Bias) -> bool:
+    return f.flag(bias) if isinstance(bias, str) else bias
 
 
-def always(f) -> bool:
-    return True
-
-
-def never(f) -> bool:
-    return False
-
-
-def flagged(name: str) -> Flag:
-    return lambda f: f.flag(name)
-
-
-def hidden(f) -> int:
-    return f.whole_number("hidden_size")
-
-
-def linear(rows: int, columns: int, bias: bool = False) -> int:
-    return rows * columns + (columns if bias else 0)
-
-
-# Attention.
-
-
-ATTENTION_BIAS = flagged("attention_bias")
-
-
-def attention_with(*, qkv: Flag = ATTENTION_BIAS, out: Flag = ATTENTION_BIAS, gate: int = 1):
+def attention_with(*, qkv: Bias = "attention_bias", out: Bias = "attention_bias", gate: int = 1):
     """Queries, keys, values and the output; `gate` is 2 where the queries bring a gate along."""
 
     def count(f, layer, kept: int) -> int:
-        wide = f.whole_number("num_attention_heads") * layer.head_dim
-        return linear(hidden(f), wide * gate + kept, qkv(f)) + linear(wide, hidden(f), out(f))
+        hidden, queries = f["hidden_size"], f["num_attention_heads"] * layer.head_dim
+        biases = has(f, qkv) * (gate * queries + kept) + has(f, out) * hidden
+        return hidden * (gate * queries + kept) + queries * hidden + biases
 
     return count
 
 
 attention = attention_with()
-biased_attention = attention_with(qkv=always, out=always)
-qkv_biased_attention = attention_with(qkv=always, out=never)
 
 
 def latent_attention(f, layer, kept: int) -> int:
     """Multi-head latent attention: keys and values through one narrow matrix, queries maybe too."""
-    n_heads, rank = f.whole_number("num_attention_heads"), f.whole_number("kv_lora_rank")
-    nope, rope = f.whole_number("qk_nope_head_dim"), f.whole_number("qk_rope_head_dim")
-    values, query, squeezed = f.whole_number("v_head_dim"), n_heads * (nope + rope), f.nullable("q_lora_rank")
-    total = hidden(f) * query if squeezed is None else squeezed * (hidden(f) + 1 + query)
-    total += hidden(f) * (rank + rope) + rank * (1 + n_heads * (nope + values))
-    return total + n_heads * values * hidden(f)
-
-
-# Feed-forward.
-
-
-def intermediate(f, i: int) -> int:
-    return f.whole_number("intermediate_size")
+    hidden, n_heads, rank = f["hidden_size"], f["num_attention_heads"], f["kv_lora_rank"]
+    nope, rope, values = f["qk_nope_head_dim"], f["qk_rope_head_dim"], f["v_head_dim"]
+    query, squeezed = n_heads * (nope + rope), f.nullable("q_lora_rank")
+    total = hidden * query if squeezed is None else squeezed * (hidden + 1 + query)
+    total += hidden * (rank + rope) + rank * (1 + n_heads * (nope + values))
+    return total + n_heads * values * hidden
 
 
 def matrices(number: int, f, width: int, bias: bool = False) -> int:
     """Two matrices, or three with a gate, between hidden size and `width`."""
-    return number * hidden(f) * width + ((number - 1) * width + hidden(f) if bias else 0)
+    hidden = f["hidden_size"]
+    return number * hidden * width + ((number - 1) * width + hidden if bias else 0)
 
 
-def dense(number: int = 3, width=intermediate, bias: Flag = never):
-    """A feed-forward block without experts; a config that has some is refused."""
+def dense(number: int = 3, width: str | Callable[..., int] = "intermediate_size", bias: Bias = False):
+    """A feed-forward block, its width in a field or (Fields, layer's index) -> width; experts are refused."""
 
     def block(f, i: int) -> Block:
         if "num_experts" not in f.defaults and f.given.get("num_experts") not in (None, 0, 1):
             f.refuse("num_experts", f"a {f.model_type} model is not known to have experts")
-        return Block(matrices(number, f, width(f, i), bias(f)))
+        return Block(matrices(number, f, f[width] if isinstance(width, str) else width(f, i), has(f, bias)))
 
     return block
 
 
 gated = dense()
-ungated = dense(2)
-biased_ungated = dense(2, bias=always)
 
 
 def no_feed_forward(f, i: int) -> Block:
     return Block()
 
 
-def experts(f, shared: int = 0) -> Experts:
-    """Experts under their usual names; they may be as wide as the dense block."""
-    name = "moe_intermediate_size" if f.get("moe_intermediate_size") else "intermediate_size"
-    number, chosen = f.whole_number("num_experts"), f.whole_number("num_experts_per_tok")
-    return Experts(number, chosen, f.whole_number(name), shared)
+def experts(f, shared: int = 0, n_shared: str | None = None) -> Experts:
+    """Experts under their usual names; they may be as wide as the dense block.
+
+    Those always used have a width of their own, or the field n_shared says how many of the same there are.
+    """
+    width = f["moe_intermediate_size" if f.get("moe_intermediate_size") else "intermediate_size"]
+    if n_shared:
+        shared = (f.nullable(n_shared, least=0) or 0) * width
+    return Experts(f["num_experts"], f["num_experts_per_tok"], width, shared)
 
 
-def mixture(
-    choose: Callable[..., Experts | None] = lambda f, i: experts(f), otherwise=gated, number=3, bias=never
-):
+def mixture(choose: Callable[..., Experts | None] = lambda f, i: experts(f), otherwise=gated, bias=False):
     """`choose(f, i)` gives layer i's experts, or None for a layer that is as `otherwise` says."""
 
     def block(f, i: int) -> Block:
@@ -146,15 +116,11 @@ def mixture(
         if found is None:
             return otherwise(f, i)
         if found.chosen > found.number:
-            f.refuse("num_experts_per_tok", f"there are only {found.number} experts")
-        each = matrices(number, f, found.width, bias(f))
-        router = found.number * hidden(f)
-        return Block(router + matrices(number, f, found.shared), found.number, found.chosen, each)
+            f.disagree("num_experts_per_tok", f"there are only {found.number} experts")
+        always = found.number * f["hidden_size"] + matrices(3, f, found.shared)
+        return Block(always, found.number, found.chosen, matrices(3, f, found.width, bias))
 
     return block
-
-
-# The sum.
 
 
 def mixer(record, f, layer, layers: list) -> int:
@@ -162,7 +128,7 @@ def mixer(record, f, layer, layers: list) -> int:
     total = record.recurrent(f) if layer.state else 0
     if layer.kind == "cross":
         own = next((one for one in layers if one.kind == "full"), None)
-        return total if own is None else record.attention(f, own, own.elements) + hidden(f)
+        return total if own is None else record.attention(f, own, own.elements) + f["hidden_size"]
     read = layer if layer.shares_with is None else layers[layer.shares_with]
     if read.n_kv_heads:
         total += record.attention(f, read, 0 if layer.kind == "shared" else read.elements)
@@ -173,23 +139,23 @@ def count(record, f, layers: list, tied: bool) -> Parameters:
     """The parameters of a language model whose layers are `layers`."""
     if record.whole:
         return record.whole(f)
-    embedding = f.whole_number("vocab_size") * record.embedding(f)
-    total, idle = embedding * (1 if tied else 2) + hidden(f), 0  # hidden: the last norm
+    hidden, embedding = f["hidden_size"], f["vocab_size"] * record.embedding(f)
+    total, idle = embedding * (1 if tied else 2) + hidden, 0  # + hidden: the last norm
     looked_up = (0 if tied else embedding) + (record.tables(f, layers) if record.tables else 0)
     for i, layer in enumerate(layers):
         block = record.feed_forward(f, i)
-        total += mixer(record, f, layer, layers) + record.norms * hidden(f)
+        total += mixer(record, f, layer, layers) + record.norms * hidden
         total += block.always + block.experts * block.each
         idle += (block.experts - block.chosen) * block.each
-        looked_up += hidden(f) * layer.cross_elements  # projections of cached keys and values
+        looked_up += hidden * layer.cross_elements  # projections of cached keys and values
     total += record.extras(f, layers) if record.extras else 0
     return Parameters(total, total - idle, embedding, total - idle - looked_up)
 
 
 def vit(wide: int, layers: int, inner: int, *, gate: bool = False) -> int:
     """A vision transformer's layers: attention, feed-forward and two norms each, with biases."""
-    weights = 4 * wide * wide + (3 if gate else 2) * wide * inner
-    return layers * (weights + 4 * wide + (2 if gate else 1) * inner + wide + 4 * wide)
+    number = 3 if gate else 2
+    return layers * (4 * wide * wide + number * wide * inner + (number - 1) * inner + 9 * wide)
 
 
 def silent(hidden, inner, layers, image, patch, **rest) -> dict:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ..configs import architecture
 from ..layouts import Breakdown, CacheLayout, LayerKV
@@ -28,6 +29,7 @@ class Row:
     part: str = "tokens"
 
 
+@dataclass(frozen=True)
 class Engine:
     """How an engine allocates a layout: a frozen dataclass whose fields are the engine's options.
 
@@ -36,9 +38,9 @@ class Engine:
     the tokens that a layer has room for, their bytes, a state's bytes, or whole `token_rows`.
     """
 
-    name: str
-    dtypes: tuple[str, ...] = ()  # names; none given means all
-    source_note = ""  # of a cross row
+    name: ClassVar[str]
+    dtypes: ClassVar[tuple[str, ...]] = ()  # names; none given means all
+    source_note: ClassVar[str] = ""  # of a cross row
 
     def tokens(self, layer: LayerKV, context: int, batch: int, layout: CacheLayout) -> int:
         """Tokens of a sequence that `layer` has room for."""
@@ -106,7 +108,7 @@ class Engine:
 
     def breakdown(self, layout, context, batch=1, dtype="bf16", source_len=None) -> Breakdown:
         """The rows' bytes as tokens, state and cross attention."""
-        parts = Counter()
+        parts: Counter[str] = Counter()
         for row in self.rows(layout, context, batch, dtype, source_len):
             parts[row.part] += row.bytes
         return Breakdown(parts["tokens"], parts["state"], parts["cross"])
@@ -141,12 +143,12 @@ class Engine:
         return as_dtype(dtype).name
 
 
-def counted(layout) -> Counter:
+def counted(layout: CacheLayout) -> Counter[LayerKV]:
     """How many layers there are of each sort that keeps tokens, in the model's order.
 
     What a layer keeps besides tokens makes no sort of its own.
     """
-    found = Counter()
+    found: Counter[LayerKV] = Counter()
     for layer, n_layers in layout.kinds.items():
         if layer.elements:
             values = layer.v_elements // layer.n_kv_heads

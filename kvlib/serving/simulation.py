@@ -60,7 +60,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Run:
-    """A stream of requests served from `memory` slots under one allocation, a Frame a step."""
+    """A stream of requests served from `memory` slots under one allocation, a Frame per step."""
 
     allocation: str
     memory: int
@@ -78,7 +78,7 @@ class Run:
         wait             mean steps between arrival and the first token
         preempted        times a request was thrown out, to be computed again
         """
-        first = {}
+        first: dict[int, int] = {}  # id -> the step of its first token
         for frame in self.frames:
             for held in frame.running:
                 first.setdefault(held.request, frame.step)
@@ -97,7 +97,7 @@ class Run:
 def simulate(
     requests, memory, allocation="paged", *, block_size=16, share_prefix=False, max_tokens=None
 ) -> Run:
-    """Serve `requests` from `memory` token slots under an allocation; a Run with one Frame a step.
+    """Serve `requests` from `memory` token slots under an allocation; a Run with one Frame per step.
 
     In one step every running request gains one token, then requests that wait are admitted, first
     come first served, while there is room; an admitted one stores its prompt and its first new token.
@@ -121,6 +121,7 @@ def simulate(
     max_tokens = longest if max_tokens is None else whole_number("max_tokens", max_tokens, longest)
     if allocation not in ALLOCATIONS:
         raise unknown("allocation", allocation, ALLOCATIONS)
+    slots: Memory
     if allocation == "paged":
         slots = Paged(stream, memory, block_size, share_prefix)
     else:
@@ -130,11 +131,12 @@ def simulate(
 
 
 def _frames(stream, memory: Memory):
-    """One Frame a step, until every request of the stream, sorted by arrival, is done."""
+    """One Frame per step, until every request of the stream, sorted by arrival, is done."""
     by_id = {r.id: r for r in stream}
-    to_arrive, queue, step = list(reversed(stream)), [], 0
+    to_arrive, step = list(reversed(stream)), 0
+    queue: list[int] = []  # ids, who waits first comes first
     made = dict.fromkeys(by_id, 0)  # new tokens of each request
-    running = []  # ids, in the order of admission
+    running: list[int] = []  # ids, in the order of admission
     while to_arrive or queue or running:
         while to_arrive and to_arrive[-1].arrival <= step:
             queue.append(to_arrive.pop().id)

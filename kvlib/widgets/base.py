@@ -118,7 +118,7 @@ def code(script: str) -> str:
 class Figure(anywidget.AnyWidget):
     """A figure that computes in JupyterLab, VS Code, Colab and in a static page."""
 
-    script = None  # the file in static/ with render()
+    script = ""  # the file in static/ with render()
     title = constant("")
 
     limits = traitlets.Dict(read_only=True).tag(sync=True)  # name -> [least, most] or choices

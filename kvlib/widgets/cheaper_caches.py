@@ -50,7 +50,7 @@ def points(record) -> dict:
         if not any(row[field] == value for row in record[way]):
             raise ValueError(f"record[{way!r}] lacks the full cache: a row whose {field!r} is {value!r}")
 
-    def window(row):
+    def window(row) -> tuple[str, int | None]:
         if row["window"] is None:
             return "all tokens", None
         sinks = f" and the first {row['sinks']}" if row["sinks"] else ""

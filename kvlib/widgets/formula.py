@@ -9,7 +9,7 @@ PRECISIONS = ("fp32", "bf16", "fp8", "int8", "int4", "q8_0", "q4_0")
 
 
 class Formula(Figure):
-    """2 × layers × batch × KV heads × context × head_dim × bytes a number.
+    """2 × layers × batch × KV heads × context × head_dim × bytes per number.
 
     Formula(n_layers=32, n_kv_heads=8): each factor is a trait, readable and observable.
     `nbytes` is the product. Raises ValueError for a factor below 1 or above its bound.

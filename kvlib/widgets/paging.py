@@ -25,7 +25,9 @@ def packed(run: serving.Run) -> dict:
     A stay is [request, first step, last step, tokens at the first step, place at the last step]. A
     place is a block table, which only grows during a stay, or [start, size].
     """
-    stays, open_stays, prefix = [], {}, None
+    stays: list[list] = []
+    open_stays: dict[int, list] = {}
+    prefix = None
     for frame in run.frames:
         still = {}
         for held in frame.running:

@@ -78,7 +78,7 @@ class SharingHeads(Figure):
     sort = Choice("bytes_per_token", COLUMNS)
     dtypes = constant(dtypes(PRECISIONS))
     columns = constant([[key, name] for key, name in COLUMNS.items()])
-    rows = traitlets.List(read_only=True).tag(sync=True)
+    rows: traitlets.List = traitlets.List(read_only=True).tag(sync=True)
     note = traitlets.Unicode(read_only=True).tag(sync=True)  # what the bytes of the rows leave out
 
     def __init__(self, model=None, n_kv_heads=None, *, models=None, **rest):

@@ -32,6 +32,7 @@ class Shown:
         for name, value in palette.LIGHT.items():
             svg = svg.replace(value, f"var(--kv-{name})")
         size = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg)
+        assert size is not None, "matplotlib begins an SVG with its size"
         width = float(size[1]) * 4 / 3
         look = f"width:{width:.0f}px;max-width:100%;height:auto"
         head = f'role="img" aria-label="{html.escape(self.alt)}" style="{look}"'

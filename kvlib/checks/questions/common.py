@@ -1,6 +1,7 @@
 """What the chapters' questions share: the register, and the formula with one thing wrong."""
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...layouts import kv_bytes
@@ -10,7 +11,7 @@ NO_BATCH = "You forget the batch: every sequence keeps keys and values of its ow
 ONE_LAYER = "You count one layer: every layer keeps a cache of its own."
 ONE_TOKEN = "You count one token: every token of the context is kept."
 NUMBERS = "You count numbers, not bytes: what does one number take?"
-FOUR_BYTES = "You take 4 bytes a number, as fp32 does; this cache is kept in 2."
+FOUR_BYTES = "You take 4 bytes per number, as fp32 does; this cache is kept in 2."
 BITS = "You count bits: a byte has 8 of them."
 QUERY_HEADS = "You count the query heads: only the KV heads keep anything."
 
@@ -20,7 +21,7 @@ class Question:
     """A question and its points; `build` makes the object that marks answers."""
 
     points: int
-    build: object
+    build: Callable
 
 
 QUESTIONS: dict[str, Question] = {}

@@ -79,7 +79,7 @@ def _waste():
                     + size,
                     "You put the sequences into one row of blocks; two sequences share no block here.": -used
                     % size,
-                    "You take half a block a sequence. That is the average; count these four.": len(lengths)
+                    "You take half a block per sequence. That is the average; count these four.": len(lengths)
                     * size
                     // 2,
                     "You count all the slots of the blocks; most of them hold a token.": sum(paged) + used,

@@ -101,7 +101,7 @@ def _fit():
 
 @question("06-step", points=2)
 def _step():
-    speed, weights, cache, n = 3.35 * TB / 1000, 6 * GB, 512 * MiB, 16  # bytes a millisecond
+    speed, weights, cache, n = 3.35 * TB / 1000, 6 * GB, 512 * MiB, 16  # bytes per millisecond
     one, step = cache / speed, (weights + n * cache) / speed
     said = "You answer in {}; the question asks for ms."
 
@@ -118,10 +118,10 @@ def _step():
                     "You take 500 MB for 512 MiB, as the claim does.": 500e6 / speed,
                     "That is the claim's figure, a thousand times too large.": 1000 * 500e6 / speed,
                     "You count bits; the bandwidth is in bytes already.": 8 * one,
-                    "You turn it round: divide the bytes by the bytes a second.": speed / cache,
+                    "You turn it round: divide the bytes by the bytes per second.": speed / cache,
                 },
                 tol=0.005,
-                idea="Time is bytes divided by bytes a second.",
+                idea="Time is bytes divided by bytes per second.",
             ),
             "whole step": Number(
                 step,

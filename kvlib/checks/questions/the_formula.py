@@ -119,12 +119,12 @@ def _formula():
             "It forgets the context.": without(3),
             "It forgets head_dim.": without(4),
             "It counts numbers, not bytes: the bytes of a number are missing.": without(5),
-            "It always takes 2 bytes a number; bytes_per_number says how many.": lambda *a: reference(
+            "It always takes 2 bytes per number; bytes_per_number says how many.": lambda *a: reference(
                 *a[:5], 2
             ),
             "It counts bits: bytes_per_number is in bytes already.": lambda *a: 8 * reference(*a),
             "It lets the cache grow with the square of the context. The scores do; the cache keeps a"
-            " row a token.": lambda *a: reference(*a) * a[3],
+            " row per token.": lambda *a: reference(*a) * a[3],
             "It doubles twice for keys and values.": lambda *a: 2 * reference(*a),
             "It adds where the formula multiplies.": lambda *a: 2 * sum(a),
         },
@@ -139,7 +139,7 @@ LLAMA_70B = dict(n_layers=80, n_kv_heads=8, head_dim=128)
 def _seventy():
     geometry = LLAMA_70B | {"context": 100_000}
     slips = slips_of(n_heads=64, **geometry)
-    del slips[BITS]  # 8 bits a byte and 8 query heads a KV head: the claim is about the second
+    del slips[BITS]  # 8 bits per byte and 8 query heads per KV head: the claim is about the second
     # The claim's own 260 is 0.8 % off what query heads give.
     return Number.of_bytes(
         kv_bytes(**geometry), "GB", slips, 0.01, "Put the config's fields into the formula."

@@ -56,7 +56,9 @@ def _factors():
     return Number(
         grows(context=12288, batch=4, dtype="int8"),
         {
-            "You leave the int8 out: half the bytes a number, half the cache.": grows(context=12288, batch=4),
+            "You leave the int8 out: half the bytes of a number, half the cache.": grows(
+                context=12288, batch=4
+            ),
             "You forget the batch: four sequences keep four caches.": grows(context=12288, dtype="int8"),
             "You forget the longer context.": grows(batch=4, dtype="int8"),
             "You double for int8; it takes one byte where bf16 takes two.": grows(
@@ -105,7 +107,7 @@ def _longest():
                 r, n, h, d, 1
             ),
             "It counts the keys or the values, not both.": lambda r, n, h, d, b: r // (2 * n * h * d * b),
-            "It takes 4 bytes a number; bf16 takes 2.": lambda r, n, h, d, b: r // (8 * n * h * d * b),
+            "It takes 4 bytes per number; bf16 takes 2.": lambda r, n, h, d, b: r // (8 * n * h * d * b),
             "It counts one layer.": lambda r, n, h, d, b: reference(r, 1, h, d, b),
             "It gives the tokens of all sequences together, not of each.": lambda r, n, h, d, b: (
                 reference(r, n, h, d, b) * b

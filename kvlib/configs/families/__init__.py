@@ -7,10 +7,11 @@ language model has a config of its own), and one row in the tests.
 from ..record import OWN, Architecture, Nested
 from . import decoders, encoder_decoders, gemma, hybrids, llama, mixtures, qwen, vision
 
-_FILES = (llama, decoders, gemma, qwen, mixtures, hybrids, encoder_decoders, vision)
-
-RECORDS: dict[str, Architecture] = {name: record for file in _FILES for name, record in file.RECORDS.items()}
-NESTED: dict[str, Nested] = {name: nested for file in _FILES for name, nested in file.NESTED.items()}
+RECORDS: dict[str, Architecture] = {}
+NESTED: dict[str, Nested] = {}
+for _file in (llama, decoders, gemma, qwen, mixtures, hybrids, encoder_decoders, vision):
+    RECORDS |= _file.RECORDS
+    NESTED |= getattr(_file, "NESTED", {})
 
 
 def class_of(model_type: str) -> str | None:

@@ -4,35 +4,34 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ...layouts import LayerKV
+from .. import readers, weights
 from ..fields import MOST
-from ..readers import FULL, full, heads, layers_of, periodic, periodic_kinds
 from ..record import Architecture, Nested
-from ..weights import Block, attention, dense, hidden, matrices, silent, vit
 
 
 def sharing(f, layers: list[LayerKV], kinds: list) -> list[LayerKV]:
     """The last num_kv_shared_layers read the keys and values of the last earlier layer of their kind."""
     first = len(kinds) - f.whole_number("num_kv_shared_layers", least=0)
     if first < 1 or set(kinds[:first]) != set(kinds):
-        f.refuse("num_kv_shared_layers", "a layer of every kind must come before those that share")
+        f.disagree("num_kv_shared_layers", "a layer of every kind must come before those that share")
         return layers
     last = {kind: max(i for i in range(first) if kinds[i] == kind) for kind in kinds}
     return layers[:first] + [LayerKV("shared", shares_with=last[kind]) for kind in kinds[first:]]
 
 
 def gemma3n(f) -> list[LayerKV]:
-    kinds = periodic_kinds(f, 5)
-    return sharing(f, layers_of(f, kinds, heads(f)[1:], f.nullable("sliding_window")), kinds)
+    kinds = readers.periodic_kinds(f, 5)
+    return sharing(f, readers.layers_of(f, kinds, readers.heads(f)[1:], f.nullable("sliding_window")), kinds)
 
 
 def gemma4(f) -> list[LayerKV]:
     """As Gemma 3n, the last layer always full; full layers have a shape of their own."""
-    kinds = periodic_kinds(f, 6)
+    kinds = readers.periodic_kinds(f, 6)
     if f.get("layer_types") is None:
-        kinds[-1] = FULL
-    elif kinds[-1] != FULL:
+        kinds[-1] = "full"
+    elif kinds[-1] != "full":
         f.refuse("layer_types", "Gemma 4's last layer is full attention")
-    layers = layers_of(f, kinds, heads(f)[1:], f.nullable("sliding_window"))
+    layers = readers.layers_of(f, kinds, readers.heads(f)[1:], f.nullable("sliding_window"))
     shapes = gemma4_shapes(f, kinds)
     layers = [replace(one, **shapes.get(i, {})) for i, one in enumerate(layers)]
     return sharing(f, layers, kinds)
@@ -44,37 +43,32 @@ def gemma4_shapes(f, kinds: list) -> dict:
     wide, own = f.nullable("global_head_dim") or 512, f.nullable("num_global_key_value_heads")
     if f.get("per_layer_config") is None:
         shape = {"head_dim": wide} | ({"n_kv_heads": own} if f.flag("attention_k_eq_v") and own else {})
-        return {i: shape for i, kind in enumerate(kinds) if kind == FULL}
+        return {i: shape for i, kind in enumerate(kinds) if kind == "full"}
     names, shapes = {"head_dim": "head_dim", "num_key_value_heads": "n_kv_heads"}, {}
-    n_heads = f.whole_number("num_attention_heads")
+    numbers = {name: i for i in range(len(kinds)) for name in (i, str(i), f"{i:02}")}
     for key, layer in f.object("per_layer_config").items():
-        good = isinstance(layer, Mapping) and layer and not layer.keys() - names.keys()
+        good = key in numbers and isinstance(layer, Mapping) and layer and not layer.keys() - names.keys()
         good = good and all(type(size) is int and 0 < size <= MOST for size in layer.values())
-        good = good and layer.get("head_dim", 2) % 2 == 0
-        good = good and n_heads % layer.get("num_key_value_heads", 1) == 0
-        number = int(key) if isinstance(key, str | int) and str(key).isdecimal() and len(str(key)) < 9 else -1
-        if not good or not 0 <= number < len(kinds):
+        good = good and f["num_attention_heads"] % layer.get("num_key_value_heads", 1) == 0
+        if not good or layer.get("head_dim", 2) % 2:
             f.refuse("per_layer_config", "layers by number, each with its head_dim or num_key_value_heads")
             return {}
-        shapes[number] = {names[name]: size for name, size in layer.items()}
+        shapes[numbers[key]] = {names[name]: size for name, size in layer.items()}
     return shapes
-
-
-# Weights.
 
 
 def gemma4_attention(f, layer, kept: int) -> int:
     """Where attention_k_eq_v holds, a full layer's keys serve as its values."""
-    once = f.flag("attention_k_eq_v") and layer.kind == FULL
-    return attention(f, layer, kept // 2 if once else kept)
+    once = f.flag("attention_k_eq_v") and layer.kind == "full"
+    return weights.attention(f, layer, kept // 2 if once else kept)
 
 
 def gemma3n_width(f, i: int) -> int:
     """A number, or a list of one number a layer."""
     inner = f.get("intermediate_size")
     if not isinstance(inner, list | tuple):
-        return f.whole_number("intermediate_size")
-    n_layers = f.whole_number("num_hidden_layers")
+        return f["intermediate_size"]
+    n_layers = f["num_hidden_layers"]
     if len(inner) == n_layers and type(inner[i]) is int and 0 < inner[i] <= MOST:
         return inner[i]
     f.refuse("intermediate_size", f"a whole number, or {n_layers} of them, is needed")
@@ -82,21 +76,21 @@ def gemma3n_width(f, i: int) -> int:
 
 
 def gemma4_width(f, i: int) -> int:
-    inner = f.whole_number("intermediate_size")
-    first = f.whole_number("num_hidden_layers") - f.whole_number("num_kv_shared_layers", least=0)
+    inner = f["intermediate_size"]
+    first = f["num_hidden_layers"] - f.whole_number("num_kv_shared_layers", least=0)
     return 2 * inner if f.flag("use_double_wide_mlp") and i >= first else inner
 
 
-def gemma4_feed_forward(f, i: int) -> Block:
+def gemma4_feed_forward(f, i: int) -> weights.Block:
     """The dense block is always there; enable_moe_block puts experts beside it."""
-    always = matrices(3, f, gemma4_width(f, i))
+    always = weights.matrices(3, f, gemma4_width(f, i))
     if not f.flag("enable_moe_block"):
-        return Block(always)
-    experts, chosen = f.whole_number("num_experts"), f.whole_number("top_k_experts")
+        return weights.Block(always)
+    experts, chosen = f["num_experts"], f["top_k_experts"]
     if chosen > experts:
-        f.refuse("top_k_experts", f"there are only {experts} experts")
-    each = matrices(3, f, f.whole_number("moe_intermediate_size"))
-    return Block(always + experts * hidden(f), experts, chosen, each)
+        f.disagree("top_k_experts", f"there are only {experts} experts")
+    each = weights.matrices(3, f, f["moe_intermediate_size"])
+    return weights.Block(always + experts * f["hidden_size"], experts, chosen, each)
 
 
 def per_layer_inputs(f, layers) -> int:
@@ -104,66 +98,68 @@ def per_layer_inputs(f, layers) -> int:
     wide = f.nullable("hidden_size_per_layer_input", least=0)
     if not wide:
         return 0
-    return per_layer_tables(f, layers) + len(layers) * 3 * hidden(f) * wide
+    return per_layer_tables(f, layers) + len(layers) * 3 * f["hidden_size"] * wide
 
 
 def per_layer_tables(f, layers) -> int:
     wide = f.nullable("hidden_size_per_layer_input", least=0)
-    return len(layers) * wide * f.whole_number("vocab_size_per_layer_input") if wide else 0
+    return len(layers) * wide * f["vocab_size_per_layer_input"] if wide else 0
 
 
 def gemma3n_extras(f, layers) -> int:
     """Per-layer inputs, and the parallel streams (AltUp) with a low-rank block (LAuReL) each layer."""
-    streams, rank = f.whole_number("altup_num_inputs"), f.whole_number("laurel_rank")
-    total = per_layer_inputs(f, layers) + 2 * (streams - 1) * hidden(f) ** 2
-    return total + len(layers) * hidden(f) * (2 * rank + streams)
+    streams, rank = f["altup_num_inputs"], f["laurel_rank"]
+    total = per_layer_inputs(f, layers) + 2 * (streams - 1) * f["hidden_size"] ** 2
+    return total + len(layers) * f["hidden_size"] * (2 * rank + streams)
 
 
 def siglip(v, outer, hidden: int) -> int:
     """Gemma 3: SigLIP's tower and one projection."""
-    wide, patch = v.whole_number("hidden_size"), v.whole_number("patch_size")
-    total = wide * (3 * patch * patch + 3 + (v.whole_number("image_size") // patch) ** 2)
-    layers, inner = v.whole_number("num_hidden_layers"), v.whole_number("intermediate_size")
-    return total + vit(wide, layers, inner) + wide * (hidden + 1)
+    wide, patch = v["hidden_size"], v["patch_size"]
+    total = wide * (3 * patch * patch + 3 + (v["image_size"] // patch) ** 2) + wide * (hidden + 1)
+    return total + weights.vit(wide, v["num_hidden_layers"], v["intermediate_size"])
 
 
 def gemma4_tower(v, outer, hidden: int) -> int:
-    wide, size = v.whole_number("hidden_size"), v.whole_number("position_embedding_size")
-    each = 4 * wide * wide + 3 * wide * v.whole_number("intermediate_size") + 4 * wide
-    patches = 3 * v.whole_number("patch_size") ** 2 * wide
-    return v.whole_number("num_hidden_layers") * each + 2 * size * wide + patches + wide * hidden
+    wide, size = v["hidden_size"], v["position_embedding_size"]
+    each = 4 * wide * wide + 3 * wide * v["intermediate_size"] + 4 * wide
+    patches = 3 * v["patch_size"] ** 2 * wide
+    return v["num_hidden_layers"] * each + 2 * size * wide + patches + wide * hidden
 
 
+WINDOWED = Architecture(readers.periodic(2), norms=4, llama_cpp_windows=True)
 RECORDS = {
-    "gemma": Architecture(full),
-    "gemma2": Architecture(periodic(2), norms=4, llama_cpp_windows=True),
-    "gemma3_text": Architecture(periodic(6, "sliding_window_pattern"), norms=4, llama_cpp_windows=True),
-    "gemma3n_text": Architecture(
-        gemma3n,
-        feed_forward=dense(3, gemma3n_width),
+    "gemma": Architecture(readers.full),
+    "gemma2": WINDOWED,
+    "gemma3_text": replace(WINDOWED, layers=readers.periodic(6, "sliding_window_pattern")),
+    "gemma3n_text": replace(
+        WINDOWED,
+        layers=gemma3n,
+        feed_forward=weights.dense(3, gemma3n_width),
         norms=8,
         extras=gemma3n_extras,
         tables=per_layer_tables,
-        llama_cpp_windows=True,
     ),
-    "gemma4_text": Architecture(
-        gemma4,
-        gemma4_attention,
+    "gemma4_text": replace(
+        WINDOWED,
+        layers=gemma4,
+        attention=gemma4_attention,
         feed_forward=gemma4_feed_forward,
         norms=5,
         extras=per_layer_inputs,
         tables=per_layer_tables,
-        llama_cpp_windows=True,
     ),
 }
 NESTED = {
-    "gemma3": Nested("gemma3_text", tied_by_text=True, tower=siglip, vision=silent(768, 3072, 12, 224, 16)),
+    "gemma3": Nested(
+        "gemma3_text", tied_by_text=True, tower=siglip, vision=weights.silent(768, 3072, 12, 224, 16)
+    ),
     "gemma3n": Nested("gemma3n_text", tied_by_text=True, towers_left_out=True),
     "gemma4": Nested(
         "gemma4_text",
         tied_by_text=True,
         tower=gemma4_tower,
-        vision=silent(768, 3072, 16, None, 16, position_embedding_size=10240),
+        vision=weights.silent(768, 3072, 16, None, 16, position_embedding_size=10240),
     ),
     "paligemma": Nested("gemma", fixed=False),
 }

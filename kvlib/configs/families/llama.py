@@ -3,102 +3,84 @@
 from dataclasses import replace
 
 from ...layouts import LayerKV
-from ..readers import (
-    CHUNKED,
-    FULL,
-    SLIDING,
-    depth,
-    full,
-    heads,
-    layers_of,
-    only,
-    periodic,
-    switched_window,
-    windowed,
-)
+from .. import readers, weights
 from ..record import Architecture, each
-from ..weights import Experts, dense, experts, mixture, ungated
 
 
 def phi3(f) -> list[LayerKV]:
     """As `windowed`; some also say that every full_attn_mod-th layer is full, and 1 is all that is known."""
     f.same("full_attn_mod", 1)
-    return windowed(f)
+    return readers.windowed(f)
 
 
 def exaone4(f) -> list[LayerKV]:
     """As `periodic`, or a pattern of letters (L slides, G is full); all full where sliding_window is null."""
     pattern = f.get("sliding_window_pattern")
     if f.nullable("sliding_window") is None:
-        return full(f)
+        return readers.full(f)
     if not isinstance(pattern, str):
-        return periodic(4, "sliding_window_pattern")(f)
+        return readers.periodic(4, "sliding_window_pattern")(f)
     if not pattern or set(pattern) - {"L", "G"}:
         f.refuse("sliding_window_pattern", "a number, or letters L (sliding) and G (full), is needed")
         pattern = "G"
-    n_layers = depth(f)
-    spelt = [FULL if pattern[i % len(pattern)] == "G" else SLIDING for i in range(n_layers)]
-    listed = f.names("layer_types", only(FULL, SLIDING), n_layers)
+    n_layers = readers.depth(f)
+    spelt = ["full" if pattern[i % len(pattern)] == "G" else "sliding" for i in range(n_layers)]
+    listed = f.names("layer_types", readers.only("full", "sliding"), n_layers)
     if listed and listed[:-1] != spelt[:-1]:
-        f.refuse("sliding_window_pattern", "disagrees with layer_types; keep the one that holds")
-    elif listed is None and spelt[-1] == SLIDING:
+        f.disagree("sliding_window_pattern", "disagrees with layer_types; keep the one that holds")
+    elif listed is None and spelt[-1] == "sliding":
         # TensorRT-LLM makes the last layer full whatever the pattern says; transformers does not say.
-        f.refuse("sliding_window_pattern", "it ends on a sliding layer: name layer_types, which decides")
-    return layers_of(f, listed or spelt, heads(f)[1:], f.nullable("sliding_window"))
+        f.disagree("sliding_window_pattern", "it ends on a sliding layer: name layer_types, which decides")
+    return readers.layers_of(f, listed or spelt, readers.heads(f)[1:], f.nullable("sliding_window"))
 
 
 def rotary_layers(f, n_layers: int) -> list:
     """1 or 0 a layer: no_rope_layers (which lists the layers that do have rope), or every fourth 0."""
-    every = f.whole_number("no_rope_layer_interval")
+    every = f["no_rope_layer_interval"]
     listed = f.names("no_rope_layers", {0: 0, 1: 1}, n_layers) if f.get("no_rope_layers") else None
     return listed or [int((i + 1) % every != 0) for i in range(n_layers)]
 
 
 def smollm3(f) -> list[LayerKV]:
     """Where windows are switched on, the layers without rotary positions slide."""
-    n_layers, window = depth(f), switched_window(f)
-    kinds = [FULL if has_rope or window is None else SLIDING for has_rope in rotary_layers(f, n_layers)]
-    kinds = f.names("layer_types", only(FULL, SLIDING), n_layers) or kinds
-    return layers_of(f, kinds, heads(f)[1:], window)
+    n_layers, window = readers.depth(f), readers.switched_window(f)
+    kinds = ["full" if has_rope or window is None else "sliding" for has_rope in rotary_layers(f, n_layers)]
+    return readers.placed(f, kinds, window)
 
 
 def llama4(f) -> list[LayerKV]:
     """Layers with rotary positions attend within a chunk, those without to every token."""
-    n_layers = depth(f)
-    kinds = [CHUNKED if has_rope else FULL for has_rope in rotary_layers(f, n_layers)]
-    kinds = f.names("layer_types", only(FULL, CHUNKED), n_layers) or kinds
-    return layers_of(f, kinds, heads(f)[1:], f.nullable("attention_chunk_size"))
+    n_layers = readers.depth(f)
+    kinds = ["chunked" if has_rope else "full" for has_rope in rotary_layers(f, n_layers)]
+    return readers.placed(f, kinds, f.nullable("attention_chunk_size"), other="chunked")
 
 
-def llama4_experts(f, i: int) -> Experts | None:
-    step, n_layers = f.whole_number("interleave_moe_layer_step"), depth(f)
+def llama4_experts(f, i: int) -> weights.Experts | None:
+    step, n_layers = f["interleave_moe_layer_step"], readers.depth(f)
     listed = f.indices("moe_layers", n_layers) if f.get("moe_layers") is not None else None
     if not (i in listed if listed is not None else (i + 1) % step == 0):
         return None
-    return experts(f, shared=f.whole_number("intermediate_size"))
+    return weights.experts(f, shared=f["intermediate_size"])
 
 
-def llama4_width(f, i: int) -> int:
-    return f.whole_number("intermediate_size_mlp")
-
-
-LLAMA = Architecture(full)
+LLAMA = Architecture(readers.full)
 RECORDS = {
     **each("llama seed_oss internlm3 hunyuan_v1_dense ernie4_5 granite olmo2", LLAMA),
     "code_llama": replace(LLAMA, defaults="llama"),
     "helium": replace(LLAMA, unserved=("llama.cpp",)),
     "olmo": replace(LLAMA, norms=0),
-    "arcee": replace(LLAMA, feed_forward=ungated),
-    "apertus": replace(LLAMA, feed_forward=ungated),
-    "mistral": Architecture(windowed),
-    "ministral": Architecture(windowed, unserved=("llama.cpp",)),
-    "ministral3": Architecture(windowed),
+    "arcee": replace(LLAMA, feed_forward=weights.dense(2)),
+    "apertus": replace(LLAMA, feed_forward=weights.dense(2)),
+    "mistral": Architecture(readers.windowed),
+    "ministral": Architecture(readers.windowed, unserved=("llama.cpp",)),
+    "ministral3": Architecture(readers.windowed),
     "phi3": Architecture(phi3),
-    "olmo3": Architecture(periodic(4), llama_cpp_windows=True),
+    "olmo3": Architecture(readers.periodic(4), llama_cpp_windows=True),
     "exaone4": Architecture(exaone4, llama_cpp_windows=True),
     "smollm3": Architecture(smollm3),
     "llama4_text": Architecture(
-        llama4, feed_forward=mixture(llama4_experts, dense(3, llama4_width)), llama_cpp_windows=True
+        llama4,
+        feed_forward=weights.mixture(llama4_experts, weights.dense(3, "intermediate_size_mlp")),
+        llama_cpp_windows=True,
     ),
 }
-NESTED = {}

@@ -3,136 +3,103 @@
 from dataclasses import replace
 
 from ...layouts import LayerKV
-from ..readers import (
-    FULL,
-    RECURRENT,
-    SLIDING,
-    WITH_STATE,
-    State,
-    agreed,
-    depth,
-    full,
-    heads,
-    layers_of,
-    mixed,
-    only,
-    state,
-    switched_window,
-    windowed,
-)
+from .. import readers, weights
 from ..record import Architecture, Nested, each
-from ..weights import (
-    Experts,
-    attention_with,
-    experts,
-    hidden,
-    mixture,
-    qkv_biased_attention,
-    vit,
-)
 
 
 def qwen2(f) -> list[LayerKV]:
     """use_sliding_window: false beats sliding_window; if true, the layers from max_window_layers on slide."""
-    n_layers, window = depth(f), switched_window(f)
+    n_layers, window = readers.depth(f), readers.switched_window(f)
     first = f.whole_number("max_window_layers", least=0)
-    kinds = [SLIDING if window and i >= first else FULL for i in range(n_layers)]
-    kinds = f.names("layer_types", only(FULL, SLIDING), n_layers) or kinds
-    return layers_of(f, kinds, heads(f)[1:], window)
+    kinds = ["sliding" if window and i >= first else "full" for i in range(n_layers)]
+    return readers.placed(f, kinds, window)
 
 
 def qwen2_moe(f) -> list[LayerKV]:
     """As `qwen2`, but every other layer below max_window_layers slides."""
-    n_layers, window, slides = depth(f), switched_window(f), f.flag("use_sliding_window")
+    n_layers, window, slides = readers.depth(f), readers.switched_window(f), f.flag("use_sliding_window")
     last = f.whole_number("max_window_layers", least=0)
-    kinds = [SLIDING if slides and i % 2 == 0 and i < last else FULL for i in range(n_layers)]
-    kinds = f.names("layer_types", only(FULL, SLIDING), n_layers) or kinds
-    return layers_of(f, kinds, heads(f)[1:], window)
-
-
-# Gated delta nets.
+    kinds = ["sliding" if slides and i % 2 == 0 and i < last else "full" for i in range(n_layers)]
+    return readers.placed(f, kinds, window)
 
 
 def delta_shape(f) -> tuple[int, int, int, int]:
     """Key heads, value heads, numbers in one key, numbers in one value."""
-    n_keys, n_values = f.whole_number("linear_num_key_heads"), f.whole_number("linear_num_value_heads")
+    n_keys, n_values = f["linear_num_key_heads"], f["linear_num_value_heads"]
     if n_values % n_keys:
-        f.refuse("linear_num_key_heads", f"it must divide the {n_values} value heads")
-    return n_keys, n_values, f.whole_number("linear_key_head_dim"), f.whole_number("linear_value_head_dim")
+        f.disagree("linear_num_key_heads", f"it must divide the {n_values} value heads")
+    return n_keys, n_values, f["linear_key_head_dim"], f["linear_value_head_dim"]
 
 
-def delta_state(f) -> State:
+def delta_state(f) -> readers.State:
     n_keys, n_values, key, value = delta_shape(f)
-    channels, kernel = 2 * n_keys * key + n_values * value, f.whole_number("linear_conv_kernel_dim")
+    channels, kernel = 2 * n_keys * key + n_values * value, f["linear_conv_kernel_dim"]
     named = f.choice("mamba_ssm_dtype", (None, "float32"))
-    return state(channels, kernel, n_values * key * value, named)
+    return readers.state(channels, kernel, n_values * key * value, named)
 
 
 def delta_weights(f) -> int:
     n_keys, n_values, key, value = delta_shape(f)
     keys, values = n_keys * key, n_values * value
-    conv = (2 * keys + values) * f.whole_number("linear_conv_kernel_dim")
-    return hidden(f) * (2 * keys + 3 * values + 2 * n_values) + conv
+    conv = (2 * keys + values) * f["linear_conv_kernel_dim"]
+    return f["hidden_size"] * (2 * keys + 3 * values + 2 * n_values) + conv
 
 
 def qwen3_next(f) -> list[LayerKV]:
     """Every full_attention_interval-th layer attends; the others are gated delta nets."""
-    n_layers = depth(f)
+    n_layers = readers.depth(f)
     named = f.get("full_attention_interval") is not None
-    every = f.whole_number("full_attention_interval") if named else 4
-    kinds = [FULL if (i + 1) % every == 0 else RECURRENT for i in range(n_layers)]
-    listed = f.names("layer_types", WITH_STATE, n_layers)
+    every = f["full_attention_interval"] if named else 4
+    kinds = ["full" if (i + 1) % every == 0 else "state" for i in range(n_layers)]
+    listed = f.names("layer_types", readers.WITH_STATE, n_layers)
     if named:
-        agreed(f, "full_attention_interval", kinds, listed)
-    return mixed(f, listed or kinds, delta_state(f))
-
-
-# Mixtures.
+        readers.agreed(f, "full_attention_interval", kinds, listed)
+    return readers.mixed(f, listed or kinds, delta_state(f))
 
 
 def sparse(f, i: int) -> bool:
     """Whether layer i has experts: not those in mlp_only_layers, and every decoder_sparse_step-th."""
-    only_dense = f.indices("mlp_only_layers", f.whole_number("num_hidden_layers"))
-    return i not in only_dense and (i + 1) % f.whole_number("decoder_sparse_step") == 0
+    only_dense = f.indices("mlp_only_layers", f["num_hidden_layers"])
+    return i not in only_dense and (i + 1) % f["decoder_sparse_step"] == 0
 
 
-def sometimes(f, i: int) -> Experts | None:
-    return experts(f) if sparse(f, i) else None
+def sometimes(f, i: int) -> weights.Experts | None:
+    return weights.experts(f) if sparse(f, i) else None
 
 
-def with_shared(f, i: int) -> Experts | None:
-    return experts(f, shared=f.whole_number("shared_expert_intermediate_size", least=0))
+def with_shared(f, i: int) -> weights.Experts | None:
+    return weights.experts(f, shared=f.whole_number("shared_expert_intermediate_size", least=0))
 
 
-def sometimes_with_shared(f, i: int) -> Experts | None:
+def sometimes_with_shared(f, i: int) -> weights.Experts | None:
     return with_shared(f, i) if sparse(f, i) else None
 
 
 def tower(v, outer, hidden: int) -> int:
     """Qwen 2 and 2.5 VL: patches of two frames, and four patches merged into a token."""
     second = "embed_dim" not in v.defaults
-    wide, patch = v.whole_number("hidden_size" if second else "embed_dim"), v.whole_number("patch_size")
-    inner = v.whole_number("intermediate_size") if second else int(wide * v.number("mlp_ratio"))
-    merged = wide * v.whole_number("spatial_merge_size") ** 2
-    total = 3 * wide * v.whole_number("temporal_patch_size") * patch * patch
-    total += vit(wide, v.whole_number("depth"), inner, gate=second)
+    wide, patch = v.whole_number("hidden_size" if second else "embed_dim"), v["patch_size"]
+    inner = v["intermediate_size"] if second else int(wide * v.number("mlp_ratio"))
+    merged = wide * v["spatial_merge_size"] ** 2
+    total = 3 * wide * v["temporal_patch_size"] * patch * patch
+    total += weights.vit(wide, v["depth"], inner, gate=second)
     return total + merged * (merged + 1) + (merged + 1) * hidden
 
 
-GATED = attention_with(gate=2)
-QWEN2 = Architecture(qwen2, qkv_biased_attention)
+GATED = weights.attention_with(gate=2)
+QWEN2 = Architecture(qwen2, weights.attention_with(qkv=True, out=False))
 NEXT = Architecture(qwen3_next, GATED, recurrent=delta_weights)
 VISION = {"depth": 32, "patch_size": 14, "temporal_patch_size": 2, "spatial_merge_size": 2}
 RECORDS = {
     **each("qwen2 qwen2_vl_text qwen2_5_vl_text", QWEN2),
-    "qwen2_moe": replace(QWEN2, layers=qwen2_moe, feed_forward=mixture(sometimes_with_shared)),
+    "qwen2_moe": replace(QWEN2, layers=qwen2_moe, feed_forward=weights.mixture(sometimes_with_shared)),
     "qwen3": Architecture(qwen2),
-    "qwen3_moe": Architecture(windowed, feed_forward=mixture(sometimes)),
-    "qwen3_vl_text": Architecture(full),
-    "qwen3_vl_moe_text": Architecture(full, feed_forward=mixture(sometimes)),
-    "qwen3_next": replace(NEXT, feed_forward=mixture(sometimes_with_shared)),
+    "qwen3_moe": Architecture(readers.windowed, feed_forward=weights.mixture(sometimes)),
+    "qwen3_vl_text": Architecture(readers.full),
+    "qwen3_vl_moe_text": Architecture(readers.full, feed_forward=weights.mixture(sometimes)),
+    "qwen3_next": replace(NEXT, feed_forward=weights.mixture(sometimes_with_shared)),
     "qwen3_5_text": NEXT,
-    "qwen3_5_moe_text": replace(NEXT, feed_forward=mixture(with_shared)),
+    "qwen3_5_moe_text": replace(NEXT, feed_forward=weights.mixture(with_shared)),
 }
 NESTED = {
     "qwen2_vl": Nested(

@@ -1,72 +1,58 @@
 """Language models that read pictures: Llama 3.2 Vision, and those whose language part is another family."""
 
 from ...layouts import LayerKV
-from ..readers import full, heads, hidden_over_heads
+from .. import readers, weights
 from ..record import Architecture, Nested
-from ..weights import silent, vit
-
-MLLAMA_DEFAULT = [3, 8, 13, 18, 23, 28, 33, 38]
 
 
 def mllama(f) -> list[LayerKV]:
     """Llama 3.2 Vision: cross_attention_layers keep the picture's keys and values, not the text's."""
-    n_heads, n_kv_heads, head_dim = heads(f)
-    f.same("head_dim", hidden_over_heads(f, n_heads))
-    layers = full(f)
+    n_heads, n_kv_heads, head_dim = readers.heads(f)
+    f.same("head_dim", readers.hidden_over_heads(f, n_heads))
+    layers = readers.full(f)
     if f.get("cross_attention_layers") is None:
-        f.given["cross_attention_layers"] = MLLAMA_DEFAULT
+        f.given["cross_attention_layers"] = [3, 8, 13, 18, 23, 28, 33, 38]
         f.spelt.setdefault("cross_attention_layers", "cross_attention_layers")
-    picture = LayerKV("cross", cross_elements=2 * n_kv_heads * head_dim)
     for i in f.indices("cross_attention_layers", len(layers)):
-        layers[i] = picture
+        layers[i] = LayerKV("cross", cross_elements=2 * n_kv_heads * head_dim)
     return layers
 
 
-# Towers: (the vision config's Fields, the outer config, hidden size of the text) -> weights.
-
-
-def clip_size(v) -> int:
-    """CLIP's patches, positions, one class token and two norms, and its layers."""
-    wide, patch = v.whole_number("hidden_size"), v.whole_number("patch_size")
-    return wide * (3 * patch * patch + tokens(v) + 5)
+def clip(v, more: int = 0) -> int:
+    """CLIP's patches, positions, class token, two norms, and layers, `more` than num_hidden_layers."""
+    embeddings = v["hidden_size"] * (3 * v["patch_size"] ** 2 + tokens(v) + 5)
+    return embeddings + weights.vit(v["hidden_size"], v["num_hidden_layers"] + more, v["intermediate_size"])
 
 
 def tokens(v) -> int:
-    return (v.whole_number("image_size") // v.whole_number("patch_size")) ** 2 + 1
-
-
-def layers_of(v, more: int = 0) -> int:
-    wide, inner = v.whole_number("hidden_size"), v.whole_number("intermediate_size")
-    return vit(wide, v.whole_number("num_hidden_layers") + more, inner)
+    return (v["image_size"] // v["patch_size"]) ** 2 + 1
 
 
 def llava(v, outer, hidden: int) -> int:
     """CLIP's tower (no norm is left out) and two projections, from one or several of its layers."""
     levels = outer.get("vision_feature_layer", -2)
     n_levels = len(levels) if isinstance(levels, list) else 1
-    projections = hidden * (n_levels * v.whole_number("hidden_size") + 1) + hidden * (hidden + 1)
-    return clip_size(v) + layers_of(v) + projections
+    return clip(v) + hidden * (n_levels * v["hidden_size"] + 1) + hidden * (hidden + 1)
 
 
 def llama4(v, outer, hidden: int) -> int:
-    squeezed = int(v.whole_number("hidden_size") / v.number("pixel_shuffle_ratio") ** 2)
-    between, out = v.whole_number("projector_input_dim"), v.whole_number("projector_output_dim")
-    adapter = squeezed * between + between * out
-    return clip_size(v) + layers_of(v) + adapter + v.whole_number("vision_output_dim") * hidden
+    squeezed = int(v["hidden_size"] / v.number("pixel_shuffle_ratio") ** 2)
+    adapter = v["projector_input_dim"] * (squeezed + v["projector_output_dim"])
+    return clip(v) + adapter + v["vision_output_dim"] * hidden
 
 
 def mllama_tower(v, outer, hidden: int) -> int:
-    wide, tiles = v.whole_number("hidden_size"), v.whole_number("max_num_tiles")
     ratios = v.get("supported_aspect_ratios")
     ratios = 1 + (len(ratios) if isinstance(ratios, list | tuple) and ratios else 8)
-    total = clip_size(v) + layers_of(v, more=v.whole_number("num_global_layers"))
-    return total + ratios * tiles * wide * (tokens(v) + 2) + v.whole_number("vision_output_dim") * hidden
+    positions = ratios * v["max_num_tiles"] * v["hidden_size"] * (tokens(v) + 2)
+    return clip(v, more=v["num_global_layers"]) + positions + v["vision_output_dim"] * hidden
 
 
 SHUFFLE = {"pixel_shuffle_ratio": 0.5, "projector_input_dim": 4096, "projector_output_dim": 4096}
+TILES = {"num_global_layers": 8, "max_num_tiles": 4, "vision_output_dim": 7680}
 RECORDS = {"mllama_text_model": Architecture(mllama, unserved=("llama.cpp", "vllm"))}
 NESTED = {
-    "llava": Nested("llama", fixed=False, tower=llava, vision=silent(1024, 4096, 24, 336, 14)),
+    "llava": Nested("llama", fixed=False, tower=llava, vision=weights.silent(1024, 4096, 24, 336, 14)),
     "llava_next": Nested("llama", fixed=False),
     "mistral3": Nested("mistral", fixed=False),
     "internvl": Nested("qwen2", fixed=False),
@@ -74,13 +60,11 @@ NESTED = {
     "smolvlm": Nested("llama", fixed=False),
     "aya_vision": Nested("cohere2", fixed=False),
     "mllama": Nested(
-        "mllama_text_model",
-        tower=mllama_tower,
-        vision=silent(1280, 5120, 32, 448, 14, num_global_layers=8, max_num_tiles=4, vision_output_dim=7680),
+        "mllama_text_model", tower=mllama_tower, vision=weights.silent(1280, 5120, 32, 448, 14, **TILES)
     ),
     "llama4": Nested(
         "llama4_text",
         tower=llama4,
-        vision=silent(768, 5632, 34, 448, 14, vision_output_dim=7680, **SHUFFLE),
+        vision=weights.silent(768, 5632, 34, 448, 14, vision_output_dim=7680, **SHUFFLE),
     ),
 }

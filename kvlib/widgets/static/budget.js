@@ -17,6 +17,7 @@ function render({ model, el }) {
   const source = h("div", { style: "display: contents" });
   f.controls.append(source);
   number(f, "source_len", { label: "Source", unit: "tokens", stops: [0, ...powers(6, 16)], at: source });
+  const sourceControl = source.firstChild;
   number(f, "overhead_mib", { label: "Overhead", unit: "MiB", stops: [0, ...powers(8, 16)] });
   number(f, "utilization", { label: "Usable share", unit: "%" });
 
@@ -33,7 +34,7 @@ function render({ model, el }) {
 
   f.draw(() => {
     const { kept, read = kept, total, weights_read, made_for, cross } = f.get("models")[f.get("model")];
-    source.style.display = cross ? "contents" : "none";
+    if (Boolean(cross) !== source.hasChildNodes()) source.replaceChildren(...(cross ? [sourceControl] : []));
     const [memory, bandwidth] = f.get("gpu_facts")[f.get("gpu")];
     const [gpus, context, batch] = ["gpus", "context", "batch"].map(f.get);
     const kind = f.get("dtypes")[f.get("weights")];

@@ -15,13 +15,13 @@ function render({ model, el }) {
     return d.bytes / d.values === 2 * wide() && name !== "fp8";
   });
   const factors = [
-    { key: "vectors", name: "vectors a token", value: vectors, twice: () => Object.keys(counts).find((name) => counts[name] === 2 * vectors()) },
+    { key: "vectors", name: "vectors per token", value: vectors, twice: () => Object.keys(counts).find((name) => counts[name] === 2 * vectors()) },
     { key: "n_layers", name: "layers", value: () => f.get("n_layers"), twice: next("n_layers") },
     { key: "batch", name: "batch", value: () => f.get("batch"), twice: next("batch") },
     { key: "n_kv_heads", name: "KV heads", value: () => f.get("n_kv_heads"), twice: next("n_kv_heads") },
     { key: "context", name: "context", value: () => f.get("context"), twice: next("context") },
     { key: "head_dim", name: "head_dim", value: () => f.get("head_dim"), twice: next("head_dim") },
-    { key: "dtype", name: "bytes a number", value: wide, twice: wider },
+    { key: "dtype", name: "bytes per number", value: wide, twice: wider },
   ];
 
   f.controls.className = "kv-factors";
@@ -75,7 +75,7 @@ function render({ model, el }) {
     units.textContent = `= ${said}`;
     const shape = `[${[batch, n_kv_heads, context, head_dim].map(group).join(", ")}]`;
     shapes.replaceChildren(h("code", {}, vectors() === 2 ? "K, V" : "latent"), ` ${shape} = [B, H_kv, T, D] in each of ${group(n_layers)} layers: `,
-      `${group(n_layers * vectors())} tensors of ${fmt(tensor)}, or ${fmt(token)} a token.`);
+      `${group(n_layers * vectors())} tensors of ${fmt(tensor)}, or ${fmt(token)} per token.`);
     f.say(`${fmt(all)}, ${group(all)} bytes.`);
     f.table("The factors and their product", ["factor", "value", "doublings (log2)"], [
       ...factors.map((factor, i) => [factor.name, terms[i], trimmed(fixed(doublings[i], 2))]),

@@ -39,7 +39,7 @@ function render({ model, el }) {
     count.textContent = `${kv} of ${row.n_heads}: ${kind(kv)}`;
     heads.setAttribute("aria-valuetext", `${kv} KV heads, ${kind(kv)}`);
 
-    big.textContent = `${fmt(bytes)} a token`;
+    big.textContent = `${fmt(bytes)} per token`;
     const readers = group_size === 1 ? "every query head has a KV head of its own" :
       kv === 1 ? `all ${row.n_heads} query heads share one KV head` : `${group_size} query heads share each KV head`;
     const share = group_size === 1 ? "nothing is saved" : `1/${group_size} of what MHA would keep`;
@@ -47,7 +47,7 @@ function render({ model, el }) {
       kv > row.n_kv_heads ? `${times(kv, row.n_kv_heads)} times ${row.model}'s own choice` :
         `1/${times(row.n_kv_heads, kv)} of ${row.model}'s own choice`;
     said.textContent = `${kind(kv)}: ${readers}. That is ${share}, and ${against}.`;
-    f.say(`${fmt(bytes)} a token. ${said.textContent}`);
+    f.say(`${fmt(bytes)} per token. ${said.textContent}`);
 
     drawing.replaceChildren(drawHeads(row.n_heads, kv, Math.min(f.width, 720)));
     const most = Number(token(row.n_heads));
@@ -69,7 +69,7 @@ const times = (a, b) => trimmed(fixed(a / b, 2));
 // Hollow squares are query heads, solid ones KV heads; a bracket joins a group to the head it reads.
 function drawHeads(n_heads, kv, width) {
   const size = n_heads / kv;
-  // As many heads a row as fit with 9 px each; a divisor of n_heads if a good one fits, for full rows.
+  // As many heads per row as fit with 9 px each; a divisor of n_heads if a good one fits, for full rows.
   const fits = Math.max(1, Math.floor(width / (n_heads > 32 ? 10 : 9)));
   const full = Array.from({ length: n_heads }, (_, i) => i + 1).filter((d) => n_heads % d === 0 && d <= fits).at(-1);
   const columns = 2 * full >= Math.min(fits, n_heads) ? full : Math.min(fits, n_heads);

@@ -23,7 +23,7 @@ function render({ model, el }) {
       [group(head_dim), "numbers in one key of one head", `${group(head_dim)} numbers`],
       [group(n_kv_heads), "heads that keep keys", `${group(numbers)} numbers: one token's keys in a layer`],
       ["2", "keys, and values", `${group(2n * numbers)} numbers: one token in a layer`],
-      [wide, `bytes a number in ${f.get("dtype")}`, `${group(layer)} bytes: one token in a layer`],
+      [wide, `bytes per number in ${f.get("dtype")}`, `${group(layer)} bytes: one token in a layer`],
       [group(n_layers), "layers", `${group(token)} bytes = ${fmt(token)}: one token`],
       [group(context), "tokens of context", `${group(sequence)} bytes = ${fmt(sequence)}: one sequence`],
       [group(batch), batch > 1 ? "sequences" : "sequence", `${group(all)} bytes = ${fmt(all)} = ${fmt(all, "GB")}`],
