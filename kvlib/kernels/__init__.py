@@ -6,6 +6,7 @@ None where they cannot serve, and `rms_norm`, `silu_mul`, `prepare`. The core fi
 """
 
 from functools import cache
+from importlib import import_module
 
 import torch
 
@@ -20,7 +21,6 @@ def kernels_for(device, dtype):
 @cache
 def _cpu():
     try:
-        from .cpu import views
+        return import_module(".cpu.views", __name__)  # only when asked for: Numba takes a second
     except ImportError:  # no Numba
         return None
-    return views
