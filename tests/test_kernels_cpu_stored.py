@@ -1,4 +1,4 @@
-"""The CPU loops around attention: storing and packing, the exponential, the gate, what is kept on disk."""
+"""The CPU loops around attention: storing, packing, the exponential, the gate, and what is kept on disk."""
 
 import numpy as np
 import pytest

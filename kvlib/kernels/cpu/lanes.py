@@ -158,7 +158,7 @@ def outer(typing, a, b, sums):
 
 @intrinsic
 def totals(typing, vectors):
-    """Of LANES vectors: lane i holds the sum of the i-th. Summed as one, in a sixteenth of the additions."""
+    """Of LANES vectors: lane i holds the sum of the i-th. Halves are added pair by pair."""
     if len(vectors) != LANES:
         raise TypingError(f"totals needs {LANES} vectors, not {len(vectors)}")
 

@@ -91,7 +91,7 @@ def _entries(sources):
 
     @njit(cache=True, **FLAGS)
     def rms_norm(x, weight, eps):
-        """x [B, hidden] over its root mean square, times weight [hidden]: one pass, not PyTorch's six."""
+        """x [B, hidden] over its root mean square, times weight [hidden], in one pass."""
         assert sources >= 0
         out = np.empty_like(x)
         for b in range(len(x)):

@@ -48,7 +48,7 @@ def _extra(memory, start):
 
 
 def stretch(memory, b, start, at, most):
-    """The slot of the at-th token that sequence b sees, and how many follow it in memory, up to most."""
+    """The slot of the at-th token that sequence b sees, and how many lie in a row from it on, up to most."""
     raise NotImplementedError
 
 
