@@ -13,7 +13,7 @@ LLAMA = {"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "num_
 
 
 def test_five_thousand_spoilt_configs_are_answered_or_refused():
-    """Only ValueErrors (UnsupportedConfig is one), within two seconds of work each: a guard against hanging."""
+    """Only ValueErrors (UnsupportedConfig is one), in two seconds of work each: a guard against hanging."""
     rng, known, answered = random.Random(20), fuzz.bases(), 0
     for _ in range(5000):
         spoilt = fuzz.spoilt(rng, known)

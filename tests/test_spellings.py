@@ -82,6 +82,8 @@ def test_qwen_3_5():
     }
     assert computed(layout(plain), 100, 1, 0) == oracle.kept(oracle.model(plain), 100)
     assert layout(plain).state_bytes() == of.state_bytes() and parameters(plain) == parameters(QWEN3_5)
+    with pytest.raises(ValueError, match="attn_output_gate"):
+        parameters({**QWEN3_5, "attn_output_gate": False})
     # llama.cpp keeps the state in fp32, and one position of the convolution less.
     tensors = [tensor for layer in of.layers for tensor in layer.state]
     assert sum(t.nbytes("fp32", t.kernel and t.kernel - 1) for t in tensors) == 3_293_184
