@@ -9,13 +9,12 @@ from importlib import import_module
 from .layouts import CacheLayout, ContextWarning, LayerKV, kv_bytes  # isort: skip
 
 # After its module, whose name `kvlib.layouts` would otherwise be.
-from .configs import UnsupportedConfig, config, layout, models  # isort: skip
+from .configs import UnsupportedConfig, config, layout, models, parameters  # isort: skip
 from .units import GB, MB, TB, GiB, KiB, MiB, TiB, dtype, fmt, fmt_seconds, kB
 
 __version__ = "0.1.0"
 
 _LAZY = {
-    "parameters": "weights",
     "GPU": "hardware",
     "GPUS": "hardware",
     "gpu": "hardware",
@@ -30,6 +29,7 @@ _LAZY = {
 
 __all__ = [
     "CacheLayout", "ContextWarning", "LayerKV", "UnsupportedConfig", "config", "kv_bytes", "layout", "models",
+    "parameters",
     "dtype", "fmt", "fmt_seconds",
     "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB", *_LAZY,
 ]  # fmt: skip

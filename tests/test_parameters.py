@@ -3,6 +3,7 @@
 import oracle
 import pytest
 
+import kvlib
 from kvlib.configs import UnsupportedConfig, parameters
 
 # One of each architecture; the smallest that is published here.
@@ -35,6 +36,10 @@ def test_totals_that_readers_know(name, total, active):
     found = parameters(name)
     assert found.total == pytest.approx(total, rel=0.005)
     assert found.active == pytest.approx(active, rel=0.02)
+
+
+def test_the_package_offers_it():
+    assert kvlib.parameters is parameters
 
 
 def test_a_tied_embedding_counts_once():
