@@ -6,14 +6,13 @@ and never brings torch.
 
 from importlib import import_module
 
-from .configs import UnsupportedConfig, config, layout, models
+from .configs import UnsupportedConfig, config, layout, models, parameters
 from .layouts import CacheLayout, ContextWarning, LayerKV, kv_bytes
 from .units import GB, MB, TB, GiB, KiB, MiB, TiB, dtype, fmt, fmt_seconds, kB
 
 __version__ = "0.1.0"
 
 _LAZY = {
-    "parameters": "configs",
     "GPU": "hardware",
     "GPUS": "hardware",
     "gpu": "hardware",
@@ -28,7 +27,7 @@ _LAZY = {
 
 __all__ = [
     "CacheLayout", "ContextWarning", "LayerKV", "UnsupportedConfig", "config", "kv_bytes", "layout", "models",
-    "dtype", "fmt", "fmt_seconds",
+    "parameters", "dtype", "fmt", "fmt_seconds",
     "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB", *_LAZY,
 ]  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+import kvlib
 from kvlib.configs import UnsupportedConfig, config, parameters
 
 from . import oracle
@@ -69,6 +70,10 @@ def test_a_tower_and_cached_projections_are_not_read():
     # Not read: the embedding, and the projections of a picture's keys and values in 8 layers.
     text_alone = parameters(text)
     assert found.read == text_alone.read == text_alone.total - text_alone.embedding - 8 * 2 * 1024 * 4096
+
+
+def test_the_package_offers_it():
+    assert kvlib.parameters is parameters
 
 
 def test_a_tied_embedding_counts_once():

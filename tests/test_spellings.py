@@ -58,6 +58,8 @@ def test_a_config_saved_again_says_the_same(name):
 def test_a_class_saved_whole_says_the_same_as_nothing():
     lite = transformers.AutoConfig.for_model("glm4_moe_lite").to_dict()
     assert parameters(lite).total == pytest.approx(oracle.n_parameters(oracle.model(lite)), rel=1e-4)
+    del lite["mlp_layer_types"]
+    assert parameters(lite).total == pytest.approx(oracle.n_parameters(oracle.model(lite)), rel=1e-4)
 
 
 def test_gemma_4_saved_again():
@@ -82,6 +84,8 @@ def test_qwen_3_5():
     }
     assert computed(layout(plain), 100, 1, 0) == oracle.kept(oracle.model(plain), 100)
     assert layout(plain).bytes(100) == of.bytes(100) and parameters(plain) == parameters(QWEN3_5)
+    with pytest.raises(ValueError, match="attn_output_gate"):
+        parameters({**QWEN3_5, "attn_output_gate": False})
     # llama.cpp keeps the state in fp32, and one position of the convolution less.
     tensors = [tensor for layer in of.layers for tensor in layer.state]
     assert sum(t.nbytes("fp32", t.kernel and t.kernel - 1) for t in tensors) == 3_293_184

@@ -26,7 +26,7 @@ def heads(f) -> tuple[int, int, int]:
     n_kv_heads = f.optional("num_key_value_heads") or n_heads
     divides(f, "num_key_value_heads", n_kv_heads, n_heads)
     if "hidden_size" in f:
-        f["hidden_size"]
+        f.whole_number("hidden_size")
     head_dim = f.optional("head_dim") or hidden_over_heads(f, n_heads)
     if head_dim % 2:
         f.disagree("head_dim", "an even number is needed: rotary positions turn pairs")

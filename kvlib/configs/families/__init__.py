@@ -1,7 +1,8 @@
 """The records of every architecture, a file for each kind of family.
 
-A new architecture is one entry in RECORDS of the file it belongs to (and in NESTED, if its
-language model has a config of its own), and one row in the tests.
+A new architecture is one entry in RECORDS of the file it belongs to (in NESTED too, if its language
+model has a config of its own), and a config of it in tests/data/configs.jsonl, which the tests hold
+to transformers. `python -m tools.config_defaults` then writes what its class assumes.
 """
 
 from ..record import OWN, Architecture, Nested

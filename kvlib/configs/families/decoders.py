@@ -114,8 +114,7 @@ RECORDS = {
         names={"n_embed": "hidden_size"},
     ),
     "mpt": Architecture(
-        mpt,
-        feed_forward=weights.dense(2, lambda f, i: f["expansion_ratio"] * f["hidden_size"]),
+        mpt, feed_forward=weights.dense(2, lambda f, i: f["expansion_ratio"] * f["hidden_size"])
     ),
     "falcon": Architecture(
         falcon,

@@ -45,6 +45,13 @@ def delta_weights(f) -> int:
     return f["hidden_size"] * (2 * keys + 3 * values + 2 * n_values) + conv
 
 
+def gated_attention(f, layer, kept: int) -> int:
+    """Its queries bring a gate along; an attn_output_gate that takes it away is not transformers'."""
+    if not f.flag("attn_output_gate", True):
+        f.refuse("attn_output_gate", "true is needed: the queries are counted with their gate")
+    return weights.attention_with(gate=2)(f, layer, kept)
+
+
 def qwen3_next(f) -> list[LayerKV]:
     """Every full_attention_interval-th layer attends; the others are gated delta nets."""
     n_layers = readers.depth(f)
@@ -86,9 +93,8 @@ def tower(v, outer, hidden: int) -> int:
     return total + merged * (merged + 1) + (merged + 1) * hidden
 
 
-GATED = weights.attention_with(gate=2)
 QWEN2 = Architecture(qwen2, weights.attention_with(qkv=True, out=False))
-NEXT = Architecture(qwen3_next, GATED, recurrent=delta_weights)
+NEXT = Architecture(qwen3_next, gated_attention, recurrent=delta_weights)
 VISION = {"depth": 32, "patch_size": 14, "temporal_patch_size": 2, "spatial_merge_size": 2}
 RECORDS = {
     **each("qwen2 qwen2_vl_text qwen2_5_vl_text", QWEN2),
