@@ -4,10 +4,11 @@ import json
 import random
 import time
 
-import fuzz
 import pytest
 
 from kvlib.configs import UnsupportedConfig, config, layout, parameters
+
+from . import fuzz
 
 LLAMA = {"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 8}
 

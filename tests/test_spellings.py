@@ -3,13 +3,14 @@
 import copy
 import json
 
-import oracle
 import pytest
 import transformers
-from mutants import small
-from test_oracle import computed
 
 from kvlib.configs import config, layout, parameters
+
+from . import oracle
+from .mutants import small
+from .test_oracle import computed
 
 QWEN3_5 = {
     "model_type": "qwen3_5_text", "num_hidden_layers": 8, "hidden_size": 1024, "num_attention_heads": 8,
