@@ -75,12 +75,13 @@ def test_gemma_4_saved_again():
 
 def test_qwen_3_5():
     of = layout(QWEN3_5)
-    assert (of.bytes(100), of.state_bytes()) == (409_600, 3_244_032)
+    parts = of.breakdown(100)
+    assert (parts.tokens, parts.state) == (409_600, 3_244_032)
     plain = {
         name: value for name, value in QWEN3_5.items() if name not in ("attn_output_gate", "mamba_ssm_dtype")
     }
     assert computed(layout(plain), 100, 1, 0) == oracle.kept(oracle.model(plain), 100)
-    assert layout(plain).state_bytes() == of.state_bytes() and parameters(plain) == parameters(QWEN3_5)
+    assert layout(plain).bytes(100) == of.bytes(100) and parameters(plain) == parameters(QWEN3_5)
     # llama.cpp keeps the state in fp32, and one position of the convolution less.
     tensors = [tensor for layer in of.layers for tensor in layer.state]
     assert sum(t.nbytes("fp32", t.kernel and t.kernel - 1) for t in tensors) == 3_293_184
@@ -107,4 +108,4 @@ def test_other_spellings(given, same):
 
 
 def test_falcon_mamba_keeps_what_its_width_says():
-    assert layout(FALCON_MAMBA).state_bytes() == 37_748_736
+    assert layout(FALCON_MAMBA).bytes(1) == 37_748_736

@@ -154,6 +154,14 @@ def test_a_chapter_promises_the_exercises_that_exist(path):
         assert mark[1] in there
 
 
+@pytest.mark.parametrize("path", notebooks("solutions"), ids=lambda p: p.stem)
+def test_a_notebook_of_exercises_counts_the_claims_to_repair(path):
+    texts = dict(cells(path, "markdown"))
+    said = re.search(r"repair (a|two|three) (?:\w+ )?claims?", texts["how"])
+    there = sum(bool(re.search(r"^## \d\. Repair a claim", text, re.MULTILINE)) for text in texts.values())
+    assert (["a", "two", "three"].index(said[1]) + 1 if said else 0) == there
+
+
 # What is claimed has its source.
 
 ENTRY = re.compile(r"^- (.+?), \*(.+?)\*, (\d{4})\.(?: arXiv:(\d{4}\.\d{5})\.)?", re.MULTILINE)

@@ -50,11 +50,11 @@ def test_every_occurrence_has_an_id_of_its_own():
 
 def test_state_cannot_end_its_script():
     class Odd(Formula):
-        note = traitlets.Unicode("</script><b>&").tag(sync=True)
+        note = traitlets.Unicode("</script><b>&<!--<script>").tag(sync=True)
 
     html = Odd().html()
     state = re.search(r'-state">(.*?)</script>', html).group(1)
-    assert json.loads(state)["note"] == "</script><b>&"
+    assert json.loads(state)["note"] == "</script><b>&<!--<script>" and "<" not in state
 
 
 def test_two_figures_do_not_disturb_each_other(page, tmp_path):  # noqa: F811
@@ -149,6 +149,28 @@ def test_all_by_keyboard(page, tmp_path):  # noqa: F811
     assert len(set(seen)) == controls and seen == sorted(seen)
 
 
+def test_the_controls_say_what_the_figure_says_after_going_back(page, tmp_path):  # noqa: F811
+    show(page, tmp_path, Formula())
+    address = page.url
+    kv(page, "Layers").fill("80")
+    page.get_by_label("Precision").select_option("q4_0")
+    page.goto("about:blank")
+    page.go_back()
+    page.wait_for_url(address)
+    layers, dtype = kv(page, "Layers").input_value(), page.get_by_label("Precision").input_value()
+    w = Formula(n_layers=int(layers), dtype=dtype)
+    assert page.locator(".kv-big").inner_text() == f"{w.nbytes:,} bytes"
+
+
+def test_one_token_is_not_tokens(page, tmp_path):  # noqa: F811
+    one = dict.fromkeys(("n_layers", "batch", "n_kv_heads", "context", "head_dim"), 1)
+    show(page, tmp_path, Formula(vectors="one latent vector", dtype="int8", **one))
+    assert page.locator(".kv-big").inner_text() == "1 byte"
+    kv(page, "Context").fill("0")
+    kv(page, "Context").press("Enter")
+    assert page.locator(".kv-notice").inner_text().endswith("held at 1 token.")
+
+
 def test_arrow_keys_move_a_slider(page, tmp_path):  # noqa: F811
     show(page, tmp_path, Formula())
     page.get_by_role("slider", name="Context, slider").focus()
@@ -226,6 +248,7 @@ def test_python_refuses_a_bad_value_by_name():
         ({"n_layers": 1.5}, "n_layers must be a whole number"),
         ({"context": 2**30}, "context must be at most 16,777,216"),
         ({"dtype": "bf17"}, "unknown dtype 'bf17'; did you mean bf16"),
+        ({"n_layer": 3}, "unknown argument of Formula 'n_layer'; did you mean n_layers"),
     ):
         with pytest.raises(ValueError, match=re.escape(said)):
             Formula(**arguments)

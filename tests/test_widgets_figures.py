@@ -57,6 +57,18 @@ def test_doubling_any_factor_doubles_the_cache(page, tmp_path, factor):  # noqa:
     assert page.locator(".kv-big").inner_text() == f"{2 * w.nbytes:,} bytes"
 
 
+def test_a_product_of_whole_blocks_is_not_called_the_product(page, tmp_path):  # noqa: F811
+    w = Formula(batch=3, n_kv_heads=1, head_dim=80, context=4097, dtype="q4_0")
+    show(page, tmp_path, w)
+    assert w.nbytes == 2 * 32 * 3 * 4097 * 54  # 80 numbers in three blocks of 18 bytes
+    assert page.locator(".kv-product").inner_text().endswith("0.5625, in whole blocks:")
+    assert "the 80 of a vector take the room of 96" in page.locator(".kv-body").inner_text()
+    assert w.table().rows[-1][0] == "in whole blocks"
+    kv(page, "head_dim").fill("96")
+    assert page.locator(".kv-product").inner_text() == "2 × 32 × 3 × 1 × 4,097 × 96 × 0.5625 ="
+    assert "whole blocks" not in page.locator(".kv-body").inner_text()
+
+
 def test_the_formula_names_the_shapes(page, tmp_path):  # noqa: F811
     show(page, tmp_path, Formula(n_layers=16, n_kv_heads=8, head_dim=64, batch=2, context=2048))
     assert page.locator(".kv-shapes").inner_text() == (

@@ -169,6 +169,7 @@ def test_with_a_kernel_the_page_shows_the_field_and_the_refusal(page):  # noqa: 
         ({"source_len": -1}, "source_len must be a whole number of at least 0"),
         ({"dtype": "int3"}, "unknown dtype"),
         ({"models": ["nonesuch"]}, "unknown model 'nonesuch'"),
+        ({"config": {}}, "unknown argument of LayerStrip 'config'"),
     ],
 )
 def test_bad_input_is_refused_by_name(arguments, words):

@@ -47,15 +47,14 @@ class ContiguousCache(Cache):
 
     kind = "contiguous"
     in_place = True
-    # A layer, and what its new tokens see of tokens that they overwrite.
-    _passing: tuple[int | None, ContiguousView | None] = None, None
 
     def storage(self, kv):
         return Rows(kv, kv.window or self.capacity, kv.window, **self._like())
 
     def write(self, layer, k, v):
         self.check_new(layer, k, v)
-        store, self._passing = self.layers[layer], (None, None)
+        store = self.layers[layer]
+        self._step.pop("passing", None)
         if store.window is None or self.new == 1:
             store.write(self.once(self.slots, store.window, store.sinks), k, v)
             return
@@ -65,15 +64,16 @@ class ContiguousCache(Cache):
         pad = self.pad
         if pad is not None:
             pad = (pad - (self.length - k_seen.shape[2])).clamp(min=0)
-        self._passing = layer, ContiguousView.of(k_seen, v_seen, store.window, store.sinks, pad)
+        self._step["passing"] = layer, ContiguousView.of(k_seen, v_seen, store.window, store.sinks, pad)
         positions = self.positions()
         stay = (positions < store.sinks) | (positions >= self.length - store.window)
         slots = self.slots(store.window, store.sinks)
         store.write(slots[stay], k[:, :, stay], v[:, :, stay])
 
     def view(self, layer):
-        if layer == self._passing[0]:
-            return self._passing[1]
+        written, view = self._step.get("passing", (None, None))
+        if layer == written:
+            return view  # of this step: with the tokens that its last ones have overwritten
         return self._view(self.layers[layer], self.length)
 
     def _view(self, store, length):

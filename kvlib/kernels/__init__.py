@@ -6,6 +6,7 @@ None where they cannot serve, and `rms_norm`, `silu_mul`, `prepare`. The core fi
 """
 
 from functools import cache
+from importlib import import_module
 
 import torch
 
@@ -14,13 +15,12 @@ def kernels_for(device, dtype):
     """The kernels for float32 on a CPU, where Numba is installed; None elsewhere."""
     if dtype != torch.float32 or device.type != "cpu":
         return None
-    return None
+    return _cpu()
 
 
 @cache
 def _cpu():
     try:
-        from . import cpu
-    except ImportError:
+        return import_module(".cpu.views", __name__)  # only when asked for: Numba takes a second
+    except ImportError:  # no Numba
         return None
-    return cpu

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from ..smollm2 import load_smollm2
 from ..units import fmt, fmt_seconds, unknown, whole_number
 from . import decode, lowrank, quality, record
 from .progress import Progress, table
@@ -46,8 +47,6 @@ def _command():
 
 
 def _smollm2(args, device, dtype):
-    from ..smollm2 import load_smollm2
-
     return load_smollm2(device, dtype)
 
 

@@ -13,7 +13,7 @@ How to write one: subclass Figure, name its script, declare its state, give its 
         def table(self):                      # what a page without JavaScript shows
             return Table("caption", ["context", "bytes"], [[4096, "512 MiB"]])
 
-The script is a module with maths.js and common.js before it, so it imports nothing: it calls
+The script is a module with maths.js, common.js and page.js before it, so it imports nothing. It calls
 `const f = figure(el, model, {lead})` for the frame and `f.draw(fn)` to draw. growth.css, where there
 is one, follows style.css. A trait can't be called `layout` or `keys`: ipywidgets has both.
 """
@@ -112,7 +112,7 @@ def style(script: str = "") -> str:
 
 def code(script: str) -> str:
     """The text of a figure's module, without its export."""
-    return "\n".join(_read(name) for name in ("maths.js", "common.js", script))
+    return "\n".join(_read(name) for name in ("maths.js", "common.js", "page.js", script))
 
 
 class Figure(anywidget.AnyWidget):
@@ -122,6 +122,12 @@ class Figure(anywidget.AnyWidget):
     title = constant("")
 
     limits = traitlets.Dict(read_only=True).tag(sync=True)  # name -> [least, most] or choices
+
+    def __init__(self, **values):
+        for name in values:
+            if name not in self.trait_names():
+                raise unknown(f"argument of {type(self).__name__}", name, self.synced())
+        super().__init__(**values)
 
     def __init_subclass__(cls, **kwargs):
         if "script" in cls.__dict__:  # anywidget subclasses again to add its traits
@@ -152,7 +158,8 @@ class Figure(anywidget.AnyWidget):
     def html(self) -> str:
         """The figure as a piece of a static page: table, state and module; asks no other host."""
         ident = f"kv-{uuid.uuid4().hex[:10]}"
-        state = json.dumps(self.synced(), separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/")
+        # No "<" in it: "</script>" would end the state, "<!--<script>" swallow the page after it.
+        state = json.dumps(self.synced(), separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
         return (
             f'<div class="kv-page" id="{ident}"><style>{style(self.script)}</style>'
             f'<div class="kv-figure kv-static"><p class="kv-title">{escape(self.title)}</p>'

@@ -1,7 +1,7 @@
 """The formula as seven factors that can be turned, and what doubling one does."""
 
 from ..layouts import CacheLayout, LayerKV
-from ..units import fmt
+from ..units import dtype as as_dtype, fmt
 from .base import Choice, Figure, Table, Whole, constant, dtypes
 
 VECTORS = {"keys and values": 2, "one latent vector": 1}
@@ -12,7 +12,8 @@ class Formula(Figure):
     """2 × layers × batch × KV heads × context × head_dim × bytes per number.
 
     Formula(n_layers=32, n_kv_heads=8): each factor is a trait, readable and observable.
-    `nbytes` is the product. Raises ValueError for a factor below 1 or above its bound.
+    `nbytes` is the product; a dtype that stores several numbers together (q4_0) stores whole blocks of
+    them, which can be more. Raises ValueError for a factor below 1 or above its bound.
     """
 
     script = "formula.js"
@@ -42,6 +43,7 @@ class Formula(Figure):
         return self.cache_layout.bytes(self.context, self.batch, self.dtype)
 
     def table(self) -> Table:
+        padded = self.n_kv_heads * self.head_dim % as_dtype(self.dtype).values
         rows = [
             ["vectors kept of a token", VECTORS[self.vectors]],
             ["layers", self.n_layers],
@@ -50,6 +52,9 @@ class Formula(Figure):
             ["tokens (context)", f"{self.context:,}"],
             ["numbers in a head (head_dim)", self.head_dim],
             ["precision", self.dtype],
-            ["product", f"{self.nbytes:,} bytes = {fmt(self.nbytes)} = {fmt(self.nbytes, 'GB')}"],
+            [
+                "in whole blocks" if padded else "product",
+                f"{self.nbytes:,} bytes = {fmt(self.nbytes)} = {fmt(self.nbytes, 'GB')}",
+            ],
         ]
         return Table("The factors of the cache's size", ["factor", "value"], rows)

@@ -51,13 +51,14 @@ function render({ model, el }) {
   const product = h("p", { class: "kv-product" });
   const big = h("p", { class: "kv-big" });
   const units = h("p", { class: "kv-quiet" });
+  const blocks = h("p", { class: "kv-small" });
   const shapes = h("p", { class: "kv-shapes" });
-  f.body.append(product, big, units, shapes);
+  f.body.append(product, big, units, blocks, shapes);
   f.controls.before(f.body); // the product stays in sight while its factors are changed
 
   f.draw(() => {
     const { n_layers, batch, n_kv_heads, context, head_dim } = Object.fromEntries(factors.map(({ key }) => [key, f.get(key)]));
-    const { tensor, token, all } = formula({ vectors: vectors(), n_layers, batch, n_kv_heads, context, head_dim, dtype: dtype() });
+    const { numbers, tensor, token, all } = formula({ vectors: vectors(), n_layers, batch, n_kv_heads, context, head_dim, dtype: dtype() });
 
     const doublings = factors.map((factor) => Math.log2(factor.value()));
     const of_all = doublings.reduce((sum, d) => sum + Math.abs(d), 0) || 1;
@@ -69,8 +70,12 @@ function render({ model, el }) {
     });
 
     const terms = factors.map((factor) => trimmed(fixed(factor.value(), 4)));
-    product.textContent = `${terms.join(" × ")} =`;
-    big.textContent = `${group(all)} bytes`;
+    // A format that stores several numbers together stores whole blocks of them.
+    const { values } = dtype(), block = BigInt(values), left = numbers % block;
+    product.textContent = `${terms.join(" × ")}${left ? ", in whole blocks:" : " ="}`;
+    blocks.textContent = left ? `${f.get("dtype")} stores ${values} numbers together: the ${group(numbers)} of a vector take the room of ` +
+      `${group(numbers - left + block)}. So this is more than the product, and doubling a factor may less than double it.` : "";
+    big.textContent = `${group(all)} ${all === 1n ? "byte" : "bytes"}`;
     const said = ["KiB", "MiB", "GiB", "GB"].map((unit) => fmt(all, unit)).join(" = ");
     units.textContent = `= ${said}`;
     const shape = `[${[batch, n_kv_heads, context, head_dim].map(group).join(", ")}]`;
@@ -79,6 +84,6 @@ function render({ model, el }) {
     f.say(`${fmt(all)}, ${group(all)} bytes.`);
     f.table("The factors and their product", ["factor", "value", "doublings (log2)"], [
       ...factors.map((factor, i) => [factor.name, terms[i], trimmed(fixed(doublings[i], 2))]),
-      ["product, bytes", group(all), trimmed(fixed(Math.log2(Number(all)), 2))]]);
+      [left ? "in whole blocks, bytes" : "product, bytes", group(all), trimmed(fixed(Math.log2(Number(all)), 2))]]);
   });
 }

@@ -42,7 +42,7 @@ function render({ model, el }) {
     big.textContent = `${fmt(bytes)} per token`;
     const readers = group_size === 1 ? "every query head has a KV head of its own" :
       kv === 1 ? `all ${row.n_heads} query heads share one KV head` : `${group_size} query heads share each KV head`;
-    const share = group_size === 1 ? "nothing is saved" : `1/${group_size} of what MHA would keep`;
+    const share = group_size === 1 ? "all that MHA keeps" : `1/${group_size} of what MHA would keep`;
     const against = kv === row.n_kv_heads ? `${row.model}'s own choice` :
       kv > row.n_kv_heads ? `${times(kv, row.n_kv_heads)} times ${row.model}'s own choice` :
         `1/${times(row.n_kv_heads, kv)} of ${row.model}'s own choice`;

@@ -8,10 +8,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 
-from ..attention import ContiguousView
-from ..cache.paged import PagedView
-from ..cache.quantized import QuantizedView
-from . import cpu
+from ...attention import ContiguousView
+from ...cache.paged import PagedView
+from ...cache.quantized import QuantizedView
+from . import reading, storing
 from .memory import Packed, Paged, Plain
 
 _NONE = torch.zeros(0, 0, 0, 0)  # no residual
@@ -24,7 +24,7 @@ def attention(q, view):
     if memory is None or q.shape[2] != 1 or q.requires_grad or int(view.last.min()) < 1:
         return None
     rows, first, last = q.squeeze(2).contiguous().numpy(), view.first.numpy(), view.last.numpy()
-    out = cpu.attend(rows, memory, view.shape[1], first, last, torch.get_num_threads())
+    out = reading.attend(rows, memory, view.shape[1], first, last, torch.get_num_threads())
     return torch.from_numpy(out).unsqueeze(2)
 
 
@@ -43,24 +43,26 @@ def token(qkv, n_heads, cos, sin, view):
     first, last = view.first.numpy(), view.last.numpy()
     threads = torch.get_num_threads()
     return torch.from_numpy(
-        cpu.attend_token(qkv.flatten(1).numpy(), heads, *angles, memory, first, last, threads)
+        reading.attend_token(qkv.flatten(1).numpy(), heads, *angles, memory, first, last, threads)
     )
 
 
 def rms_norm(x, weight, eps):
     """`torch.nn.functional.rms_norm` of a few rows x [rows, hidden]."""
-    return torch.from_numpy(cpu.rms_norm(x.numpy(), weight.numpy(), eps))
+    return torch.from_numpy(storing.rms_norm(x.numpy(), weight.numpy(), eps))
 
 
 def silu_mul(gate_up):
     """silu(gate) × up of a few rows [rows, 2 ffn]: [rows, ffn]."""
-    return torch.from_numpy(cpu.silu_mul(gate_up.numpy()))
+    return torch.from_numpy(storing.silu_mul(gate_up.numpy()))
 
 
 def prepare(view) -> None:
     """Compile now what a new token of such a view needs, so that no step waits for it."""
+    rms_norm(torch.zeros(1, 1), torch.zeros(1), 1e-5)
+    silu_mul(torch.zeros(1, 2))
     if (memory := _memory(view)) is not None:
-        cpu.prepare(memory, view.slots is not None, torch.get_num_threads())
+        reading.prepare(memory, view.slots is not None, torch.get_num_threads())
 
 
 def _memory(view):
@@ -89,3 +91,11 @@ def _codes(codes):
         halves = (x.view(torch.int16).numpy().view(np.uint16) for x in (codes.scale, codes.zero))
         _arrays[codes] = codes.codes.numpy(), *halves
     return _arrays[codes]
+
+
+def compiled() -> list[int]:
+    """How many ways each entry point has been compiled so far."""
+    entries = reading._attend, reading._attend_token, reading._attend_parallel
+    return [
+        len(function.signatures) for function in (*entries, storing.place, storing.rms_norm, storing.silu_mul)
+    ]
