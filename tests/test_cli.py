@@ -52,7 +52,7 @@ def test_size_as_a_process():
 def test_size_multiplies_before_the_readers_eyes(capsys):
     status, out, err = answer(capsys, "size", LLAMA, "--context", 4096, "--batch", 2)
     assert (status, err) == (0, "")
-    assert "8 KV heads × (128 in a key + 128 in a value) × 2 bytes = 4,096 bytes a token" in out
+    assert "8 KV heads × (128 in a key + 128 in a value) × 2 bytes = 4,096 bytes per token" in out
     assert "32 layers × 4,096 tokens × 4,096 bytes × 2 sequences = 1,073,741,824 bytes" in out
     assert "total 1,073,741,824 bytes = 1 GiB (1.074 GB)" in out
     assert "131,072 bytes = 128 KiB" in out

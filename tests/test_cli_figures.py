@@ -150,7 +150,7 @@ def test_under_vllm_the_dtype_and_a_tokens_bytes_are_the_engines(capsys, options
     assert found["bytes"] == engine("vllm", **policy).bytes(kvlib.layout("qwen-3-8b"), 8192, dtype=asked)
     assert f"8,192 tokens, {dtype}, engine vllm" in text
     if "--tp" in options:
-        assert "bytes a token as vllm keeps it" in text  # not heads × numbers × bytes: there are copies
+        assert "bytes per token as vllm keeps it" in text  # not heads × numbers × bytes: there are copies
 
 
 # llama.cpp 1862's report and the small configs of other engines' states, by hand.

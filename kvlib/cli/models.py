@@ -13,5 +13,5 @@ def run(args) -> int:
     width = max(map(len, names))
     for name in names:
         per_token = f"{layout(name).bytes_per_token():>9,}"
-        print(f"{name:{width}}  {per_token} bytes a token in bf16  {source(name)['id']}")
+        print(f"{name:{width}}  {per_token} bytes per token in bf16  {source(name)['id']}")
     return 0

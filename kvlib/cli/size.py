@@ -62,9 +62,9 @@ def _print_row(row, batch, dtype, engine):
             print(f"{layers}{f', window {layer.window:,}' if layer.window else ''}")
             numbers, what = layer.elements, _numbers(layer)
         if dtype and dtype.values == 1 and row.token_bytes == numbers * dtype.bytes:
-            print(f"  {what} × {plural(dtype.bytes, 'byte')} = {row.token_bytes:,} bytes a token")
+            print(f"  {what} × {plural(dtype.bytes, 'byte')} = {row.token_bytes:,} bytes per token")
         else:
-            print(f"  {what}, {row.token_bytes:,} bytes a token as {engine} keeps it")
+            print(f"  {what}, {row.token_bytes:,} bytes per token as {engine} keeps it")
         tokens = plural(row.tokens, "source token" if row.part == "cross" else "token")
         product = row.n_layers * row.tokens * row.token_bytes
         factors = f"{plural(row.n_layers, 'layer')} × {tokens} × {row.token_bytes:,} bytes"

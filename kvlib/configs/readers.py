@@ -124,7 +124,7 @@ def periodic_kinds(f, period: int, name: str | None = None) -> list:
 
 
 def latent(f) -> list[LayerKV]:
-    """One vector a token, kv_lora_rank + qk_rope_head_dim wide, whatever the number of heads."""
+    """One vector per token, kv_lora_rank + qk_rope_head_dim wide, whatever the number of heads."""
     width = f["kv_lora_rank"] + f["qk_rope_head_dim"]
     f.size("num_attention_heads")
     f.ignore("num_key_value_heads", "q_lora_rank", "qk_nope_head_dim", "v_head_dim", "head_dim")
