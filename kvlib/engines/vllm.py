@@ -21,7 +21,7 @@ class VLLM(Engine):
 
     kv_cache_dtype is the flag's value: auto (the dtype asked for), bfloat16, float16, fp8,
     fp8_per_token_head, int8_per_token_head or int4_per_token_head (an fp32 scale for each key and each
-    value of a head), fp8_ds_mla (656 bytes per token: 512 fp8 values, 4 fp32 scales, 64 bf16 values).
+    value of a head), fp8_ds_mla (656 bytes per token: 512 fp8 values, 4 fp32 scales, 64 bf16).
 
     A model of recurrent layers alone keeps its states in the model's dtype, or in the one that its
     config names, and of a convolution the last kernel - 1 inputs. A source sequence (Whisper's) takes
@@ -137,7 +137,7 @@ class VLLM(Engine):
     def token_bytes(self, layer, layout, dtype):
         if self.kv_cache_dtype == "fp8_ds_mla":
             if layer.kind != "latent" or layer.k_elements != 576:
-                raise ValueError("kv_cache_dtype fp8_ds_mla is for latent layers of 512 + 64 numbers per token")
+                raise ValueError("kv_cache_dtype fp8_ds_mla is for latents of 512 + 64 numbers per token")
             return self.tp * 656
         width, scales = self._STORED.get(self.kv_cache_dtype, (dtype.bytes, 0))
         values = layer.elements // layer.n_kv_heads
