@@ -22,5 +22,7 @@ def kernels_for(device, dtype):
 def _cpu():
     try:
         return import_module(".cpu.views", __name__)  # only when asked for: Numba takes a second
-    except ImportError:  # no Numba
+    except ModuleNotFoundError as error:
+        if error.name != "numba":
+            raise
         return None
