@@ -8,6 +8,7 @@ from importlib import import_module
 
 from .configs import UnsupportedConfig, config, layout, models, parameters
 from .layouts import CacheLayout, ContextWarning, LayerKV, kv_bytes
+from .needs import require
 from .units import GB, MB, TB, GiB, KiB, MiB, TiB, dtype, fmt, fmt_seconds, kB
 
 __version__ = "0.1.0"
@@ -35,6 +36,8 @@ __all__ = [
 def __getattr__(name):
     if name not in _LAZY:
         raise AttributeError(f"module 'kvlib' has no attribute {name!r}")
+    if name == "load_smollm2":
+        require("torch", "kvlib.load_smollm2")
     value = getattr(import_module(f".{_LAZY[name]}", __name__), name)
     globals()[name] = value
     return value

@@ -1,5 +1,6 @@
 """Packages asked for when they are used, and what is said without them."""
 
+import subprocess
 import sys
 import types
 
@@ -31,3 +32,9 @@ def test_what_a_package_itself_lacks_is_not_hidden(monkeypatch, tmp_path):
 
 def test_submodules():
     assert isinstance(require("json.decoder", "a test"), types.ModuleType) and "json.decoder" in sys.modules
+
+
+def test_without_torch_the_real_model_says_what_it_needs():
+    program = "import sys; sys.modules['torch'] = None; import kvlib; kvlib.load_smollm2"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "kvlib.load_smollm2 needs torch, which is not installed: pip install torch" in run.stderr
