@@ -74,7 +74,7 @@ class ContiguousView(View):
         if k.shape != v.shape:
             raise ValueError(f"k and v must have one shape, not {[*k.shape]} and {[*v.shape]}")
         S = k.shape[2]
-        first, last = visible_span(torch.full((len(k),), S, device=k.device), window, sinks, pad)
+        first, last = visible_span(torch.full((len(k),), S, device=k.device), window, pad)
         return cls(
             k=k, v=v, length=S, pad=pad, first=first, last=last, new=S, window=window, sinks=sinks
         )  # fmt: skip
@@ -95,11 +95,9 @@ class ContiguousView(View):
         return None if self.pad is None else (self.pad - (self.length - S)).clamp(min=0)
 
 
-def visible_span(lengths, window=None, sinks=0, pad=None):
+def visible_span(lengths, window=None, pad=None):
     """first, last [B] of a `View` whose sequences have `lengths` [B] tokens, padding included."""
-    first = torch.zeros_like(lengths)
-    if window is not None:  # up to window + sinks tokens nothing has left
-        first = torch.where(lengths > window + sinks, lengths - window, first)
+    first = torch.zeros_like(lengths) if window is None else (lengths - window).clamp(min=0)
     if pad is not None:  # a padding token sees itself, or it would see nothing
         first = torch.maximum(first, torch.minimum(pad, lengths - 1))
     return first, lengths

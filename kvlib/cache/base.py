@@ -126,10 +126,10 @@ class Cache:
             self._step[make, key] = make(*key)
         return self._step[make, key]
 
-    def span(self, window, sinks):
+    def span(self, window):
         """first and last of a `View`, [B]."""
         lengths = torch.full((self.batch,), self.length, device=self.device)
-        return visible_span(lengths, window, sinks, self.pad)
+        return visible_span(lengths, window, self.pad)
 
     def positions(self):
         """[T]: the new tokens' positions."""

@@ -78,7 +78,7 @@ class ContiguousCache(Cache):
 
     def _view(self, store, length):
         ring = store.window, store.sinks
-        first, last = self.once(self.span, *ring)
+        first, last = self.once(self.span, store.window)
         # Of several new tokens in a ring, the first may have lost what they saw.
         new = self.new if store.window is None else min(self.new, 1)
         slots = self.once(self.slots, *ring) if self.in_place and self.new == 1 else None

@@ -111,7 +111,7 @@ class PagedCache(Cache):
             first=first, last=last, new=self.new, window=store.window, slots=self._slots if own else None,
         )  # fmt: skip
 
-    def span(self, window, sinks=0):
+    def span(self, window):
         return visible_span(torch.tensor(self.lengths, device=self.device), window)
 
     def table(self):
