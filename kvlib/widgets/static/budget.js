@@ -50,7 +50,7 @@ function render({ model, el }) {
     el.classList.toggle("kv-over", b.short > 0n);
     why.textContent = `${fmt(needed)} needed, ${fmt(usable)} usable: ${f.get("utilization")} % of ${gpus} × ${fmt(memory)}.`
       + (made_for !== null && context > made_for ? ` ${f.get("model")} was made for ${plural(made_for, "token")} of context: beyond that the figures hold, the model may not.` : "")
-      + (weights_read < total ? ` A decode step reads ${fmt(nbytes(weights_read, kind))} of the weights: tables are looked up row by row, and of experts those that one token chooses are the least.` : "");
+      + (weights_read < total ? ` A decode step reads at least ${fmt(nbytes(weights_read, kind))} of the weights.` : "");
 
     // The bar is as long as the memory, or as what is needed where that is more.
     const whole = needed > all ? needed : all;
