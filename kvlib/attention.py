@@ -31,6 +31,7 @@ class View:
     sinks        first tokens that stay visible whatever the window (StreamingLLM, arXiv 2309.17453)
     slots        [T] or [B × T], where in memory the new tokens belong, if a kernel may store
                  them itself; None if only the cache's own `write` can
+    written      whether the new tokens' keys and values are there yet
     """
 
     first: torch.Tensor
@@ -39,6 +40,7 @@ class View:
     window: int | None = None
     sinks: int = 0
     slots: torch.Tensor | None = None
+    written: bool = True
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -132,6 +134,8 @@ def check_queries(q, view: View) -> None:
         raise ValueError(f"q must have the view's B={sequences} and D={head_dim}, not B={B} and D={D}")
     if H % n_kv_heads:
         raise ValueError(f"q's heads must be divisible by k's: {H} query heads over {n_kv_heads} KV heads")
+    if not view.written:
+        raise ValueError("the view's new tokens are not there yet: write their keys and values first")
     if view.new < T:
         raise ValueError(f"q is of {T} new tokens, but the view is of {view.new} alone")
 

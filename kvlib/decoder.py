@@ -104,6 +104,7 @@ class Decoder:
         if cache is not None and self.kernels and qkv.shape[1] == 1:
             out = self.kernels.token(qkv, H, *rotary, cache.view(i))  # rotates, stores and reads at once
             if out is not None:
+                cache.wrote(i)
                 return out
         qk = rotate(qkv[:, :, : H + H_kv], *rotary)
         q = qk[:, :, :H].transpose(1, 2)  # [B, H, T, D]

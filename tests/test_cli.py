@@ -206,7 +206,16 @@ def test_models(capsys):
     assert status == 0
     assert [line.split()[0] for line in out.splitlines()] == kvlib.models()
     line = next(line for line in out.splitlines() if line.startswith(LLAMA + " "))
-    assert line.split() == [LLAMA, "131,072", "bytes", "per", "token", "in", "bf16", "meta-llama/Llama-3.1-8B"]
+    assert line.split() == [
+        LLAMA,
+        "131,072",
+        "bytes",
+        "per",
+        "token",
+        "in",
+        "bf16",
+        "meta-llama/Llama-3.1-8B",
+    ]
 
 
 # What goes wrong

@@ -176,6 +176,50 @@ def test_several_tokens_of_a_turned_ring_ask_right_after_they_are_written():
     torch.testing.assert_close(last, attention(q, cache.view(1))[:, :, 8:], **TIGHT)
 
 
+@pytest.mark.parametrize("kind", ["contiguous", "paged", "sliding", "quantized"])
+@pytest.mark.parametrize("T", [1, 3])
+def test_what_is_not_written_yet_is_refused_and_not_read_as_zeros(kind, T):
+    options = dict(window=8) if kind == "sliding" else dict(group=8) if kind == "quantized" else {}
+    cache = make_cache(kind, FULL, capacity=12, **options)
+    q, k = torch.randn(1, H, T, D), torch.randn(1, H_KV, T, D)
+    for _ in range(2):
+        cache.append(T)
+        with pytest.raises(ValueError, match="write their keys and values first"):
+            attention(q, cache.view(0))
+        cache.write(0, k, k)
+        assert attention(q, cache.view(0)).abs().max() > 0
+        with pytest.raises(ValueError, match="write their keys and values first"):
+            attention(q, cache.view(1))
+
+
+@pytest.mark.parametrize("kind", ["contiguous", "paged", "quantized"])
+def test_a_token_that_a_kernel_stored_can_be_read_again(kind):
+    layout = CacheLayout.uniform(2, H_KV, 32, n_heads=H, max_context=64)
+    cache = make_cache(kind, layout, capacity=12)
+    decoder = random_decoder(layout, 32, 32, 16)
+    for T in (4, 1, 1):
+        decoder(torch.zeros(1, T, dtype=torch.long), cache)
+    part = cache.select([0]) if kind == "paged" else cache
+    for layer in range(2):
+        q = torch.randn(1, H, 1, 32)
+        expected = gathered(q, part.view(layer))
+        torch.testing.assert_close(attention(q, part.view(layer)).double(), expected, **TIGHT)
+
+
+def test_a_view_sees_what_a_part_of_its_batch_has_added_since():
+    cache = PagedCache(FULL, block_size=2, batch=2, capacity=16)
+    torch.manual_seed(0)
+    for one, T in ((cache, 3), (cache.select([1]), 2), (cache.select([0]), 4)):
+        one.append(T)
+        for layer in range(2):
+            one.write(layer, *torch.randn(2, one.batch, H_KV, T, D))
+            cache.view(layer)
+    assert cache.lengths == [7, 5]
+    q, apart = torch.randn(2, H, 1, D), [cache.select([i]) for i in range(2)]
+    expected = torch.cat([attention(q[i : i + 1], one.view(1)) for i, one in enumerate(apart)])
+    torch.testing.assert_close(attention(q, cache.view(1)), expected, **TIGHT)
+
+
 @pytest.mark.parametrize("kind", [ContiguousCache, PagedCache])
 @pytest.mark.parametrize("method", ["write", "view"])
 def test_a_write_or_a_view_of_ones_own_is_never_passed_by(kind, method, fast):

@@ -263,5 +263,6 @@ def test_the_budget_asks_for_the_source_of_cross_attention(page, tmp_path):  # n
     assert not kv(page, "Source").is_visible() and "source" not in w.table().caption
     assert facts(page)[2] == fmt_seconds(w.budget.decode_floor(448, 8))
     assert (
-        f"reads at least {fmt(w.budget.weights_read_bytes)} of the weights" in page.locator(".kv-big + p").inner_text()
+        f"reads at least {fmt(w.budget.weights_read_bytes)} of the weights"
+        in page.locator(".kv-big + p").inner_text()
     )

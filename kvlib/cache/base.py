@@ -78,6 +78,7 @@ class Cache:
                     f"layout: layer {i} is {kv.kind!r}; real caches hold full and sliding attention"
                 )
         self.new = 0  # of these, the ones that the last `append` added
+        self._written: set[int] = set()  # layers that have the new tokens
         self._step: dict = {}  # what layers of one kind share in a step
         self.layers = [self.storage(kv) for kv in layout.layers]
 
@@ -100,7 +101,11 @@ class Cache:
             raise ValueError(
                 "sinks need prompts of one length: padding would be kept for good in their place"
             )
-        self._length, self.new, self._step = self.length + T, T, {}
+        self._length = self.length + T
+        self._begin(T)
+
+    def _begin(self, T):
+        self.new, self._step, self._written = T, {}, set()
 
     def write(self, layer: int, k, v) -> None:
         """Store the new tokens' keys and values [B, H_kv, T, D] of one layer."""
@@ -109,6 +114,10 @@ class Cache:
     def view(self, layer: int) -> View:
         """Where the layer's keys and values lie, for the tokens of the last `append`."""
         raise NotImplementedError
+
+    def wrote(self, layer: int) -> None:
+        """Note that a layer's new tokens are stored, by `write` or by a kernel."""
+        self._written.add(layer)
 
     def check_new(self, layer, k, v) -> None:
         """Raises ValueError unless k and v are the new tokens' of this layer."""

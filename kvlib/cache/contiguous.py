@@ -53,6 +53,7 @@ class ContiguousCache(Cache):
 
     def write(self, layer, k, v):
         self.check_new(layer, k, v)
+        self.wrote(layer)
         store = self.layers[layer]
         self._step.pop("passing", None)
         if store.window is None or self.new == 1:
@@ -74,15 +75,15 @@ class ContiguousCache(Cache):
         written, view = self._step.get("passing", (None, None))
         if layer == written:
             return view  # of this step: with the tokens that its last ones have overwritten
-        return self._view(self.layers[layer], self.length)
+        return self._view(self.layers[layer], self.length, layer in self._written)
 
-    def _view(self, store, length):
+    def _view(self, store, length, written=True):
         ring = store.window, store.sinks
         first, last = self.once(self.span, store.window)
         # Of several new tokens in a ring, the first may have lost what they saw.
         new = self.new if store.window is None else min(self.new, 1)
         slots = self.once(self.slots, *ring) if self.in_place and self.new == 1 else None
-        return store.view(length, pad=self.pad, first=first, last=last, new=new, slots=slots)
+        return store.view(length, pad=self.pad, first=first, last=last, new=new, slots=slots, written=written)
 
     def slots(self, window, sinks):
         """[T]: where the new tokens lie in every layer with this window and these sinks."""

@@ -85,7 +85,7 @@ class PagedCache(Cache):
             old, new = (slice(block * size, (block + 1) * size) for block in (source, target))
             for store in self.layers:
                 store.k[:, :, new], store.v[:, :, new] = store.k[:, :, old], store.v[:, :, old]
-        self.new, self._step = T, {}
+        self._begin(T)
         self._real = None  # which of the new tokens are not padding; None: all
         if min(fresh) < T:
             real = torch.arange(T) >= T - torch.tensor(fresh)[:, None]
@@ -97,6 +97,7 @@ class PagedCache(Cache):
 
     def write(self, layer, k, v):
         self.check_new(layer, k, v)
+        self.wrote(layer)
         k, v = (x.transpose(0, 1).flatten(1, 2)[None] for x in (k, v))  # [1, H_kv, B·T, D]
         if self._real is not None:
             k, v = k[:, :, self._real], v[:, :, self._real]
@@ -104,17 +105,19 @@ class PagedCache(Cache):
 
     def view(self, layer):
         store = self.layers[layer]
-        first, last = self.once(self.span, store.window)
+        lengths = tuple(self.lengths)  # a part of the batch may have grown by itself
+        first, last = self.once(self._span, store.window, lengths)
         own = self.in_place and self.new == 1 and self._real is None
         return PagedView(
-            k=store.k[0], v=store.v[0], table=self.once(self.table), block_size=self.pool.block_size,
-            first=first, last=last, new=self.new, window=store.window, slots=self._slots if own else None,
+            k=store.k[0], v=store.v[0], table=self.once(self._table, lengths),
+            block_size=self.pool.block_size, first=first, last=last, new=self.new, window=store.window,
+            slots=self._slots if own else None, written=layer in self._written,
         )  # fmt: skip
 
-    def span(self, window):
-        return visible_span(torch.tensor(self.lengths, device=self.device), window)
+    def _span(self, window, lengths):
+        return visible_span(torch.tensor(lengths, device=self.device), window)
 
-    def table(self):
+    def _table(self, lengths):
         """[B, blocks]: each sequence's blocks, in order; unused places hold 0."""
         longest = max((len(t.blocks) for t in self.tables), default=0)
         rows = [t.blocks + [0] * (longest - len(t.blocks)) for t in self.tables]
@@ -166,8 +169,9 @@ class PagedCache(Cache):
         return part
 
     def _batch_changed(self):
-        self.batch, self.pad, self._step, self._slots = len(self.tables), None, {}, None
-        self.new = min(self.lengths, default=0) and 1  # each sequence's newest token may still ask
+        self.batch, self.pad, self._slots = len(self.tables), None, None
+        self._begin(min(self.lengths, default=0) and 1)  # each sequence's newest token may still ask
+        self._written = set(range(len(self.layers)))
         return self.batch - 1
 
     def _fills(self) -> dict[int, int]:

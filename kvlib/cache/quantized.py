@@ -146,6 +146,7 @@ class QuantizedCache(ContiguousCache):
         if self.keys == "token":
             return super().write(layer, k, v)
         self.check_new(layer, k, v)
+        self.wrote(layer)
         self.layers[layer].append(self.length - self.new, k, v)
 
     def predict(self, context):
