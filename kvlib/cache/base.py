@@ -83,7 +83,7 @@ class Cache:
         self.layers = [self.storage(kv) for kv in layout.layers]
 
     def storage(self, kv):
-        """The storage for one `LayerKV`; it has `window`, `sinks` and `reserved_bytes`."""
+        """The storage for one `LayerKV`; it has `window`, `sinks`, `held_bytes` and `reserved_bytes`."""
         raise NotImplementedError
 
     def _like(self):

@@ -55,6 +55,12 @@ def every_head(f) -> tuple[int, int, int]:
     return n_heads, n_heads, head_dim
 
 
+def divided_full(f) -> list[LayerKV]:
+    """`full` for a class that always shares hidden_size among its heads, whatever head_dim says."""
+    f.same("head_dim", hidden_over_heads(f, f.size("num_attention_heads")))
+    return full(f)
+
+
 def placed(f, kinds: list, window: int | None = None, other: str = "sliding") -> list[LayerKV]:
     """Layers of `kinds`, unless layer_types says otherwise: full ones, and `other` ones with a window."""
     listed = f.names("layer_types", only("full", other), len(kinds))

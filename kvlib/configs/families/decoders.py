@@ -125,7 +125,9 @@ RECORDS = {
     ),
     "phi": replace(BIASED, layers=readers.full, norms=2, extras=lambda f, layers: f["vocab_size"]),
     "starcoder2": replace(BIASED, layers=readers.windowed),
-    "stablelm": Architecture(readers.full, weights.attention_with(qkv="use_qkv_bias", out=False), norms=4),
+    "stablelm": Architecture(
+        readers.divided_full, weights.attention_with(qkv="use_qkv_bias", out=False), norms=4
+    ),
     "nemotron": Architecture(readers.full, feed_forward=weights.dense(2), norms=4),
     "cohere": Architecture(readers.full, norms=1),
     "cohere2": Architecture(readers.periodic(4, "sliding_window_pattern"), norms=1, llama_cpp_windows=True),
