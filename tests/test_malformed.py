@@ -9,6 +9,7 @@ import pytest
 from kvlib.configs import UnsupportedConfig, config, layout, parameters
 
 from . import fuzz
+from .mutants import bases
 
 LLAMA = {"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 8}
 
@@ -118,3 +119,21 @@ def test_a_dtype_settles_what_a_checkpoint_says_of_its_cache():
         layout(quantized, dtype="fp9")
     weights = {"intermediate_size": 256, "vocab_size": 100}
     assert parameters({**quantized, **weights}) == parameters({**LLAMA, **weights})
+
+
+def test_a_nested_decoder_is_no_encoder_decoder_either():
+    given = bases()["gemma3n"]
+    inner = {**given["text_config"], "is_encoder_decoder": True}
+    with pytest.raises(UnsupportedConfig, match="is_encoder_decoder"):
+        layout({**given, "text_config": inner})
+    assert layout({**given, "text_config": {**inner, "is_encoder_decoder": False}}) == layout(given)
+
+
+@pytest.mark.parametrize(
+    ("model_type", "name"), [("deepseek_v3", "qk_rope_head_dim"), ("gemma4", "global_head_dim")]
+)
+def test_rotary_positions_turn_pairs(model_type, name):
+    given = bases()[model_type]
+    inner = {**given.get("text_config", given), name: 3}
+    with pytest.raises(UnsupportedConfig, match=f"{name} = 3: an even number is needed"):
+        layout({**given, "text_config": inner} if "text_config" in given else inner)

@@ -102,11 +102,11 @@ def _text_fields(given: dict, quantized_cache: bool) -> Fields:
         inner = f.given if f.nested else {}
     elif model_type in RECORDS:
         f, inner = _fields(top, model_type), {}
-        if not RECORDS[model_type].encoder and f.given.pop("is_encoder_decoder", False):
-            need = f"{model_type} is a decoder alone; false is needed"
-            f.note("is_encoder_decoder", needs("is_encoder_decoder", True, need))
     else:
         raise UnsupportedConfig(_unknown_architecture(model_type))
+    if not RECORDS[f.model_type].encoder and f.given.pop("is_encoder_decoder", False):
+        need = f"{f.model_type} is a decoder alone; false is needed"
+        f.note("is_encoder_decoder", needs("is_encoder_decoder", True, need))
     for part in (top, inner):
         _judge_cache(f, part, quantized_cache)
     return f

@@ -28,9 +28,13 @@ def heads(f) -> tuple[int, int, int]:
     if "hidden_size" in f:
         f.whole_number("hidden_size")
     head_dim = f.optional("head_dim") or hidden_over_heads(f, n_heads)
-    if head_dim % 2:
-        f.disagree("head_dim", "an even number is needed: rotary positions turn pairs")
+    even(f, "head_dim", head_dim)
     return n_heads, n_kv_heads, head_dim
+
+
+def even(f, name: str, width: int) -> None:
+    if width % 2:
+        f.disagree(name, "an even number is needed: rotary positions turn pairs")
 
 
 def divides(f, name: str, n_kv_heads: int, n_heads: int) -> None:
@@ -132,6 +136,7 @@ def periodic_kinds(f, period: int, name: str | None = None) -> list:
 def latent(f) -> list[LayerKV]:
     """One vector per token, kv_lora_rank + qk_rope_head_dim wide, whatever the number of heads."""
     width = f["kv_lora_rank"] + f["qk_rope_head_dim"]
+    even(f, "qk_rope_head_dim", f["qk_rope_head_dim"])
     f.size("num_attention_heads")
     f.ignore("num_key_value_heads", "q_lora_rank", "qk_nope_head_dim", "v_head_dim", "head_dim")
     f.ignore("qk_head_dim", "hidden_size")

@@ -41,6 +41,7 @@ def gemma4_shapes(f, kinds: list) -> dict:
     """Layer -> its own head_dim and KV heads. Saved again, a config spells out in per_layer_config what
     it first said in global_head_dim and num_global_key_value_heads; where it does, these count no more."""
     wide, own = f.nullable("global_head_dim") or 512, f.nullable("num_global_key_value_heads")
+    readers.even(f, "global_head_dim", wide)
     if f.get("per_layer_config") is None:
         shape = {"head_dim": wide} | ({"n_kv_heads": own} if f.flag("attention_k_eq_v") and own else {})
         return {i: shape for i, kind in enumerate(kinds) if kind == "full"}
