@@ -143,3 +143,13 @@ def append_all(tables, tokens) -> list[tuple[int, int]]:
         if asked > pool.num_free:
             raise OutOfBlocks(asked, pool.num_free)
     return [copy for table, n in writing for copy in table.append(n)]
+
+
+def filled(tables) -> dict[int, int]:
+    """Tokens in each block that the tables own; a block that several share counts once."""
+    tokens: dict[int, int] = {}
+    for table in tables:
+        size = table.pool.block_size
+        for i, block in enumerate(table.blocks):
+            tokens[block] = max(tokens.get(block, 0), min(size, table.length - i * size))
+    return tokens

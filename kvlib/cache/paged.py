@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from ..attention import View, visible_span
-from ..blocks import BlockPool, BlockTable, append_all
+from ..blocks import BlockPool, BlockTable, append_all, filled
 from ..units import whole_number
 from .base import Cache
 from .contiguous import Rows
@@ -174,24 +174,15 @@ class PagedCache(Cache):
         self._written = set(range(len(self.layers)))
         return self.batch - 1
 
-    def _fills(self) -> dict[int, int]:
-        """Tokens in each block in use; a shared block counts once."""
-        size = self.pool.block_size
-        fills: dict[int, int] = {}
-        for table in self.tables:
-            for i, block in enumerate(table.blocks):
-                fills[block] = max(fills.get(block, 0), min(size, table.length - i * size))
-        return fills
-
     @property
     def nbytes(self) -> int:
         """Bytes of the tokens held; what sequences share counts once."""
-        return sum(self._fills().values()) * self._bytes_per_slot()
+        return sum(filled(self.tables).values()) * self._bytes_per_slot()
 
     @property
     def block_bytes(self) -> int:
         """Bytes of the blocks in use, the empty end of each last block included."""
-        return len(self._fills()) * self.pool.block_size * self._bytes_per_slot()
+        return len(filled(self.tables)) * self.pool.block_size * self._bytes_per_slot()
 
     def _bytes_per_slot(self) -> int:
         return self.reserved_bytes // (self.pool.num_blocks * self.pool.block_size)
@@ -199,4 +190,4 @@ class PagedCache(Cache):
     @property
     def predicted_bytes(self) -> int:
         """What the layout says `nbytes` must be; every layer is paged in full, windows too."""
-        return sum(self._fills().values()) * self.layout.bytes_per_token(self.dtype_name)
+        return sum(filled(self.tables).values()) * self.layout.bytes_per_token(self.dtype_name)
