@@ -96,7 +96,7 @@ class Decoder:
     def prepare(self, cache) -> None:
         """Compile now what a step with this cache will need, so that no step waits for it."""
         if self.kernels:
-            self.kernels.prepare(cache.view(0))
+            self.kernels.prepare(cache.view(0), cache.in_place)
 
     def _mix(self, i, qkv, rotary, cache, pad):
         """What the tokens read in layer i: qkv [B, T, H + 2 H_kv, D] to [B·T, H × D]."""

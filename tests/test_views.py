@@ -6,6 +6,7 @@ import torch
 from kvlib.attention import ContiguousView, attention, kernels, reference
 from kvlib.cache import ContiguousCache, PagedCache, make_cache
 from kvlib.decoder import rotary_tables, rotate
+from kvlib.kernels.cpu import reading
 from kvlib.layouts import CacheLayout, LayerKV
 from kvlib.measure.random_model import random_decoder
 
@@ -260,6 +261,16 @@ def test_no_step_waits_for_a_compiler(kind, options, threads, fast, monkeypatch)
     before = fast.compiled()
     decoder(torch.zeros(1, 1, dtype=torch.long), cache)
     assert fast.compiled() == before
+
+
+@pytest.mark.parametrize("keys, direct", [("token", True), ("channel", False)])
+def test_what_is_compiled_is_what_a_step_calls(keys, direct, monkeypatch):
+    """Of an empty cache too, and whatever other tests have compiled before."""
+    asked = []
+    monkeypatch.setattr(reading, "prepare", lambda memory, direct, threads: asked.append(direct))
+    cache = make_cache("quantized", FULL, keys=keys, group=8, capacity=8)
+    random_decoder(FULL, 32, 32, 16).prepare(cache)
+    assert asked == [direct]
 
 
 def test_gradients_are_never_lost():

@@ -77,7 +77,7 @@ class Cache:
                 raise ValueError(
                     f"layout: layer {i} is {kv.kind!r}; real caches hold full and sliding attention"
                 )
-        self.new = 0  # of these, the ones that the last `append` added
+        self.new = 0  # tokens that the last `append` added
         self._written: set[int] = set()  # layers that have the new tokens
         self._step: dict = {}  # what layers of one kind share in a step
         self.layers = [self.storage(kv) for kv in layout.layers]

@@ -57,12 +57,15 @@ def silu_mul(gate_up):
     return torch.from_numpy(storing.silu_mul(gate_up.numpy()))
 
 
-def prepare(view) -> None:
-    """Compile now what a new token of such a view needs, so that no step waits for it."""
+def prepare(view, in_place) -> None:
+    """Compile now what a new token of such a view needs, so that no step waits for it.
+
+    in_place  whether `token` will store it; no token has been appended yet, so the view names no slots
+    """
     rms_norm(torch.zeros(1, 1), torch.zeros(1), 1e-5)
     silu_mul(torch.zeros(1, 2))
     if (memory := _memory(view)) is not None:
-        reading.prepare(memory, view.slots is not None, torch.get_num_threads())
+        reading.prepare(memory, in_place, torch.get_num_threads())
 
 
 def _memory(view):
