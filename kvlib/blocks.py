@@ -145,11 +145,15 @@ def append_all(tables, tokens) -> list[tuple[int, int]]:
     return [copy for table, n in writing for copy in table.append(n)]
 
 
-def filled(tables) -> dict[int, int]:
-    """Tokens in each block that the tables own; a block that several share counts once."""
+def filled(tables, lengths=None) -> dict[int, int]:
+    """Tokens in each block that the tables own; a block that several share counts once.
+
+    lengths  tokens of each table, if other than it has now
+    """
+    tables = list(tables)
     tokens: dict[int, int] = {}
-    for table in tables:
+    for table, length in zip(tables, lengths or [t.length for t in tables], strict=True):
         size = table.pool.block_size
         for i, block in enumerate(table.blocks):
-            tokens[block] = max(tokens.get(block, 0), min(size, table.length - i * size))
+            tokens[block] = max(tokens.get(block, 0), min(size, length - i * size))
     return tokens

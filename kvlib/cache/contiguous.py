@@ -62,9 +62,7 @@ class ContiguousCache(Cache):
         # The first of the new tokens still see what the last of them overwrite.
         past = self._view(store, self.length - self.new).gather()
         k_seen, v_seen = (torch.cat(pair, dim=2) for pair in zip(past, store.rounded(k, v), strict=True))
-        pad = self.pad
-        if pad is not None:
-            pad = (pad - (self.length - k_seen.shape[2])).clamp(min=0)
+        pad = self._view(store, self.length).padding(k_seen.shape[2])
         self._step["passing"] = layer, ContiguousView.of(k_seen, v_seen, store.window, store.sinks, pad)
         positions = self.positions()
         stay = (positions < store.sinks) | (positions >= self.length - store.window)

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..blocks import BlockPool, BlockTable, OutOfBlocks
+from ..blocks import BlockPool, BlockTable, OutOfBlocks, filled
 from .stream import Request
 
 
@@ -184,17 +184,14 @@ class Paged:
 
     def counts(self, first_waiting):
         size = self.pool.block_size
-        now, at_the_end = {}, {}  # block -> tokens in it
-        owners = [(table, self.final[id]) for id, table in self.tables.items()]
-        for table, final in owners + [(table, table.length) for table in self.shared.values()]:
-            for i, block in enumerate(table.blocks):
-                now[block] = max(now.get(block, 0), min(size, table.length - i * size))
-                at_the_end[block] = max(at_the_end.get(block, 0), min(size, final - i * size))
-        used, filled = sum(now.values()), sum(at_the_end.values())
+        tables = [*self.tables.values(), *self.shared.values()]
+        finals = [self.final[id] for id in self.tables] + [table.length for table in self.shared.values()]
+        now = filled(tables)
+        used, at_the_end = sum(now.values()), sum(filled(tables, finals).values())
         return {
             "used": used,
-            "to_come": filled - used,
-            "internal": size * len(now) - filled,
+            "to_come": at_the_end - used,
+            "internal": size * len(now) - at_the_end,
             "free": self.slots - size * len(now),
             "external": 0,  # any free block will do
         }
