@@ -1,6 +1,13 @@
-"""What every test shares: which tests `make quick` leaves out."""
+"""What tests share: which of them `make quick` leaves out; Triton's interpreter where there is no GPU."""
+
+import os
 
 import pytest
+import torch
+
+# Before anything imports Triton, which reads it then.
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"
 
 # They build transformers' models, load the real one, run notebooks, or ask a package index.
 SLOW = {
