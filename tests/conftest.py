@@ -10,6 +10,7 @@ SLOW = {
     "test_parallel.py::test_the_ranks_give_the_decoders_logits_with_every_cache",
     "test_parallel.py::test_run_gives_the_tokens_of_one_process",
     "test_parallel.py::test_the_real_model_over_three_ranks",
+    "test_parallel.py::test_the_ranks_end_with_the_process_that_started_them",
     "test_parallel.py::test_a_rank_that_fails_ends_them_all",
     "test_measure.py::test_bench_runs_what_cuda_would_run_on_a_small_shape",
 }  # fmt: skip

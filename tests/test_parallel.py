@@ -3,6 +3,8 @@
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -261,6 +263,17 @@ def test_a_rank_that_fails_ends_them_all(how, error, says, tmp_path):
     for pid in started:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_the_ranks_end_with_the_process_that_started_them(tmp_path):
+    """A notebook's kernel is killed when it is restarted."""
+    program = f"import tests.test_parallel as t; t.launch(t.misbehave, 2, 'sleep', {str(tmp_path)!r})"
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    while len(list(tmp_path.iterdir())) < 2:
+        assert parent.poll() is None
+        time.sleep(0.1)
+    parent.kill()
+    parent.communicate(timeout=60)  # its output ends once no rank holds it any more
 
 
 def test_what_cannot_be_started_is_refused(monkeypatch):

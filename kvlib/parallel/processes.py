@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import pickle
 import sys
+import threading
 import time
 import traceback
 from datetime import timedelta
@@ -133,6 +134,7 @@ def _ended(code) -> str:
 
 def _rank(pipe, store, rank, devices, task, timeout):
     """A rank's process: join the others, work, say what came of it."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     ranks, device = len(devices), devices[rank]
     try:
         work, args = pickle.loads(task)
@@ -145,6 +147,12 @@ def _rank(pipe, store, rank, devices, task, timeout):
     pipe.send(told)
     if dist.is_initialized():
         dist.destroy_process_group()
+
+
+def _end_with_parent():
+    """A notebook's kernel that is restarted has no time to end its ranks."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def _join(store, rank, ranks, device, timeout):

@@ -79,6 +79,7 @@ class ShardedDecoder(Decoder):
         embedding = whole.embedding.to(device)
         head = None if whole.head is whole.embedding else whole.head.to(device)
         super().__init__(layout, layers, embedding, whole.norm.to(device), head=head, eps=whole.eps)
+        self.graph = False  # sums over ranks within a captured CUDA graph have not been tried
         self.cos, self.sin = whole.cos.to(device), whole.sin.to(device)  # of the whole's rotary base
 
     def _add(self, x, y, w):
