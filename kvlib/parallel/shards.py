@@ -14,8 +14,8 @@ def shard_layout(layout: CacheLayout, ranks: int) -> CacheLayout:
     """What each of `ranks` ranks keeps: `layout` with a rank's query heads and KV heads.
 
     Where there are more ranks than KV heads, a rank keeps one KV head and ranks / H_kv of them keep the
-    same one, so that all ranks together keep more than `layout`. A latent is whole on every rank. So do
-    vLLM (QKVParallelLinear in model_executor/layers/linear.py) and Megatron.
+    same one, so that all ranks together keep more than `layout`. A latent is whole on every rank. So does
+    vLLM (QKVParallelLinear in model_executor/layers/linear.py; `engine("vllm", tp=ranks)` counts its blocks).
 
     Raises ValueError where the heads cannot be shared out evenly, or a layer keeps a state or cross
     attention, of which this does not say how they are cut.
