@@ -102,8 +102,8 @@ class Decoder:
         x = self.embedding.index_select(1, tokens.flatten()).t().contiguous()  # [B·T, hidden]
         for i, layer in enumerate(self.layers):
             qkv = (self._normed(x, layer.norm) @ layer.qkv).view(B, T, -1, self.head_dim)
-            x.addmm_(self._mix(i, qkv, rotary, cache, pad), layer.out)
-            x.addmm_(self._gated(self._normed(x, layer.mlp_norm) @ layer.gate_up), layer.down)
+            x = self._add(x, self._mix(i, qkv, rotary, cache, pad), layer.out)
+            x = self._add(x, self._gated(self._normed(x, layer.mlp_norm) @ layer.gate_up), layer.down)
         x = x.view(B, T, -1)[:, -kept:].flatten(0, 1)
         return (self._normed(x, self.norm) @ self.head).view(B, kept, -1)
 
@@ -111,6 +111,10 @@ class Decoder:
         """Compile now what a step with this cache will need, so that no step waits for it."""
         if self.kernels:
             self.kernels.prepare(cache.view(0), cache.in_place)
+
+    def _add(self, x, y, w):
+        """x + y @ w: here, and nowhere else, `kvlib.parallel` adds up what several ranks computed."""
+        return x.addmm_(y, w)
 
     def _mix(self, i, qkv, rotary, cache, pad):
         """What the tokens read in layer i: qkv [B, T, H + 2 H_kv, D] to [B·T, H × D]."""
