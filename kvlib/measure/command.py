@@ -118,6 +118,8 @@ def _tokens(args, lm):
 def _decode(args, device):
     if args.shape not in CONTEXTS:
         raise unknown("shape", args.shape, CONTEXTS)
+    if args.no_graph and torch.device(device).type != "cuda":
+        raise ValueError(f"no-graph is for CUDA: a step on {device} is no graph")
     dtype = args.dtype or default_dtype(device)
     caches = args.caches or list(decode.CACHES)
     contexts, batches = args.contexts or CONTEXTS[args.shape], args.batches or BATCHES[args.shape]
@@ -125,7 +127,11 @@ def _decode(args, device):
         decoder = _smollm2(args, device, dtype).decoder
     else:
         decoder = shape_decoder(args.shape, dtype=dtype, device=device)
-    about = _about(args, args.shape, device, dtype=dtype)
+    graph = {}
+    if torch.device(device).type == "cuda":
+        decoder.graph = not args.no_graph
+        graph = {"graph": decoder.graph}
+    about = _about(args, args.shape, device, dtype=dtype, **graph)
     copied = copy_bytes(device)
     progress = Progress(len(caches) * len(contexts) * len(batches))
     rows, bandwidth = decode.decode_times(
