@@ -130,7 +130,7 @@ def _decode(args, device):
     graph = {}
     if torch.device(device).type == "cuda":
         decoder.graph = not args.no_graph
-        graph = {"graph": decoder.graph}
+        graph = {"graph": decoder.graph and decoder.kernels is not None}
     about = _about(args, args.shape, device, dtype=dtype, **graph)
     copied = copy_bytes(device)
     progress = Progress(len(caches) * len(contexts) * len(batches))
