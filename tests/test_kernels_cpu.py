@@ -9,7 +9,7 @@ from numba.core.errors import TypingError
 from kvlib.attention import ContiguousView, attention
 from kvlib.decoder import rotary_tables
 from kvlib.kernels import cpu
-from kvlib.kernels.cpu import reading
+from kvlib.kernels.cpu import reading, storing
 from kvlib.kernels.cpu.memory import Packed, Paged, Plain
 
 from . import reference
@@ -236,3 +236,12 @@ def test_one_token_of_a_contiguous_window():
     full = torch.cat([torch.zeros(2, 4, 29, 8), q], dim=2)
     expected = reference.batch(full, k, v, 7)[:, :, -1:]
     torch.testing.assert_close(attention(q, ContiguousView.of(k, v, window=7)).double(), expected, **TIGHT)
+
+
+@pytest.mark.parametrize(
+    "name", ["_attend", "_attend_token", "_attend_parallel", "place", "rms_norm", "silu_mul"]
+)
+def test_compiled_code_is_found_again_by_the_next_process(name):
+    """Numba looks for it by what the function closes over: the sources' hash, the same in each process."""
+    kernel = getattr(reading, name, None) or getattr(storing, name)
+    assert [type(cell.cell_contents) for cell in kernel.py_func.__closure__] == [int]

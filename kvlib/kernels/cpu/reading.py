@@ -161,7 +161,9 @@ def _entries(sources):
     def attend_token_here(qkv, heads, cos, sin, memory, start, stop):
         assert sources >= 0
         q = store_tokens(qkv, heads, cos, sin, memory, stop - 1)
-        return attend_here(q, memory, heads[1], start, stop, 1).reshape(len(q), -1)
+        # The module's, not `attend_here`: what a function closes over names its code on disk, and a compiled
+        # function goes by another name in each process.
+        return _attend(q, memory, heads[1], start, stop, 1).reshape(len(q), -1)
 
     @njit(cache=True, parallel=True, **FLAGS)
     def attend_parallel(q, memory, n_kv_heads, start, stop, parts):
