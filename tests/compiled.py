@@ -85,6 +85,7 @@ def _compiled(kernel, arguments, constants, arch, done):
             signature[name] = f"*{TYPES[value.dtype]}"
             attributes[(i,)] = [["tt.divisibility", 16]]
         else:
+            assert isinstance(value, float) or kernel.params[i].do_not_specialize, name
             signature[name] = "fp32" if isinstance(value, float) else "i32"
     signature |= dict.fromkeys(constants, "constexpr")
     signature = {name: signature[name] for name in kernel.arg_names}

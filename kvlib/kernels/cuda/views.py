@@ -111,7 +111,8 @@ def _attend(q, memory):
     W, pairs = memory.constants["W"], B * memory.n_kv_heads
     tile = tiles(H // memory.n_kv_heads, W, q.dtype, _tensor_cores(q.device))
     parts = min(PARTS, triton.cdiv(PROGRAMS * _processors(q.device), pairs))
-    tops, totals = q.new_empty(2, B * H, parts, dtype=torch.float32)
+    # Each apart, not slices of one: a kernel is compiled anew for an address that 16 does not divide.
+    tops, totals = (q.new_empty(B * H, parts, dtype=torch.float32) for _ in range(2))
     accs, out = q.new_empty(B * H, parts, D, dtype=torch.float32), torch.empty_like(q)
     _launch(
         reading.decode, (pairs, parts, triton.cdiv(tile["G"], tile["R"])), q, memory.first, memory.last,
