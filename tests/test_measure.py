@@ -13,9 +13,11 @@ import torch
 from kvlib import cli
 from kvlib.cache import make_cache
 from kvlib.layouts import CacheLayout
-from kvlib.measure import attention_speed as measured_attention, command, decode, record, timing
+from kvlib.measure import attention_speed as measured_attention, command, decode, record, shapes, timing
 from kvlib.measure.progress import Progress, table
 from kvlib.measure.random_model import random_decoder
+
+from .test_measure_shapes import TINY
 
 ROOT = Path(__file__).parents[1]
 LAYOUT = CacheLayout.uniform(2, 2, 32, n_heads=4, max_context=128)
@@ -154,14 +156,6 @@ def test_an_embedding_apart_is_not_read(tiny):
     assert decode.weights_read(tiny) == tiny.weights_bytes
 
 
-def test_the_shape_of_a_7b_model(tiny):
-    small = decode.decoder_7b(2, n_layers=1, n_heads=4, head_dim=8, ffn=16, vocab=30, dtype="bf16")
-    assert small.layers[0].qkv.shape == (32, (4 + 2 * 2) * 8) and small.dtype == torch.bfloat16
-    assert decode.SHAPES == {"7b": 32, "7b-gqa": 8}
-    rows, _ = decode.decode_times(small, [64], ["contiguous", "paged"], [1, 3], steps=1)
-    assert all(row["cache_bytes"] == row["predicted_bytes"] for row in rows)
-
-
 @pytest.mark.parametrize("kind", ["contiguous", "paged", "quantized"])
 def test_a_filled_cache_holds_its_context(kind):
     options = dict(group=8) if kind == "quantized" else {}
@@ -277,7 +271,7 @@ def test_the_command_prints_a_table_and_writes_a_record(model, tmp_path, monkeyp
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [("--shape 8b", "unknown shape"), ("--caches ring --contexts 8", "unknown cache"),
+    [("--shape 9b", "unknown shape"), ("--caches ring --contexts 8", "unknown cache"),
      ("--contexts 900", "contexts must be at most"), ("--threads 0", "threads")],
 )  # fmt: skip
 def test_the_command_refuses_with_status_2(model, capsys, arguments, said):
@@ -305,9 +299,9 @@ def test_bench_stores_one_token_and_reads_none(kind):
     assert cache.length == 35
 
 
-def test_bench_runs_what_cuda_would_run_on_a_small_shape():
-    shape = dict(n_kv_heads=2, n_layers=1, n_heads=4, head_dim=8, ffn=16, vocab=30)
-    rows = tool("bench_transformers").cuda(1, shape, context=24, batches=(1, 2), device="cpu")
+def test_bench_runs_what_cuda_would_run_on_a_small_shape(monkeypatch):
+    monkeypatch.setitem(shapes.SHAPES, "tiny", TINY)
+    rows = tool("bench_transformers").cuda(1, "tiny", context=24, batches=(1, 2), device="cpu")
     assert [(row["side"].split(",")[0], row["batch"]) for row in rows] == [
         ("kvlib", 1), ("kvlib", 2), ("transformers", 1), ("transformers", 2),
     ]  # fmt: skip

@@ -11,8 +11,9 @@ from ..smollm2 import load_smollm2
 from ..units import fmt, fmt_seconds, unknown, whole_number
 from . import decode, lowrank, quality, record
 from .progress import Progress, table
+from .shapes import SHAPES, shape_decoder
 
-CONTEXTS = {"smollm2": (128, 512, 2048), "7b": (512, 2048, 8192, 32768), "7b-gqa": (512, 2048, 8192, 32768)}
+CONTEXTS = {"smollm2": (128, 512, 2048)} | dict.fromkeys(SHAPES, (512, 2048, 8192, 32768))
 
 
 def run(args) -> int:
@@ -64,7 +65,7 @@ def _decode(args, device):
     if args.shape == "smollm2":
         decoder = _smollm2(args, device, dtype).decoder
     else:
-        decoder = decode.decoder_7b(decode.SHAPES[args.shape], dtype=dtype, device=device)
+        decoder = shape_decoder(args.shape, dtype=dtype, device=device)
     about = _about(args, args.shape, device, dtype=dtype)
     progress = Progress(len(caches) * len(contexts) * len(args.batches))
     rows, bandwidth = decode.decode_times(decoder, contexts, caches, args.batches, args.steps, progress)

@@ -4,19 +4,14 @@ A decode step must read every weight and every key and value once. Those bytes o
 bandwidth of the same machine in the same run are its floor; the fraction is the share reached.
 """
 
-import os
-import resource
-from contextlib import suppress
 from functools import partial
-from pathlib import Path
 
 import torch
 
 from ..cache import make_cache
-from ..layouts import CacheLayout
-from ..units import KiB, unknown, whole_number
-from .random_model import random_decoder
-from .timing import copy_bandwidth, median, once, spread, wait
+from ..units import unknown, whole_number
+from .memory import peak, reset_peak, room
+from .timing import copy_bandwidth, median, once, spread
 
 # What the command line calls a cache: its kind and its options.
 CACHES = {
@@ -28,17 +23,9 @@ CACHES = {
     "int2": ("quantized", dict(codes="int2")),
     "paged": ("paged", dict(block_size=16)),
 }
-# Llama 2 7B's widths, with its own KV heads and with the eight of its successors.
-SHAPES = {"7b": 32, "7b-gqa": 8}
 WARM = 3  # steps before those that count
 FILL = 1024  # tokens written at once where a cache is filled with random numbers
 SLACK = 1.1  # of what a cache predicts, for what a step needs beside it
-
-
-def decoder_7b(n_kv_heads=32, *, n_layers=32, n_heads=32, head_dim=128, ffn=11008, vocab=32000, **rest):
-    """A decoder of a 7B model's shape with random weights: the right speed, no sense."""
-    layout = CacheLayout.uniform(n_layers, n_kv_heads, head_dim, n_heads=n_heads, max_context=65536)
-    return random_decoder(layout, n_heads * head_dim, ffn, vocab, **rest)
 
 
 def decode_times(
@@ -146,37 +133,3 @@ def weights_read(decoder) -> int:
     """Bytes of weights that one step reads: an embedding apart from the head is read a row at a time."""
     apart = 0 if decoder.head is decoder.embedding else decoder.embedding.nbytes
     return decoder.weights_bytes - apart
-
-
-def room(device) -> int:
-    """Bytes of memory that are free."""
-    if torch.device(device).type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    with suppress(ValueError, OSError):
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable"):
-                return int(line.split()[1]) * KiB
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")  # no Linux: all there is
-
-
-def reset_peak(device) -> None:
-    """Let `peak` count from now on, where the system can."""
-    wait(device)
-    if torch.device(device).type == "cuda":
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(device)
-        return
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def peak(device) -> int:
-    """The most bytes in use at one time: of tensors on CUDA, of the process on the CPU."""
-    if torch.device(device).type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    with suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM"):
-                return int(line.split()[1]) * KiB
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if os.uname().sysname == "Darwin" else most * KiB
