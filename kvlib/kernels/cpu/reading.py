@@ -146,22 +146,31 @@ def merge(q, n_kv_heads, parts, acc, top, total):
     return out
 
 
+@jit
+def attend_alone(q, memory, n_kv_heads, start, stop, parts):
+    acc, top, total = state(q, n_kv_heads, parts)
+    for task in range(len(top)):
+        run(task, q, memory, n_kv_heads, start, stop, parts, acc[task], top[task], total[task])
+    return merge(q, n_kv_heads, parts, acc, top, total)
+
+
 def _entries(sources):
-    """The entry points, whose compiled code is kept on disk."""
+    """The entry points, whose compiled code is kept on disk.
+
+    They enclose no other compiled function: Numba gives each a new number in every process, and what
+    encloses one is never found again.
+    """
 
     @njit(cache=True, **FLAGS)
     def attend_here(q, memory, n_kv_heads, start, stop, parts):
         assert sources >= 0
-        acc, top, total = state(q, n_kv_heads, parts)
-        for task in range(len(top)):
-            run(task, q, memory, n_kv_heads, start, stop, parts, acc[task], top[task], total[task])
-        return merge(q, n_kv_heads, parts, acc, top, total)
+        return attend_alone(q, memory, n_kv_heads, start, stop, parts)
 
     @njit(cache=True, **FLAGS)
     def attend_token_here(qkv, heads, cos, sin, memory, start, stop):
         assert sources >= 0
         q = store_tokens(qkv, heads, cos, sin, memory, stop - 1)
-        return attend_here(q, memory, heads[1], start, stop, 1).reshape(len(q), -1)
+        return attend_alone(q, memory, heads[1], start, stop, 1).reshape(len(q), -1)
 
     @njit(cache=True, parallel=True, **FLAGS)
     def attend_parallel(q, memory, n_kv_heads, start, stop, parts):
