@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 
 from ..units import KiB
-from .timing import wait
 
 
 def room(device) -> int:
@@ -30,8 +29,8 @@ def room(device) -> int:
 
 def reset_peak(device) -> None:
     """Let `peak` count from now on, where the system can."""
-    wait(device)
     if torch.device(device).type == "cuda":
+        torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
         return
     with suppress(OSError):

@@ -3,6 +3,8 @@
 matplotlib is imported when something is drawn.
 """
 
+from collections.abc import Mapping
+
 from ..widgets import palette
 from ..widgets.look import HUES, MARKERS, new_figure, some, styled
 from .decode import CACHES
@@ -21,13 +23,16 @@ def step_times(rows, records=(), ax=None, label="this run"):
     """Step time over context, a line a cache, its floor dashed; a panel for each batch. Returns the Figure.
 
     rows     as `decode_times` gives them; rows without a time are left out
-    records  records of such rows (`records.record("decode")`), drawn paler
+    records  records of such rows (`records.record("decode")`), drawn paler; {label: record}, or a list,
+             which the legend tells apart by device and date
     ax       matplotlib axes to draw on, where all rows are of one batch (default: a new figure)
     label    what the legend calls `rows`
 
     Raises ValueError where no row has a time, or for rows of several batches with `ax`.
     """
-    shown = [_timed(rows), *(_timed(record["rows"]) for record in records)]
+    if not isinstance(records, Mapping):
+        records = {f"{record['device']}, {record['date']}": record for record in records}
+    shown = [_timed(rows), *(_timed(record["rows"]) for record in records.values())]
     batches = sorted({row["batch"] for of in shown for row in of})
     some("rows", batches)
     if ax is None:
@@ -54,7 +59,7 @@ def step_times(rows, records=(), ax=None, label="this run"):
         panel.set(xlabel="context, tokens", title=f"batch {batch}")
     first = panels[batches[0]]
     first.set_ylabel("milliseconds per step")
-    handles = _handles(shown, [label, *map(_where, records)])
+    handles = _handles(shown, [label, *records])
     if ax is None:
         figure.legend(handles=handles, frameon=False, loc="outside lower center", ncols=4)
     else:
@@ -64,10 +69,6 @@ def step_times(rows, records=(), ax=None, label="this run"):
 
 def _timed(rows):
     return [row for row in rows if "seconds" in row]
-
-
-def _where(record):
-    return f"{record['device']}, {record['date']}"
 
 
 def _curves(axes, rows, alpha):
