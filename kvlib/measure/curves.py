@@ -85,39 +85,47 @@ def batch_curves(rows):
 
 
 @styled
-def footprint_curves(rows, layout, weights, dtype, longest):
+def footprint_curves(rows, decoder, longest):
     """Two panels over the context: bytes of memory, and the cache's share of weights and cache.
 
-    rows     as `footprint` measured them: points
-    layout, weights, dtype, longest  the model, whose weights and cache are drawn as lines up to `longest`
+    rows     what `footprint` measured of `decoder`: points
+    longest  the context up to which lines say what its layout and vocabulary predict
     """
+    weights, vocab = decoder.weights_bytes, decoder.head.shape[1]
+    dtype = str(decoder.dtype).removeprefix("torch.")
     contexts = [longest * i // 64 for i in range(1, 65)]
-    cache = [layout.bytes(context, 1, dtype) for context in contexts]
-    top = max(weights + cache[-1], *(row["weights"] + row["cache"] + row["every"] for row in some("rows", rows)))
-    unit, name = (GiB, "GiB") if top >= 4 * GiB else (MiB, "MiB")
-    figure, (left, right) = new_figure(8.4, 3.6, columns=2)
-    left.axhline(weights / unit, color=palette.color("weights"), ls="--", label="weights")
-    left.plot(contexts, [(weights + c) / unit for c in cache], color=palette.color("cache"), label="and cache")
-    for i, (key, label, marker) in enumerate(
-        (("last", "and a pass, last logits", "o"), ("every", "and a pass, all logits", "^"))
-    ):
-        left.plot(
-            [row["context"] for row in rows], [(row["weights"] + row["cache"] + row[key]) / unit for row in rows],
-            ls=":", marker=marker, color=palette.color(HUES[3 + i]), label=label,
-        )  # fmt: skip
+    cache = [decoder.layout.bytes(context, 1, dtype) for context in contexts]
+    logits = [context * vocab * decoder.dtype.itemsize for context in contexts]
+    unit, name = (GiB, "GiB") if weights + cache[-1] + logits[-1] >= 4 * GiB else (MiB, "MiB")
+    figure, (left, right) = new_figure(8.4, 3.8, columns=2)
+
+    def line(sizes, label, hue, **look):
+        left.plot(contexts, [size / unit for size in sizes], color=palette.color(hue), label=label, **look)
+
+    def points(key, label, hue, marker):
+        x = [row["context"] for row in some("rows", rows)]
+        y = [(row["weights"] + row["cache"] + row[key]) / unit for row in rows]
+        left.plot(x, y, marker, color=palette.color(hue), label=label)
+
+    line([weights] * len(contexts), "weights", "weights", ls="--")
+    line([weights + c for c in cache], "and the cache", "cache")
+    line([weights + c + x for c, x in zip(cache, logits, strict=True)], "and all logits", "plum", ls="-.")
+    points("last", "measured, last logits", "cache", "o")
+    points("every", "measured, all logits", "plum", "^")
     left.set(xlabel="context, tokens", ylabel=name)
     right.plot(contexts, [100 * c / (weights + c) for c in cache], color=palette.color("cache"))
     right.set(xlabel="context, tokens", ylabel="cache, % of weights and cache")
     for axes in (left, right):
         axes.set_ylim(bottom=0)
         axes.set_xlim(left=0)
+        axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.grid(axis="y")
     left.legend(frameon=False, fontsize=9)
     return figure
 
 
 @styled
-def step_bars(seconds, title):
+def step_bars(seconds):
     """A bar for each of `seconds` {name: seconds}: milliseconds per step."""
     figure, axes = new_figure(height=0.9 + 0.5 * len(some("seconds", seconds)))
     names, times = list(seconds), [1000 * s for s in seconds.values()]
@@ -127,5 +135,5 @@ def step_bars(seconds, title):
     axes.margins(x=0.16)
     axes.grid(axis="x")
     axes.tick_params(axis="y", length=0)
-    axes.set(xlabel="milliseconds per step", title=title)
+    axes.set(xlabel="milliseconds per step")
     return figure

@@ -21,9 +21,12 @@ def footprint(decoder, contexts) -> list[dict]:
 
     Raises ValueError for a context below 1 or beyond the decoder's.
     """
-    rows = []
+    contexts = [whole_number("contexts", context) for context in contexts]
+    if max(contexts, default=0) > decoder.max_context:
+        raise ValueError(f"contexts must be at most {decoder.max_context}, not {max(contexts)}")
+    rows, dtype = [], str(decoder.dtype).removeprefix("torch.")
     for context in contexts:
-        cache_bytes = decoder.layout.bytes(whole_number("contexts", context), 1, _name(decoder.dtype))
+        cache_bytes = decoder.layout.bytes(context, 1, dtype)
         weights = decoder.weights_bytes
         row = {"context": context, "weights": weights, "cache": cache_bytes}
         row["share"] = cache_bytes / (weights + cache_bytes)
@@ -35,10 +38,6 @@ def footprint(decoder, contexts) -> list[dict]:
             row[name] = _most(decoder, tokens, cache, kept)
         rows.append(row)
     return rows
-
-
-def _name(dtype) -> str:
-    return str(dtype).removeprefix("torch.")
 
 
 def _most(decoder, tokens, cache, kept) -> int:

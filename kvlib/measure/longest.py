@@ -90,14 +90,14 @@ class Memory:
     def make_cache(self, cache, context, batch=1):
         """An empty cache for `context` tokens. Raises DoesNotFit; a GPU is asked, a CPU pretends."""
         kind, options = CACHES[cache]
-        asked = self.budget(cache).cache_bytes(context, batch)
-        if not self.on_cuda and asked > self.free:
-            raise DoesNotFit(f"{asked - self.free:,} bytes short")
+        options = dict(batch=batch, capacity=context, dtype=self.decoder.dtype) | options
+        if not self.on_cuda:
+            # On the meta device a cache takes no memory, and knows how much it would take.
+            asked = make_cache(kind, self.decoder.layout, device="meta", **options).reserved_bytes
+            if asked > self.free:
+                raise DoesNotFit(f"{asked:,} bytes asked for, {self.free:,} free")
         try:
-            return make_cache(
-                kind, self.decoder.layout, batch=batch, capacity=context,
-                dtype=self.decoder.dtype, device=self.device, **options,
-            )  # fmt: skip
+            return make_cache(kind, self.decoder.layout, device=self.device, **options)
         except torch.cuda.OutOfMemoryError as error:
             message = str(error)
         room(self.device)  # gives back the layers that did fit

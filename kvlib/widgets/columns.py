@@ -1,7 +1,7 @@
 """Texts side by side while they are written: a column each, drawn anew as they grow.
 
-    columns = Columns(["without a cache", "with a cache"])
-    columns.show([("…", "3 tokens in 0.9 s"), …])
+columns = Columns(["without a cache", "with a cache"])
+columns.show([("…", "3 tokens in 0.9 s"), …])
 """
 
 import html
@@ -60,6 +60,8 @@ class Columns:
                 f'<section><p class="kv-name">{name}</p><p class="kv-said">{said}</p>'
                 f'<p class="kv-text">{text}</p></section>'
             )
-        page = f'<div class="kv-figure kv-columns">{"".join(parts)}</div><style>{palette.css()}{STYLE}</style>'
+        page = (
+            f'<div class="kv-figure kv-columns">{"".join(parts)}</div><style>{palette.css()}{STYLE}</style>'
+        )
         lines = (f"{n}: {s}\n{t}" for n, (s, t) in zip(self.names, self.columns, strict=True))
-        return {"text/html": page, "text/plain": "\n\n".join(lines)}
+        return {"text/html": f"{body}<style>{palette.css()}{STYLE}</style>", "text/plain": "\n\n".join(lines)}
