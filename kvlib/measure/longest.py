@@ -142,7 +142,7 @@ def reach(decoder, cache, memory, context=None) -> Reached:
             fill(made, context - 1)
         token = torch.zeros(1, 1, dtype=torch.long, device=decoder.device)
         seconds = once(lambda: decoder(token, made), decoder.device)
-    return Reached(cache, context, predicted(context), memory.in_use(made) - before, seconds)
+    return Reached(cache, made.length, predicted(context), memory.in_use(made) - before, seconds)
 
 
 def too_long(decoder, cache, memory) -> int | None:
