@@ -126,7 +126,7 @@ def test_a_gpu_that_runs_out_does_not_fit_and_gives_back_what_it_had_given(t4, m
     monkeypatch.setattr(longest, "room", given_back.append)
     with pytest.raises(DoesNotFit, match="3.00 GiB"):
         memory.make_cache("contiguous", 30_000)
-    assert given_back == [torch.device("cuda")]
+    assert given_back == [torch.device("cuda")] * 2  # older caches before, and what did fit after
     assert refused(t4, "int4", memory, 90_000)
 
 

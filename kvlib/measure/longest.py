@@ -96,11 +96,12 @@ class Memory:
             asked = make_cache(kind, self.decoder.layout, device="meta", **options).reserved_bytes
             if asked > self.free:
                 raise DoesNotFit(f"{asked:,} bytes asked for, {self.free:,} free")
+        room(self.device)  # gives back caches that are gone
         try:
             return make_cache(kind, self.decoder.layout, device=self.device, **options)
         except torch.cuda.OutOfMemoryError as error:
             message = str(error)
-        room(self.device)  # gives back the layers that did fit
+        room(self.device)  # and the layers that did fit
         raise DoesNotFit(message)
 
     def in_use(self, cache=None) -> int:
@@ -135,6 +136,7 @@ def reach(decoder, cache, memory, context=None) -> Reached:
     """
     predicted = memory.budget(cache).cache_bytes
     context = memory.longest(cache) if context is None else whole_number("context", context)
+    room(decoder.device)  # a cache that is gone must not count
     before = memory.in_use()
     with torch.inference_mode():
         made = memory.make_cache(cache, context)
