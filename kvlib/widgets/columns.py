@@ -60,8 +60,6 @@ class Columns:
                 f'<section><p class="kv-name">{name}</p><p class="kv-said">{said}</p>'
                 f'<p class="kv-text">{text}</p></section>'
             )
-        page = (
-            f'<div class="kv-figure kv-columns">{"".join(parts)}</div><style>{palette.css()}{STYLE}</style>'
-        )
+        page = f'<div class="kv-figure kv-columns">{"".join(parts)}</div>'
         lines = (f"{n}: {s}\n{t}" for n, (s, t) in zip(self.names, self.columns, strict=True))
-        return {"text/html": f"{body}<style>{palette.css()}{STYLE}</style>", "text/plain": "\n\n".join(lines)}
+        return {"text/html": f"{page}<style>{palette.css()}{STYLE}</style>", "text/plain": "\n\n".join(lines)}
