@@ -86,6 +86,7 @@ def test_the_cells_run_where_there_is_a_gpu(gpu, monkeypatch):
     assert said["device"] == "a GPU, fp16\n" and names["device"] == "cuda"
     assert [name for name, *_ in gpu] == ["7b-gqa", "1b"] and gpu[0][1:] == ("fp16", "cuda")
     assert [len(lane.tokens) for lane in names["lanes"]] == [400, 400]
+    assert names["screen"]._repr_mimebundle_()["text/html"].count("400 tokens in") == 2
     assert "the same tokens: True" in said["shuffled-run"]
     assert "graph off: 20 ms per step" in said["graph-run"] and len(drawn) == 1
     assert "pretended" not in said["longest-memory"] and said["longest-reach"].count("refused") == 2
