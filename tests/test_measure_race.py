@@ -43,8 +43,8 @@ def test_both_lanes_write_what_generate_writes(lm):
 def test_the_lane_that_is_behind_writes_and_only_its_own_clock_moves(lm, monkeypatch):
     """Steps of 3 s without a cache and of 1 s with one, whatever is drawn in between."""
 
-    def steps(lm, tokens, n, room, use_cache):
-        yield from ((i, 1.0 if use_cache else 3.0) for i in range(n))
+    def steps(decoder, tokens, n, cache):
+        yield from ((i, 1.0 if cache else 3.0) for i in range(n))
 
     monkeypatch.setattr(racing, "_steps", steps)
     seen = []
@@ -59,14 +59,16 @@ def test_what_only_the_first_steps_pay_is_paid_before_the_start(lm, monkeypatch)
     started = []
     real = racing._steps
 
-    def steps(lm, tokens, n, room, use_cache):
-        started.append((n, room, use_cache))
-        return real(lm, tokens, n, room, use_cache)
+    def steps(decoder, tokens, n, cache):
+        started.append((n, cache, cache and cache.length))
+        return real(decoder, tokens, n, cache)
 
     monkeypatch.setattr(racing, "_steps", steps)
     race(lm, "a", 5)
-    # Each lane warms up with a cache of the size that it will race with.
-    assert started == [(3, 5, False), (5, 5, False), (3, 5, True), (5, 5, True)]
+    # The cache that warms up is the one that races, empty again: a step is captured over one cache's memory.
+    cache = started[1][1]
+    assert started == [(3, None, None), (3, cache, 0), (5, None, None), (5, cache, 0)]
+    assert cache.capacity == 1 + 5
 
 
 @pytest.mark.parametrize(

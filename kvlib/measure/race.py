@@ -47,11 +47,13 @@ def race(lm, prompt, new_tokens=64, on_token=None) -> list[Lane]:
     if new_tokens > longest:
         raise ValueError(f"new_tokens must be at most {longest} after this prompt, not {new_tokens}")
     lanes = [Lane("without a cache"), Lane("with a cache")]
-    runs = []
-    for use_cache in (False, True):
-        for _ in _steps(lm, prompt_tokens, min(WARM, new_tokens), new_tokens, use_cache):
+    cache = lm.make_cache(capacity=prompt_tokens.shape[1] + new_tokens)
+    lm.decoder.prepare(cache)
+    for kept in (None, cache):
+        for _ in _steps(lm.decoder, prompt_tokens, min(WARM, new_tokens), kept):
             pass
-        runs.append(_steps(lm, prompt_tokens, new_tokens, new_tokens, use_cache))
+    cache.clear()  # it keeps what was captured over its memory
+    runs = [_steps(lm.decoder, prompt_tokens, new_tokens, kept) for kept in (None, cache)]
     for _ in range(2 * new_tokens):
         behind = min(
             (i for i, lane in enumerate(lanes) if len(lane.tokens) < new_tokens), key=lambda i: lanes[i].clock
@@ -66,16 +68,13 @@ def race(lm, prompt, new_tokens=64, on_token=None) -> list[Lane]:
     return lanes
 
 
-def _steps(lm, tokens, n, room, use_cache):
+def _steps(decoder, tokens, n, cache):
     """`n` tokens after `tokens` [1, T], and the seconds each took; the first step reads the prompt."""
-    cache, fed = None, tokens
-    if use_cache:
-        cache = lm.make_cache(capacity=tokens.shape[1] + room)
-        lm.decoder.prepare(cache)
+    fed = tokens
     for _ in range(n):
         start = time.perf_counter()
-        chosen = choose(lm.decoder(fed, cache))
+        chosen = choose(decoder(fed, cache))
         token = int(chosen)  # waits for the device: the clock may be read
         took = time.perf_counter() - start
         yield token, took
-        fed = chosen[:, None] if use_cache else torch.cat([fed, chosen[:, None]], dim=1)
+        fed = torch.cat([fed, chosen[:, None]], dim=1) if cache is None else chosen[:, None]
