@@ -98,6 +98,7 @@ def test_calls_timed_together_share_their_time(monkeypatch):
     monkeypatch.setattr(measured_attention, "attention", lambda q, view: read.append(view.k.data_ptr()))
 
     def timed(calls, repeats, device, head_start):
+        assert head_start == timing.ALL_KERNELS
         calls[64]()
         return {"copy": [1.0], 64: [2.0]}
 

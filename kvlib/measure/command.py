@@ -17,7 +17,7 @@ from .timing import copy_bytes
 
 PICTURES = (".png", ".svg", ".pdf")
 CONTEXTS = {"smollm2": (128, 512, 2048)} | dict.fromkeys(SHAPES, (512, 2048, 8192, 32768))
-# A cache of 32 KV heads leaves no card room for many sequences beside 7B weights.
+# With 32 KV heads a sequence takes four times the room that it takes with 8, so they come one at a time.
 BATCHES = {"smollm2": (1,), "1b": (1, 8, 32), "7b": (1,), "7b-gqa": (1, 16), "8b": (1, 16)}
 
 
@@ -118,6 +118,8 @@ def _tokens(args, lm):
 def _decode(args, device):
     if args.shape not in CONTEXTS:
         raise unknown("shape", args.shape, CONTEXTS)
+    if args.no_graph and torch.device(device).type != "cuda":
+        raise ValueError(f"no-graph is for CUDA: a step on {device} is no graph")
     dtype = args.dtype or default_dtype(device)
     caches = args.caches or list(decode.CACHES)
     contexts, batches = args.contexts or CONTEXTS[args.shape], args.batches or BATCHES[args.shape]
@@ -125,7 +127,11 @@ def _decode(args, device):
         decoder = _smollm2(args, device, dtype).decoder
     else:
         decoder = shape_decoder(args.shape, dtype=dtype, device=device)
-    about = _about(args, args.shape, device, dtype=dtype)
+    graph = {}
+    if torch.device(device).type == "cuda":
+        decoder.graph = not args.no_graph
+        graph = {"graph": decoder.graph and decoder.kernels is not None}
+    about = _about(args, args.shape, device, dtype=dtype, **graph)
     copied = copy_bytes(device)
     progress = Progress(len(caches) * len(contexts) * len(batches))
     rows, bandwidth = decode.decode_times(

@@ -17,8 +17,9 @@ from .memory import room
 COPY_BYTES = 256 * MiB
 CUDA_COPY_BYTES = 2 * GiB
 
-# Clock cycles for which CUDA waits before a call, at some 1.5 to 2 GHz: tens of microseconds, in which the
-# host hands over the call's first kernels; and milliseconds, in which it hands over all of a short call.
+# Clock cycles for which CUDA waits before a call (torch.cuda._sleep, which PyTorch's own tests use), at some
+# 1.5 to 2 GHz: tens of microseconds, in which the host hands over the call's first kernels; and
+# milliseconds, in which it hands over all of a short call.
 FIRST_KERNELS = 50_000
 ALL_KERNELS = 10_000_000
 
