@@ -127,11 +127,8 @@ def _decode(args, device):
         decoder = _smollm2(args, device, dtype).decoder
     else:
         decoder = shape_decoder(args.shape, dtype=dtype, device=device)
-    graph = {}
-    if torch.device(device).type == "cuda":
-        decoder.graph = not args.no_graph
-        graph = {"graph": decoder.graph and decoder.kernels is not None}
-    about = _about(args, args.shape, device, dtype=dtype, **graph)
+    decoder.graph = not args.no_graph
+    about = _about(args, args.shape, device, dtype=dtype)
     copied = copy_bytes(device)
     progress = Progress(len(caches) * len(contexts) * len(batches))
     rows, bandwidth = decode.decode_times(

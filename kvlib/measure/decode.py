@@ -42,8 +42,9 @@ def decode_times(
 
     A row holds: cache, batch, context; seconds and spread of a step; predicted_bytes and
     cache_bytes of the cache; bytes_read, floor_seconds and fraction; peak_bytes of the process (on
-    CUDA, of its tensors). Where memory is short, `failed` stands in place of times: "does not fit" for
-    a cache that was not tried, "out of memory" for one that was, with asked_bytes and free_bytes.
+    CUDA, of its tensors); on CUDA, graph: whether its steps were replayed from one. Where memory is
+    short, `failed` stands in place of times: "does not fit" for a cache that was not tried, "out of
+    memory" for one that was, with asked_bytes and free_bytes.
     Raises ValueError for a count below 1, an unknown cache, or a context the decoder cannot reach.
     """
     steps = whole_number("steps", steps)
@@ -96,6 +97,8 @@ def _row(decoder, name, batch, context, steps):
         asked = _asked(error) or needs
         return row | {"failed": "out of memory", "asked_bytes": asked, "free_bytes": room(decoder.device)}
     held = cache.nbytes if cache else 0
+    if cache and decoder.device.type == "cuda":
+        row["graph"] = bool(cache.captured)
     return row | {
         "seconds": median(seconds),
         "spread": spread(seconds),
