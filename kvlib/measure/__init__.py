@@ -19,6 +19,7 @@ _LAZY = {
     "text": "quality",
     "singular_values": "lowrank",
     "ranks": "lowrank",
+    "default_dtype": "command",
     "run": "command",
 }
 
