@@ -116,8 +116,8 @@ class Reached:
     """A cache that was filled to a context, beside what had been predicted.
 
     predicted  bytes of cache, from the layout
-    measured   bytes by which the tensors in memory grew for the cache and one step with it
-    seconds    of that step, the first: it may compile
+    measured   bytes by which the tensors in memory grew for the cache
+    seconds    of one step with it, the first: it may compile
     """
 
     cache: str
@@ -142,9 +142,10 @@ def reach(decoder, cache, memory, context=None) -> Reached:
         made = memory.make_cache(cache, context)
         if context > 1:
             fill(made, context - 1)
+        measured = memory.in_use(made) - before
         token = torch.zeros(1, 1, dtype=torch.long, device=decoder.device)
         seconds = once(lambda: decoder(token, made), decoder.device)
-    return Reached(cache, made.length, predicted(context), memory.in_use(made) - before, seconds)
+    return Reached(cache, made.length, predicted(context), measured, seconds)
 
 
 def too_long(decoder, cache, memory) -> int | None:
