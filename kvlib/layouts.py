@@ -57,10 +57,8 @@ class StateTensor:
 
         positions: how many of a convolution's positions are kept (None: all of its kernel).
         """
-        width = 1
-        if self.kernel is not None:
-            width = self.kernel if positions is None else positions
-        return as_dtype(dtype).nbytes(self.elements * width)
+        width = self.kernel if positions is None else positions
+        return as_dtype(dtype).nbytes(self.elements * (1 if self.kernel is None else width or 0))
 
 
 @dataclass(frozen=True)
@@ -76,6 +74,7 @@ class LayerKV:
                 a token: one head, head_dim = its width, v_head_dim = 0
     window      tokens a sliding or chunked layer can look back on
     state       recurrent and convolution state: tensors of fixed size, whatever the length
+    indexer     numbers in one token's key of an indexer, which picks the tokens to attend to
     cross_elements  numbers kept of each token of a source sequence (an encoder's output)
     shares_with index of the layer whose keys and values a shared layer reads
     """
@@ -86,6 +85,7 @@ class LayerKV:
     v_head_dim: int | None = None
     window: int | None = None
     state: tuple[StateTensor, ...] = ()
+    indexer: int = 0
     cross_elements: int = 0
     shares_with: int | None = None
 
@@ -119,7 +119,7 @@ class LayerKV:
 
     @property
     def elements(self) -> int:
-        """Numbers kept of one token, keys and values together."""
+        """Numbers kept of one token, keys and values together; an indexer's key apart."""
         return self.k_elements + self.v_elements
 
     def tokens(self, context: int) -> int:
@@ -132,9 +132,8 @@ class LayerKV:
         return context if self.window is None else min(context, self.window)
 
     def bytes_per_token(self, dtype: "str | DType" = "bf16") -> int:
-        """Bytes of one token's keys and values; each is packed as a row of its own."""
-        dtype = as_dtype(dtype)
-        return dtype.nbytes(self.k_elements) + dtype.nbytes(self.v_elements)
+        """Bytes of one token's keys, values and indexer's key; each is packed as a row of its own."""
+        return sum(as_dtype(dtype).nbytes(row) for row in (self.k_elements, self.v_elements, self.indexer))
 
     def cross_bytes_per_token(self, dtype: "str | DType" = "bf16") -> int:
         """Bytes of one source token's keys and values, two rows of equal width."""
@@ -245,6 +244,7 @@ class CacheLayout:
         """Bytes of cache that one decode step reads: tokens, state and cross attention.
 
         A shared layer keeps nothing but reads the layer it shares with, so this can be more than `bytes`.
+        Where an indexer picks tokens, all are counted, picked or not: a bound from above.
         """
         return self.as_read().breakdown(context, batch, dtype, source_len).total
 

@@ -210,3 +210,13 @@ def test_import_and_count_without_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False"] * 3
+
+
+def test_an_indexers_key_is_a_row_of_its_own():
+    latent = LayerKV("latent", 1, 576, v_head_dim=0, indexer=128)
+    assert latent.elements == 576 and latent.bytes_per_token() == 2 * (576 + 128)
+    assert LayerKV("full", 1, 3, indexer=3).bytes_per_token("int4") == 3 * 2
+    of = CacheLayout((latent,) * 61)
+    assert of.bytes(100, 2) == 2 * 100 * 61 * 1408 == engine("transformers").bytes(of, 100, 2)
+    with pytest.raises(ValueError, match="indexer's keys is not counted"):
+        engine("llama.cpp").bytes(of, 100)

@@ -1,7 +1,7 @@
 """What engines share: the rows that they answer with, and the ideal engine among them."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ..configs import architecture
@@ -41,6 +41,7 @@ class Engine:
     name: ClassVar[str]
     dtypes: ClassVar[tuple[str, ...]] = ()  # names; none given means all
     source_note: ClassVar[str] = ""  # of a cross row
+    counts_indexer: ClassVar[bool] = False  # whether `token_bytes` has an indexer's keys
 
     def tokens(self, layer: LayerKV, context: int, batch: int, layout: CacheLayout) -> int:
         """Tokens of a sequence that `layer` has room for."""
@@ -67,6 +68,8 @@ class Engine:
         record = architecture(layout.architecture)
         if record and self.name in record.unserved:
             raise ValueError(f"engine {self.name} does not run {layout.architecture} models")
+        if not self.counts_indexer and any(layer.indexer for layer in layout.kinds):
+            raise ValueError(f"how engine {self.name} keeps an indexer's keys is not counted here")
 
     def can_store(self, dtype: DType) -> None:
         """Raise ValueError where the engine cannot keep a cache in `dtype`."""
@@ -152,7 +155,8 @@ def counted(layout: CacheLayout) -> Counter[LayerKV]:
     for layer, n_layers in layout.kinds.items():
         if layer.elements:
             values = layer.v_elements // layer.n_kv_heads
-            found[LayerKV(layer.kind, layer.n_kv_heads, layer.head_dim, values, layer.window)] += n_layers
+            kept = replace(layer, v_head_dim=values, state=(), cross_elements=0)
+            found[kept] += n_layers
     return found
 
 
@@ -166,6 +170,7 @@ class Ideal(Engine):
     """Every token that a later one can still attend to, and nothing more: what the layout counts."""
 
     name = "ideal"
+    counts_indexer = True
 
     def breakdown(self, layout, context, batch=1, dtype="bf16", source_len=None):
         return layout.breakdown(context, batch, dtype, source_len)

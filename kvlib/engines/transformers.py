@@ -19,6 +19,7 @@ class Transformers(Engine):
     """
 
     name = "transformers"
+    counts_indexer = True
     dtypes = ("bf16", "fp16", "fp32")
 
     def tokens(self, layer, context, batch, layout):
