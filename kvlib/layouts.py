@@ -1,7 +1,6 @@
 """What a model's cache keeps of every token: the formula, in one place.
 
-A `CacheLayout` is one `LayerKV` per layer. Everything else in kvlib that speaks of
-bytes (configs, engines, budgets, real caches, widgets) asks a layout.
+A `CacheLayout` is one `LayerKV` per layer. All else in kvlib that speaks of bytes asks a layout.
 
     >>> llama = CacheLayout.uniform(n_layers=32, n_kv_heads=8, head_dim=128)
     >>> llama.bytes_per_token()
@@ -33,6 +32,7 @@ class StateTensor:
                slide the memory along need only kernel − 1)
     dtype      what transformers keeps it in: None means the model's own dtype
     named      the dtype that the checkpoint's config asks for, where it has a field for it
+    groups     (groups, channels of each) that heads of a Mamba 2 share: every GPU needs a whole one
     """
 
     elements: int
@@ -40,6 +40,7 @@ class StateTensor:
     positions: int | None = None
     dtype: str | None = None
     named: str | None = None
+    groups: tuple[int, int] | None = field(default=None, compare=False)
 
     def __post_init__(self):
         whole_number("elements", self.elements)
@@ -48,9 +49,8 @@ class StateTensor:
         if self.positions is not None:
             if self.kernel is None or whole_number("positions", self.positions, 0) > self.kernel:
                 raise ValueError("positions are those a convolution keeps: at most its kernel")
-        for name in (self.dtype, self.named):
-            if name is not None:
-                as_dtype(name)
+        for name in filter(None, (self.dtype, self.named)):
+            as_dtype(name)
 
     def nbytes(self, dtype: "str | DType" = "bf16", positions: int | None = None) -> int:
         """Bytes of one sequence's tensor, its numbers kept in `dtype`.
@@ -77,6 +77,7 @@ class LayerKV:
     indexer     numbers in one token's key of an indexer, which picks the tokens to attend to
     cross_elements  numbers kept of each token of a source sequence (an encoder's output)
     shares_with index of the layer whose keys and values a shared layer reads
+    expanded    (numbers in a key, in a value) of each query head that a latent layer's vector expands to
     """
 
     kind: str = "full"
@@ -88,6 +89,7 @@ class LayerKV:
     indexer: int = 0
     cross_elements: int = 0
     shares_with: int | None = None
+    expanded: tuple[int, int] | None = field(default=None, compare=False)
 
     def __post_init__(self):
         if self.kind not in KINDS:
@@ -180,14 +182,12 @@ class CacheLayout:
         """
         n_layers = whole_number("n_layers", n_layers)
         n_kv_heads = whole_number("n_kv_heads", n_kv_heads)
-        head_dim = whole_number("head_dim", head_dim)
         if n_heads is not None and whole_number("n_heads", n_heads) % n_kv_heads:
             raise ValueError(
                 f"n_heads must be divisible by n_kv_heads: {n_heads} query heads cannot be "
                 f"shared out evenly over {n_kv_heads} KV heads"
             )
-        layer = LayerKV("full", n_kv_heads, head_dim)
-        return cls(layers=(layer,) * n_layers, n_heads=n_heads, **rest)
+        return cls(layers=(LayerKV("full", n_kv_heads, head_dim),) * n_layers, n_heads=n_heads, **rest)
 
     @property
     def n_layers(self) -> int:
@@ -205,7 +205,7 @@ class CacheLayout:
 
     @cached_property
     def kinds(self) -> dict[LayerKV, int]:
-        """The layers that differ, in the model's order, and how many there are of each."""
+        """The layers that differ, in order, and how many there are of each."""
         return dict(Counter(self.layers))
 
     @property
@@ -254,8 +254,8 @@ class CacheLayout:
         def read(layer):
             if layer.shares_with is None:
                 return layer
-            shared = self.layers[layer.shares_with]
-            return replace(shared, state=layer.state, cross_elements=layer.cross_elements)
+            kept = {"state": layer.state, "cross_elements": layer.cross_elements}
+            return replace(self.layers[layer.shares_with], **kept)
 
         return replace(self, layers=tuple(map(read, self.layers)))
 

@@ -13,14 +13,17 @@ and `breakdown` that sum as tokens, state and cross attention.
 import dataclasses
 
 from ..units import unknown
-from .base import Engine, Ideal, Row
+from .base import Capacity, Engine, Ideal, Row
 from .llama_cpp import LlamaCpp
+from .sglang import SGLang
 from .transformers import Transformers
 from .vllm import VLLM
 
-__all__ = ["ENGINES", "VLLM", "Engine", "Ideal", "LlamaCpp", "Row", "Transformers", "engine"]
+__all__ = [
+    "ENGINES", "VLLM", "Capacity", "Engine", "Ideal", "LlamaCpp", "Row", "SGLang", "Transformers", "engine",
+]  # fmt: skip
 
-ENGINES = {cls.name: cls for cls in (Ideal, Transformers, VLLM, LlamaCpp)}
+ENGINES = {cls.name: cls for cls in (Ideal, Transformers, VLLM, SGLang, LlamaCpp)}
 
 
 def engine(name, **options) -> Engine:

@@ -1,0 +1,159 @@
+"""A checkpoint's weights, part by part: which are quantized, what they take, and how wide the model is."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple
+
+from . import weights
+from .quantization import WIDE, Scheme
+from .weights import Parameters
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What the weights of a model take, and the widths that its activations have.
+
+    bytes         of all weights, scales counted
+    read_bytes    of those that a decode step of one sequence reads (`Parameters.read`)
+    quantized     the scheme's name; "" where all are in 16 bits
+    wide_bytes    of the bytes those of weights that stay in 16 bits
+    left_out      fields of towers whose size is not known, so not counted
+    parameters    the count
+    hidden        numbers in a token's hidden state
+    inner         numbers that the widest feed-forward keeps of a token at once, inputs and outputs apart
+    experts       of these those of the experts that a token chooses, with a hidden state for each
+    vocab         numbers in a token's logits
+    """
+
+    bytes: int
+    read_bytes: int
+    quantized: str
+    wide_bytes: int
+    left_out: tuple[str, ...]
+    parameters: Parameters
+    hidden: int
+    inner: int
+    experts: int
+    vocab: int
+
+
+class Part(NamedTuple):
+    """Some weights: how many, how many a decode step reads, and the modules that they make up.
+
+    module  a name in the checkpoint and its weights, for each; none for what is never quantized
+    """
+
+    total: int
+    read: int
+    modules: tuple[tuple[str, int], ...] = ()
+    head: bool = False
+    experts: bool = False
+
+
+def parts(record, f, layers: list, tied: bool) -> list[Part]:
+    """The weights of a language model; they add up to what `weights.count` gives."""
+    if record.whole:
+        found = record.whole(f)
+        rest = found.total - found.embedding
+        return [Part(found.embedding, 0), Part(rest, found.read, (("model.layers", rest),))]
+    hidden, embedding = f["hidden_size"], f["vocab_size"] * record.embedding(f)
+    made = [Part(embedding, embedding if tied else 0), Part(hidden, hidden)]
+    if not tied:
+        made.append(Part(embedding, embedding, (("lm_head", embedding),), head=True))
+    if record.extras:
+        tables = record.tables(f, layers) if record.tables else 0
+        made += [Part(tables, 0), Part(extra := record.extras(f, layers) - tables, extra)]
+    for i, layer in enumerate(layers):
+        made += _layer(record, f, i, layer, layers)
+    return made
+
+
+def _layer(record, f, i: int, layer, layers: list) -> list[Part]:
+    hidden, block, at = f["hidden_size"], record.feed_forward(f, i), f"model.layers.{i}"
+    recurrent = record.recurrent(f) if layer.state else 0
+    attention = weights.mixer(record, f, layer, layers) - recurrent
+    router = block.experts * hidden
+    feed, experts = block.always - router, block.experts * block.each
+    cached = hidden * layer.cross_elements  # projections of what cross attention keeps are not read again
+    thirds = tuple((f"{at}.mlp.{name}_proj", feed // 3) for name in ("gate", "up", "down"))
+    return [
+        Part(record.norms * hidden + router, record.norms * hidden + router),
+        Part(recurrent, recurrent, ((f"{at}.linear_attn", recurrent),)),
+        Part(attention, attention - cached, _projections(f, layer, attention, at)),
+        Part(feed, feed, thirds),
+        Part(experts, block.chosen * block.each, ((f"{at}.mlp.experts.0.up_proj", experts),), experts=True),
+    ]
+
+
+def _projections(f, layer, attention: int, at: str) -> tuple[tuple[str, int], ...]:
+    """The four projections where they make up the whole, biases and norms aside; else one module."""
+    hidden, n_heads = f["hidden_size"], f.get("num_attention_heads")
+    if layer.kind in ("full", "sliding", "chunked") and type(n_heads) is int:
+        query, key = hidden * n_heads * layer.head_dim, hidden * layer.k_elements
+        if abs(attention - 2 * (query + key)) < attention // 100:
+            sizes = {"q": query, "k": key, "v": key, "o": query}
+            return tuple((f"{at}.self_attn.{name}_proj", size) for name, size in sizes.items())
+    return ((f"{at}.self_attn", attention),)
+
+
+def checkpoint(record, f, layers, tied: bool, scheme: Scheme | None, tower: int, left_out) -> Checkpoint:
+    """The bytes of the parts and of a tower's weights, and the widths of the model."""
+    total = read = wide = Fraction(0)
+    for part in parts(record, f, layers, tied):
+        bits, narrow = _bits(part, scheme, f["hidden_size"])
+        total += bits
+        wide += WIDE * (part.total - narrow)
+        read += bits * Fraction(part.read, part.total) if part.total else 0
+    counted = weights.count(record, f, layers, tied)
+    numbers = Parameters(counted.total + tower, counted.active + tower, counted.embedding, counted.read)
+    inner, experts = _widths(record, f, layers)
+    return Checkpoint(
+        bytes=-(-(total + WIDE * tower) // 8),
+        read_bytes=-(-read // 8),
+        quantized=scheme.name if scheme else "",
+        wide_bytes=int(wide + WIDE * tower) // 8,
+        left_out=tuple(left_out),
+        parameters=numbers,
+        hidden=f["hidden_size"],
+        inner=inner,
+        experts=experts,
+        vocab=f["vocab_size"],
+    )
+
+
+def _bits(part: Part, scheme: Scheme | None, hidden: int) -> tuple[Fraction, int]:
+    """(bits of a part, how many of its weights are quantized)."""
+    if (
+        scheme is None
+        or (scheme.experts and not part.experts)
+        or (part.head and not (scheme.head or scheme.all))
+    ):
+        return Fraction(WIDE * part.total), 0
+    narrow = sum(size for module, size in part.modules if not _kept(scheme, module))
+    narrow = part.total if scheme.all else min(narrow, part.total)
+    rows = Fraction(8 * scheme.row * narrow, hidden)
+    return scheme.bits * narrow + rows + WIDE * (part.total - narrow), narrow
+
+
+def _kept(scheme: Scheme, module: str) -> bool:
+    """Models of several parts put their language model under another name."""
+    inner = module.removeprefix("model.")
+    names = (module, f"model.language_model.{inner}", f"language_model.{module}")
+    return any(scheme.keeps(name) for name in names)
+
+
+def _widths(record, f, layers) -> tuple[int, int]:
+    """(numbers that the widest feed-forward keeps of a token, of these the chosen experts').
+
+    A matrix has as many weights for each hidden number as it takes or gives of others, so a block with
+    gate, up and down keeps 3 × its width: what gate and up give and what down takes.
+    """
+    if record.whole:
+        return 4 * f["hidden_size"], 0
+    hidden, widest = f["hidden_size"], (0, 0)
+    for i in range(len(layers)):
+        block = record.feed_forward(f, i)
+        always = (block.always - block.experts * hidden) // hidden
+        experts = block.chosen * (block.each // hidden + hidden) if block.experts else 0
+        widest = max(widest, (always + experts, experts))
+    return widest
