@@ -14,10 +14,42 @@ def test_names_in_any_case():
     assert gpu(mine) is mine
 
 
-@pytest.mark.parametrize(("name", "near"), [("H10", "H100"), ("rtx 4090", "RTX4090"), ("a100", "A100-80GB")])
+@pytest.mark.parametrize(("name", "near"), [("H10", "H100"), ("rtx 4091", "RTX4090"), ("a100", "A100-80GB")])
 def test_near_matches(name, near):
     with pytest.raises(ValueError, match=f"unknown GPU.*{near}"):
         gpu(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "card"),
+    [
+        ("RTX 4090", "RTX4090"), ("4090", "RTX4090"), ("NVIDIA GeForce RTX 3090", "RTX3090"),
+        ("H100 SXM", "H100"), ("H100-80GB", "H100"), ("a100 80gb", "A100-80GB"), ("Tesla T4", "T4"),
+        ("AMD Instinct MI300X", "MI300X"), ("l40s", "L40S"),
+    ],
+)  # fmt: skip
+def test_as_people_call_them(name, card):
+    assert gpu(name) is GPUS[card]
+
+
+def test_a_card_of_ones_own():
+    card = gpu("48GiB@1.5TB/s")
+    assert (card.name, card.memory, card.bandwidth) == ("48GiB@1.5TB/s", 48 * GiB, 1.5e12)
+    assert gpu("24GB@936GB").memory == 24 * GB
+
+
+@pytest.mark.parametrize(
+    "name", ["48@1TB/s", "48GiB@1", "48GiB@", "@1TB/s", "@", "x@y", "-1GiB@1TB/s", "1GiB@0B"]
+)
+def test_a_card_that_cannot_be_read(name):
+    with pytest.raises(ValueError, match="MEMORY@BANDWIDTH"):
+        gpu(name)
+
+
+@pytest.mark.parametrize("name", ["H100 PCIe", "A100"])
+def test_another_card_of_that_name(name):
+    with pytest.raises(ValueError, match="unknown GPU"):
+        gpu(name)  # other bandwidths, other memories
 
 
 @pytest.mark.parametrize("name", [None, "", 100, "TPU"])

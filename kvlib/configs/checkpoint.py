@@ -20,8 +20,8 @@ class Checkpoint:
     left_out      fields of towers whose size is not known, so not counted
     parameters    the count
     hidden        numbers in a token's hidden state
-    inner         numbers that the widest feed-forward keeps of a token at once, inputs and outputs apart
-    experts       of these those of the experts that a token chooses, with a hidden state for each
+    inner         numbers that the widest feed-forward keeps of a token between its matrices
+    routed        numbers in the hidden states that the experts chosen for a token give, before they are added
     vocab         numbers in a token's logits
     """
 
@@ -33,7 +33,7 @@ class Checkpoint:
     parameters: Parameters
     hidden: int
     inner: int
-    experts: int
+    routed: int
     vocab: int
 
 
@@ -106,7 +106,7 @@ def checkpoint(record, f, layers, tied: bool, scheme: Scheme | None, tower: int,
         read += bits * Fraction(part.read, part.total) if part.total else 0
     counted = weights.count(record, f, layers, tied)
     numbers = Parameters(counted.total + tower, counted.active + tower, counted.embedding, counted.read)
-    inner, experts = _widths(record, f, layers)
+    inner, routed = _widths(record, f, layers)
     return Checkpoint(
         bytes=-(-(total + WIDE * tower) // 8),
         read_bytes=-(-read // 8),
@@ -116,7 +116,7 @@ def checkpoint(record, f, layers, tied: bool, scheme: Scheme | None, tower: int,
         parameters=numbers,
         hidden=f["hidden_size"],
         inner=inner,
-        experts=experts,
+        routed=routed,
         vocab=f["vocab_size"],
     )
 
@@ -143,17 +143,16 @@ def _kept(scheme: Scheme, module: str) -> bool:
 
 
 def _widths(record, f, layers) -> tuple[int, int]:
-    """(numbers that the widest feed-forward keeps of a token, of these the chosen experts').
+    """(inner, routed) of the layer whose sum is the largest.
 
     A matrix has as many weights for each hidden number as it takes or gives of others, so a block with
-    gate, up and down keeps 3 × its width: what gate and up give and what down takes.
+    gate, up and down keeps 3 × its width: what gate and up give, and what down takes.
     """
     if record.whole:
         return 4 * f["hidden_size"], 0
-    hidden, widest = f["hidden_size"], (0, 0)
+    hidden, widths = f["hidden_size"], [(0, 0)]
     for i in range(len(layers)):
         block = record.feed_forward(f, i)
-        always = (block.always - block.experts * hidden) // hidden
-        experts = block.chosen * (block.each // hidden + hidden) if block.experts else 0
-        widest = max(widest, (always + experts, experts))
-    return widest
+        weights_used = block.always - block.experts * hidden + block.chosen * block.each
+        widths.append((weights_used // hidden, block.chosen * hidden))
+    return max(widths, key=sum)

@@ -138,6 +138,8 @@ def _mxfp4(q):
 
 def _compressed(q):
     groups = list((q.get("config_groups") or {}).values())
+    if not groups:
+        return None  # only the cache is quantized
     bits = {_weights_of(group["weights"], group.get("format") or q.get("format") or "") for group in groups}
     if len(bits) != 1:
         raise ValueError("groups of different bits")

@@ -50,8 +50,20 @@ class SGLang(Engine):
         return self.tp * self.pp
 
     def tokens(self, layer, context, batch, layout):
-        share = self._share(layer, layout)
-        return -(-int(context * share) // self.page_size) * self.page_size
+        slots = -(-context * self._share(layer, layout) // 1)
+        return -(-slots // self.page_size) * self.page_size
+
+    def bytes_per_token(self, layout, dtype="bf16"):
+        dtype = as_dtype(dtype)
+        self.can_serve(layout)
+        self.can_store(dtype)
+        return int(self._cell(layout, dtype))
+
+    def _cell(self, layout, dtype) -> Fraction:
+        """Bytes of a full layer's slot in every layer, with the part of a slot that windowed ones have."""
+        kinds = counted(layout).items()
+        each = (n * self.token_bytes(layer, layout, dtype) * self._share(layer, layout) for layer, n in kinds)
+        return sum(each, Fraction(0))
 
     def _share(self, layer, layout) -> Fraction:
         """Slots of the layer's pool for each slot of a full layer."""
@@ -84,10 +96,7 @@ class SGLang(Engine):
             raise ValueError(
                 "engine sglang: how it shares memory between states and tokens is not counted here"
             )
-        cell = sum(
-            n * self.token_bytes(layer, layout, dtype) * self._share(layer, layout)
-            for layer, n in counted(layout).items()
-        )
+        cell = self._cell(layout, dtype)
         if not cell:
             raise ValueError(f"engine sglang: {layout.name} keeps no tokens, so no capacity in tokens")
         stage = cell * -(-layout.n_layers // self.pp) / layout.n_layers
