@@ -55,11 +55,24 @@ def test_capacity(report, model, available, context, printed, options):
     [
         ("vllm 25350", "qwen-3-30b-a3b", 221_000, 10.12, {"kv_cache_dtype": "fp8"}),
         ("vllm 34076", "qwen-3-30b-a3b", 262_144, 24.0, {}),
+        (
+            "vllm 27508",
+            "gpt-oss-120b",
+            131_072,
+            4.54,
+            {"max_num_batched_tokens": 1024, "async_scheduling": False},
+        ),
     ],
 )
 def test_what_one_sequence_needs(report, model, context, needed, options):
     layout = CacheLayout(kvlib.layout(model).layers)
     assert round(engine("vllm", **options).bytes(layout, context) / GiB, 2) == needed, report
+
+
+def test_llama_4_over_eight_gpus():
+    # vllm 16118: windows of chunked attention keep every token; 24.00 GiB on each GPU.
+    layout = CacheLayout(kvlib.layout("llama-4-scout").layers)
+    assert engine("vllm", tp=8).bytes(layout, 2**20) == 8 * 24 * GiB
 
 
 def test_blocks_on_the_cpu():
@@ -95,21 +108,39 @@ def test_llama_cpp_of_a_hybrid():
     assert (parts.tokens, parts.state) == (16_384 * MiB, int(598.5 * MiB))
 
 
+# Heads of Qwen2.5-Coder 32B and of LLaMA 30B.
+CODER_32B, LLAMA_30B = CacheLayout.uniform(64, 8, 128), CacheLayout.uniform(60, 52, 128)
+
+
 @pytest.mark.parametrize(
-    ("report", "model", "context", "printed", "options"),
+    ("report", "model", "context", "dtype", "printed", "options"),
     [
-        ("LLamaSharp 1099", "qwen-2.5-3b", 4096, 144, {}),
-        ("ik_llama.cpp 92", "llama-3.1-8b", 2048, 104, {"type_k": "q8_0", "type_v": "iq4_nl"}),
+        ("llama.cpp 11200", CODER_32B, 32_768, "q8_0", 4352, {}),
+        ("llama-cpp-python 66", LLAMA_30B, 512, "fp32", 1560, {}),
+        ("LLamaSharp 1099", "qwen-2.5-3b", 4096, "fp16", 144, {}),
+        ("ik_llama.cpp 92", "llama-3.1-8b", 2048, "fp16", 104, {"type_k": "q8_0", "type_v": "iq4_nl"}),
+        ("ik_llama.cpp 235", "deepseek-v3", 32_768, "fp16", 2196, {}),
+        ("ik_llama.cpp 259", "deepseek-v3", 32_768, "q8_0", 1166.625, {}),
     ],
 )
-def test_llama_cpp(report, model, context, printed, options):
-    assert engine("llama.cpp", **options).bytes(kvlib.layout(model), context, dtype="fp16") == printed * MiB
+def test_llama_cpp(report, model, context, dtype, printed, options):
+    layout = kvlib.layout(model) if isinstance(model, str) else model
+    assert engine("llama.cpp", **options).bytes(layout, context, dtype=dtype) == printed * MiB, report
+
+
+@pytest.mark.parametrize(("slots", "printed"), [(3, 27), (4, 18)])
+def test_llama_cpp_shares_a_context_out(slots, printed):
+    # unsloth 7530: Gemma 3 270M, 1,024 tokens over so many slots, each padded to 256 cells.
+    gemma = kvlib.layout("gemma-3-270m")
+    assert engine("llama.cpp").bytes(gemma, 1024 // slots, slots, "fp16") == printed * MiB
 
 
 def test_latents_expanded():
     layout = kvlib.layout("deepseek-v3")
     # 128 heads of 128 + 64 numbers in a key and 128 in a value; vLLM pads the values to the keys.
+    # llama.cpp 11397 prints these: n_embd_k_gqa = 24576, n_embd_v_gqa = 16384.
     old = engine("llama.cpp", mla_absorbed=False)
+    assert 128 * 192 == 24576 and 128 * 128 == 16384
     assert old.bytes(layout, 4096, dtype="fp16") == 4096 * 61 * 128 * (192 + 128) * 2
     assert engine("vllm", mla_absorbed=False).bytes(layout, 4096) == 4096 * 61 * 128 * 2 * 192 * 2
     assert engine("vllm", mla_absorbed=False, tp=8).bytes(layout, 4096) == 4096 * 61 * 128 * 2 * 192 * 2

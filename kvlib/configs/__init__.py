@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from ..layouts import CacheLayout
 from ..units import dtype as as_dtype
 from . import quantization, weights
-from .checkpoint import Checkpoint, checkpoint as _checkpoint
+from .checkpoints import Checkpoint, checkpoint as _checkpoint
 from .families import NESTED, RECORDS, class_of
 from .fields import Fields
 from .record import Architecture

@@ -83,7 +83,7 @@ def _read(q: Mapping, field: str) -> Scheme | None:
         raise UnsupportedConfig(needs(f"{field}.quant_method", q.get("quant_method"), need))
     try:
         return reader(q)
-    except (TypeError, ValueError, ZeroDivisionError, AttributeError):
+    except (TypeError, ValueError, LookupError, ZeroDivisionError, AttributeError):
         need = "its bits cannot be read; give the size of the weights or their dtype"
         raise UnsupportedConfig(needs(field, dict(q), need)) from None
 
