@@ -34,6 +34,11 @@ JUDGED_HERE = {
 }  # fmt: skip
 
 
+# Fields of this ending that describe no tower.
+NO_TOWER = {"quantization_config", "compression_config", "generation_config", "linear_attn_config"}
+NO_TOWER |= {"per_layer_config", "sparse_attention_config", "attn_config"}
+
+
 def architectures() -> list[str]:
     """Every model_type that `layout` reads."""
     return sorted({*RECORDS, *NESTED})
@@ -114,23 +119,23 @@ def _text_fields(given: dict, quantized_cache: bool) -> Fields:
 
 def _nested_fields(top: dict, model_type: str) -> Fields:
     nested = NESTED[model_type]
-    inner = top.pop("text_config", None)
+    inner = top.pop(nested.key, None)
     if inner is None and nested.flat:
         return _fields(top, nested.text)
     if not isinstance(inner, Mapping):
         need = f"a {model_type} config keeps its language model's fields there"
-        raise UnsupportedConfig(needs("text_config", inner, need))
+        raise UnsupportedConfig(needs(nested.key, inner, need))
     own = inner.get("model_type")
     if own is None or (nested.fixed and own in (model_type, nested.text.removesuffix("_text"))):
         own = nested.text
     if not isinstance(own, str) or own not in RECORDS or (nested.fixed and own != nested.text):
         need = f"not an architecture known within {model_type}"
-        raise UnsupportedConfig(needs("text_config.model_type", own, need))
+        raise UnsupportedConfig(needs(f"{nested.key}.model_type", own, need))
     f = _fields(inner, own, nested=True)
     # A field beside text_config counts for nothing, so it must not say something else.
     beside = {name: value for name, value in top.items() if inner.get(name, ...) != value}
     outer = Fields(beside, model_type)
-    outer.read |= {"model_type", "vision_config", "audio_config"}
+    outer.read |= {"model_type", "vision_config", "audio_config", *nested.beside}
     outer.finish()
     f.problems |= outer.problems
     return f
@@ -175,8 +180,11 @@ def _tower(f: Fields, found: dict) -> int:
     if nested is not None and nested.towers_left_out:
         return 0
     tower = nested.tower if nested else None
-    for name in ("audio_config",) if tower else ("audio_config", "vision_config"):
-        if found.get(name):
+    described = {name for name in found if name.endswith("_config") and name not in NO_TOWER}
+    if nested:
+        described -= {nested.key, "vision_config"} if tower else {nested.key}
+    for name in sorted(described):
+        if isinstance(found[name], Mapping) and found[name]:
             need = f"the shape of this tower of {found['model_type']} is not known, so neither is its size"
             f.note(name, needs(name, found[name], need))
     if nested is None or tower is None:
