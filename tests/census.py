@@ -29,14 +29,24 @@ _MROPE = {
     "partial_rotary_factor": 0.5,
 }
 _MROPE = {"text_config": {"rope_parameters": _MROPE, "head_dim": 128}}
+_HUNYUAN = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [16, 16, 16, 16]}
+_QSA = {"indexer_n_heads": 4, "indexer_kv_heads": 1, "indexer_head_dim": 128, "indexer_budget": 2048}
+_QSA = {**_QSA, "indexer_compress_ratio": 16, "ple_layer_ids": [2, 4]}
 CHANGES = {
     **dict.fromkeys(_DECODER, {"is_decoder": True}),
     **dict.fromkeys(("glm4v", "glm46v", "glmga", "glm4v_moe"), _MROPE),
     **dict.fromkeys(("hunyuan_v1_dense", "hunyuan_v1_moe", "ministral"), {"head_dim": 128}),
+    "cohere_compass": {"text_config": {"rope_parameters": {"full_attention": None}}},
+    "cohere_compass_text": {"rope_parameters": {"full_attention": None}},
     "bamba": {"attn_layer_indices": [1, 4]},
     "granitemoehybrid": {"layer_types": ["mamba", "attention"] * 16},
     "lfm2_moe": {"layer_types": ["conv", "full_attention"] * 16},
+    "deepseek_v2": {"num_experts_per_tok": 6, "moe_intermediate_size": 1408},
+    "dots1": {"n_routed_experts": 8, "num_experts_per_tok": 2, "n_shared_experts": 1},
+    "hunyuan_vl": {"text_config": {"head_dim": 128, "rope_parameters": _HUNYUAN}},
     "nemotron": {"num_key_value_heads": 8},
+    "qwen4_exp": {"text_config": _QSA},
+    "qwen4_exp_text": _QSA,
     "xmod": {"is_decoder": True, "default_language": "en_XX"},
 }
 

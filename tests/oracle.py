@@ -5,6 +5,7 @@ tensor the cache holds are added up, apart by what they hold.
 """
 
 import copy
+import importlib
 import json
 import os
 import warnings
@@ -35,10 +36,12 @@ HEADS = (
     auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
     auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
 )
+# Experts whose code asks for values, which meta tensors lack; no cache depends on them.
+HOLLOW = {"LongcatFlashExperts", "NllbMoeExperts", "SwitchTransformersExperts"}
 # Of a layer of a cache: what grows with the tokens, what is of fixed size, and what is no cache.
 TOKENS = {"keys", "values", "indexer_keys", "idx_keys"}
 SIDE = {"conv_states", "recurrent_states"}
-ASIDE = {"_sliding_window_tensor", "indexer_position_ids"}
+ASIDE = {"_sliding_window_tensor", "indexer_position_ids", "seqlen_offset"}
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Encoded(BaseModelOutput):
     """What an encoder of text or of sound hands to its decoder."""
 
     attention_mask: torch.Tensor | None = None
+    router_logits: tuple | None = None
 
 
 def published() -> dict[str, dict]:
@@ -75,15 +79,27 @@ def model(config: dict, text: bool = False):
     if text:
         made = made.get_text_config(decoder=True)
     made._attn_implementation = "eager"
-    names = next((n for n in HEADS if made.model_type in n), auto.MODEL_MAPPING_NAMES)
-    cls = getattr(transformers, names[made.model_type])
+    names = next((n for n in HEADS if made.model_type in n), None)
+    cls = getattr(transformers, names[made.model_type]) if names else _text_class(type(made))
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.bfloat16)
     try:
         with torch.device("meta"):
-            return cls(made).eval()
+            model = cls(made).eval()
     finally:
         torch.set_default_dtype(before)
+    for module in model.modules():
+        if type(module).__name__ in HOLLOW:
+            module.forward = lambda hidden, *given: torch.zeros_like(hidden)
+    return model
+
+
+def _text_class(config_class: type) -> type:
+    """The class of a language part that has no name of its own among transformers' heads."""
+    module = importlib.import_module(config_class.__module__.replace("configuration_", "modeling_"))
+    made = [cls for cls in vars(module).values() if getattr(cls, "config_class", None) is config_class]
+    made = [cls for cls in made if cls.__module__ == module.__name__ and "PreTrained" not in cls.__name__]
+    return min(made, key=lambda cls: (not cls.__name__.endswith(("Model", "LM", "Decoder")), cls.__name__))
 
 
 def n_parameters(model) -> int:
@@ -105,7 +121,12 @@ def kept(model, context: int, batch: int = 1, source_len: int = 7) -> Kept | Non
     elif config.model_type in ("t5", "mt5", "umt5"):
         inputs = {"input_ids": ids.new_zeros(batch, source_len), "decoder_input_ids": ids}
     elif config.is_encoder_decoder:
-        parts = (config.get_text_config(encoder=True), config, getattr(config, "encoder", None))
+        names = ("encoder_config", "vision_config", "encoder")
+        parts = (
+            *(getattr(config, name, None) for name in names),
+            config.get_text_config(encoder=True),
+            config,
+        )
         widths = (getattr(part, name, None) for part in parts for name in ("d_model", "hidden_size"))
         width = next(filter(None, widths))
         source = torch.zeros(batch, source_len, width, device="meta", dtype=torch.bfloat16)
@@ -146,7 +167,8 @@ def _size(value) -> int:
 def _bytes(cache) -> tuple[int, int]:
     """Bytes of tokens and of fixed state; a cache that holds anything else is not understood."""
     if not hasattr(cache, "layers"):  # tensors alone, or an object of them: a state
-        return 0, _size(cache if isinstance(cache, list | tuple) else vars(cache))
+        held = cache if isinstance(cache, list | tuple) else vars(cache)
+        return 0, _size({n: v for n, v in held.items() if n not in ASIDE} if isinstance(held, dict) else held)
     tokens, state = 0, _size(getattr(cache, "linear_cache", None))
     for layer in cache.layers:
         held = {name: value for name, value in vars(layer).items() if name not in ASIDE and _size(value)}

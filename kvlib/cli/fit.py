@@ -80,18 +80,17 @@ def run(args) -> int:
     """What `kvlib fit` prints; returns the exit status."""
     layout, dtype = layout_and_dtype(args)
     source_len(args, layout)
-    weights = checkpoint(args.model, args.weights_dtype)
+    weights = checkpoint(args.model, args.weights_dtype, args.weights)
     gpu, gpus = _cards(args.gpu)
     batch = whole_number("batch", 1 if args.batch is None else args.batch)
     whole_number("context", args.context)
     kept_by, remark = _counted_as(args, layout, dtype, gpu, gpus)
     of_engine = _overhead(args, kept_by, weights, layout, gpu, gpus)
     parts = _replaced(args, of_engine.parts)
-    weights_bytes = weights.bytes if args.weights is None else args.weights
     budget = Budget(
         layout,
-        weights_bytes=weights_bytes,
-        weights_read_bytes=weights.read_bytes * weights_bytes // weights.bytes,
+        weights_bytes=weights.bytes,
+        weights_read_bytes=weights.read_bytes,
         gpu=gpu,
         gpus=gpus,
         utilization=float(of_engine.utilization) if args.utilization is None else args.utilization,
@@ -106,12 +105,12 @@ def run(args) -> int:
         "gpus": gpus,
         "gpu_memory_bytes": gpu.memory,
         "gpu_memory_source": gpu.memory_source,
-        "parameters": weights.parameters.total,
-        "active_parameters": weights.parameters.active,
+        "parameters": weights.parameters and weights.parameters.total,
+        "active_parameters": weights.parameters and weights.parameters.active,
         "utilization": budget.utilization,
         "usable_bytes": budget.usable,
         "weights_bytes": budget.weights_bytes,
-        "weights_format": "given" if args.weights is not None else weights.quantized or "bf16",
+        "weights_format": weights.quantized or "bf16",
         "weights_wide_bytes": weights.wide_bytes,
         "weights_left_out": list(weights.left_out),
         "overhead_bytes": budget.overhead_bytes,

@@ -51,9 +51,10 @@ def _print_memory(args, budget, found):
 
 
 def _weights(found) -> str:
-    numbers, kind = f"{found['parameters']:,} parameters", found["weights_format"]
+    kind = found["weights_format"]
     if kind == "given":
-        return f"as given, for {numbers}"
+        return "as given"
+    numbers = f"{found['parameters']:,} parameters"
     wide = found["weights_wide_bytes"]
     if kind == "bf16" or not wide:
         return f"{numbers} in {kind}"
@@ -84,5 +85,5 @@ def _print_limits(args, budget, found):
     print(f"decode floor: {floor} a step, at most {found['tokens_per_second']:,.1f} tokens/s")
     weights, cache = both(found["weights_read_bytes"]), both(found["cache_read_bytes"])
     print(f"  reads {weights} of weights and {cache} of cache")
-    if batch > 1 and found["active_parameters"] < found["parameters"]:
+    if batch > 1 and found["parameters"] and found["active_parameters"] < found["parameters"]:
         print("  (of experts those of one token: sequences that choose others read more)")

@@ -18,7 +18,7 @@ class Checkpoint:
     quantized     the scheme's name; "" where all are in 16 bits
     wide_bytes    of the bytes those of weights that stay in 16 bits
     left_out      fields of towers whose size is not known, so not counted
-    parameters    the count
+    parameters    the count; None for a size that was given, of a family that is not counted
     hidden        numbers in a token's hidden state
     inner         numbers that the widest feed-forward keeps of a token between its matrices
     routed        numbers in the hidden states that the experts chosen for a token give, before they are added
@@ -30,7 +30,7 @@ class Checkpoint:
     quantized: str
     wide_bytes: int
     left_out: tuple[str, ...]
-    parameters: Parameters
+    parameters: Parameters | None
     hidden: int
     inner: int
     routed: int
@@ -146,10 +146,13 @@ def _widths(record, f, layers) -> tuple[int, int]:
     """(inner, routed) of the layer whose sum is the largest.
 
     A matrix has as many weights for each hidden number as it takes or gives of others, so a block with
-    gate, up and down keeps 3 × its width: what gate and up give, and what down takes.
+    gate, up and down keeps 3 × its width: what gate and up give, and what down takes. Of a family whose
+    weights are given as a whole, the width is the config's, or 4 × the hidden size.
     """
     if record.whole:
-        return 4 * f["hidden_size"], 0
+        names = ("intermediate_size", "decoder_ffn_dim", "d_ff", "ffn_dim")
+        given = [f.get(name) for name in names]
+        return 3 * next((width for width in given if type(width) is int), 4 * f["hidden_size"]), 0
     hidden, widths = f["hidden_size"], [(0, 0)]
     for i in range(len(layers)):
         block = record.feed_forward(f, i)

@@ -48,6 +48,8 @@ class Nested:
     text: str  # model_type of the text config where it does not name one
     fixed: bool = True  # it is always of that type
     flat: bool = False  # its fields may also stand at the top
+    key: str = "text_config"  # the field that holds it
+    beside: tuple[str, ...] = ()  # fields of the outer config that describe what is no language model
     tied_by_text: bool = False  # its own tie_word_embeddings counts, not the outer one's
     # (vision Fields, the outer config, hidden size) -> weights of the tower and its projector; what the
     # class assumes of fields left out; or towers whose shapes are not in the config, so are left out.

@@ -2,6 +2,22 @@
 
 from ..layouts import CacheLayout, LayerKV, StateTensor
 
+# Model types whose states were read in both engines' code; vLLM's more stand in its policy.
+STATES_READ = frozenset(
+    "falcon_h1 nemotron_h granitemoehybrid lfm2 lfm2_moe qwen3_next qwen3_5_text qwen3_5_moe_text kimi_linear"
+    " mamba falcon_mamba mamba2".split()
+)
+
+
+def states_read(engine: str, layout: CacheLayout, known: frozenset[str]) -> None:
+    """Raise ValueError where the layout keeps states whose shapes in the engine were not read."""
+    states = any(layer.state for layer in layout.kinds)
+    if states and layout.architecture is not None and layout.architecture not in known:
+        raise ValueError(
+            f"engine {engine}: what it keeps of a state of {layout.architecture} was not read; "
+            "use ideal, transformers or llama.cpp for this model"
+        )
+
 
 def can_split(layout: CacheLayout, tp: int, pp: int) -> None:
     """Raise ValueError where `tp` GPUs cannot share the heads or the states, or `pp` the layers."""

@@ -6,12 +6,36 @@ to transformers. `python -m tools.config_defaults` then writes what its class as
 """
 
 from ..record import OWN, Architecture, Nested
-from . import decoders, encoder_decoders, gemma, hybrids, llama, mixtures, qwen, vision
+from . import (
+    decoders,
+    delta,
+    encoder_decoders,
+    gemma,
+    hybrids,
+    llama,
+    mixtures,
+    multimodal,
+    qwen,
+    sparse,
+    vision,
+)  # fmt: skip
 
 RECORDS: dict[str, Architecture] = {}
 NESTED: dict[str, Nested] = {}
-for _file in (llama, decoders, gemma, qwen, mixtures, hybrids, encoder_decoders, vision):
-    RECORDS |= _file.RECORDS
+for _file in (
+    llama,
+    decoders,
+    gemma,
+    qwen,
+    mixtures,
+    hybrids,
+    delta,
+    sparse,
+    encoder_decoders,
+    vision,
+    multimodal,
+):
+    RECORDS |= getattr(_file, "RECORDS", {})
     NESTED |= getattr(_file, "NESTED", {})
 
 

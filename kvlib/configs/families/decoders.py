@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ...layouts import LayerKV
 from .. import readers, weights
-from ..record import Architecture
+from ..record import Architecture, each
 
 
 def falcon(f) -> list[LayerKV]:
@@ -52,6 +52,20 @@ def mpt(f) -> list[LayerKV]:
     return readers.every_head_full(f)
 
 
+def gpt_neo(f) -> list[LayerKV]:
+    """Its local layers mask what is beyond their window, and keep it all the same."""
+    f.read |= {"attention_types", "attention_layers", "window_size"}
+    return readers.every_head_full(f)
+
+
+def bert(f) -> list[LayerKV]:
+    """BERT's family writes only as a decoder."""
+    if not f.flag("is_decoder"):
+        f.refuse("is_decoder", "true is needed: an encoder keeps no cache")
+    f.read.add("attention_type")  # BigBird's: a decoder attends in full
+    return readers.every_head_full(f)
+
+
 def four_times(name: str):
     """Four times the hidden size, unless the field `name` says otherwise."""
     return lambda f, i: f.nullable(name) or 4 * f["hidden_size"]
@@ -90,10 +104,18 @@ GPT2 = replace(
     extras=learned_positions,
     tables=learned_positions,
 )
+UNCOUNTED = Architecture(readers.every_head_full, whole=weights.uncounted)
 RECORDS = {
     "gpt2": GPT2,
     "gpt_bigcode": replace(GPT2, layers=gpt_bigcode),
     "gpt_neox": BIASED,
+    **each("biogpt codegen ctrl git gpt_neox_japanese persimmon xglm", UNCOUNTED),
+    **each(
+        """bert bert-generation big_bird camembert data2vec-text electra ernie megatron-bert rembert roberta
+        roberta-prelayernorm roc_bert roformer xlm-roberta xlm-roberta-xl xmod""",
+        replace(UNCOUNTED, layers=bert),
+    ),
+    "gpt_neo": replace(UNCOUNTED, layers=gpt_neo),
     "gptj": Architecture(
         readers.every_head_full,
         feed_forward=weights.dense(2, four_times("n_inner"), bias=True),

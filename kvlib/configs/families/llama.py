@@ -63,12 +63,30 @@ def llama4_experts(f, i: int) -> weights.Experts | None:
     return weights.experts(f, shared=f["intermediate_size"])
 
 
+def every_fourth(i: int, n_layers: int) -> bool:
+    return i % 4 == 0
+
+
+def before_the_last(i: int, n_layers: int) -> bool:
+    """Every fourth layer, counted back from the last."""
+    return (n_layers - 1 - i) % 4 == 0
+
+
 LLAMA = Architecture(readers.full)
 RECORDS = {
     **each("llama seed_oss internlm3 hunyuan_v1_dense ernie4_5 granite olmo2", LLAMA),
+    **each("bitnet cosmos3_edge_text granite_docling_text hyperclovax iquestcoder", LLAMA),
+    **each("diffllama glm_ocr_text hunyuan_vl_text molmo2_text paddleocr_vl_text", LLAMA),
+    **each("cwm granite_swa", Architecture(readers.listed(every_fourth))),
+    "muse_glimmer_text": Architecture(readers.listed(before_the_last)),
+    "doge": Architecture(readers.windowed, whole=weights.uncounted),
+    "evolla": replace(LLAMA, whole=weights.uncounted),
+    "phi4_multimodal": Architecture(phi3, whole=weights.uncounted),
+    "cohere_compass_text": Architecture(readers.listed(lambda i, n: True)),
     "code_llama": replace(LLAMA, defaults="llama"),
     "helium": replace(LLAMA, unserved=("llama.cpp",)),
     "olmo": replace(LLAMA, norms=0),
+    **each("jais2 nanochat", replace(LLAMA, feed_forward=weights.dense(2, bias="mlp_bias"))),
     "arcee": replace(LLAMA, feed_forward=weights.dense(2)),
     "apertus": replace(LLAMA, feed_forward=weights.dense(2)),
     "mistral": Architecture(readers.windowed),

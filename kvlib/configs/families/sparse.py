@@ -1,0 +1,155 @@
+"""Sparse attention: an indexer keeps a key of its own for each token and picks those to attend to.
+
+Read from transformers 5.23, modeling_deepseek_v32.py and those of the other names below. What is kept
+grows with every token all the same: an indexer saves reading, not room.
+"""
+
+from dataclasses import replace
+
+from ...layouts import LayerKV, StateTensor
+from .. import readers, weights
+from ..record import Architecture, Nested, each
+from . import delta, qwen
+
+INDEXED = {"indexed_attention": "full", "full_attention": "full"}
+
+
+def with_keys(f, layers: list[LayerKV], runs: list) -> list[LayerKV]:
+    """An indexer's key beside each token of the layers where `runs` is true."""
+    f.ignore("index_topk", "index_n_heads", "index_block_size", "index_topk_blocks", "index_local_blocks")
+    width = f["index_head_dim"]
+    return [replace(one, indexer=width if run else 0) for one, run in zip(layers, runs, strict=True)]
+
+
+def deepseek(f) -> list[LayerKV]:
+    """A latent and an indexer's key in every layer."""
+    layers = readers.latent(f, INDEXED)
+    return with_keys(f, layers, [True] * len(layers))
+
+
+def runs_indexer(f, default) -> list:
+    """Which layers run an indexer of their own and so keep its keys; the others use an earlier one's picks.
+
+    indexer_types says so; else index_topk_pattern, letter by letter (F, S); else every index_topk_freq-th
+    layer from index_skip_topk_offset on, and those before.
+    """
+    n_layers = readers.depth(f)
+    listed = f.names("indexer_types", {"full": True, "shared": False}, n_layers)
+    pattern = f.get("index_topk_pattern")
+    every = max(f.whole_number("index_topk_freq", 0), 1) if "index_topk_freq" in f else 1
+    first = f.whole_number("index_skip_topk_offset", 0) if "index_skip_topk_offset" in f else 2
+    if listed is not None:
+        return listed
+    if pattern is not None:
+        f.given["index_topk_pattern"] = list(pattern) if isinstance(pattern, str) else pattern
+        letters = f.names("index_topk_pattern", {"F": True, "S": False}, n_layers)
+        return letters or [True] * n_layers
+    return [default(i) if default else max(i - first + 1, 0) % every == 0 for i in range(n_layers)]
+
+
+def shares_picks(default=None):
+    """As `deepseek`, where some layers use the picks of an earlier one."""
+
+    def reader(f) -> list[LayerKV]:
+        return with_keys(f, readers.latent(f, INDEXED), runs_indexer(f, default))
+
+    return reader
+
+
+def mistral_large4(f) -> list[LayerKV]:
+    """Layers without rotary positions keep the latent alone; one that shares another's is not read."""
+    layers = shares_picks()(f)
+    n_layers = len(layers)
+    f.same("kv_source_layers", list(range(n_layers)))
+    every = f["no_rope_layer_interval"] if "no_rope_layer_interval" in f else 4
+    rope = f.names("no_rope_layers", {0: 0, 1: 1}, n_layers)
+    rope = rope or [int((i + 1) % every != 0) for i in range(n_layers)]
+    latent = f["kv_lora_rank"]
+    return [one if has else replace(one, head_dim=latent) for one, has in zip(layers, rope, strict=True)]
+
+
+def minimax_m3(f) -> list[LayerKV]:
+    """Grouped attention, with an indexer's key in the layers that layer_types calls sparse."""
+    n_layers, nested = readers.depth(f), f.object("sparse_attention_config")
+    f.ignore("rotary_dim")
+    known = {"minimax_m3_sparse": True, "full_attention": False}
+    listed = f.names("layer_types", known, n_layers)
+    freq = nested.get("sparse_attention_freq")
+    if listed is None and freq is not None:
+        good = isinstance(freq, list | tuple) and len(freq) == n_layers and all(x in (0, 1) for x in freq)
+        if not good:
+            f.refuse("sparse_attention_config", f"sparse_attention_freq must be {n_layers} times 0 or 1")
+        listed = [x == 1 for x in freq] if good else None
+    if nested.get("sparse_index_dim") is not None:
+        f.given["index_head_dim"] = nested["sparse_index_dim"]
+        f.spelt["index_head_dim"] = "sparse_attention_config.sparse_index_dim"
+    f.read.add("layer_types")
+    shape = readers.heads(f)[1:]
+    return with_keys(f, [LayerKV("full", *shape)] * n_layers, listed or [False] * n_layers)
+
+
+def glm5_next(f) -> list[LayerKV]:
+    """Kimi's delta attention, and every fourth layer a latent whose indexer packs key, gate and a mark."""
+    n_layers = readers.depth(f)
+    kinds = f.names("layer_types", {**INDEXED, "linear_attention": "state"}, n_layers)
+    kinds = kinds or ["full" if i % 4 == 3 else "state" for i in range(n_layers)]
+    latent = LayerKV("latent", 1, f["kv_lora_rank"] + f.whole_number("qk_rope_head_dim", 0), v_head_dim=0)
+    f.ignore("index_kpool", "index_topk", "index_n_heads", "num_key_value_heads", "hidden_size")
+    f.ignore("q_lora_rank", "qk_nope_head_dim", "v_head_dim", "num_attention_heads")
+    f.read |= {"head_dim", "qk_head_dim", "index_kpool_always_select_tail", "linear_lower_bound"}
+    packed, state = 2 * f["index_head_dim"] + 1, LayerKV("state", state=delta.kimi_state(f))
+    runs = runs_indexer(f, None)
+    return [
+        replace(latent, indexer=packed if run else 0) if kind == "full" else state
+        for kind, run in zip(kinds, runs, strict=True)
+    ]
+
+
+def qwen4(f) -> list[LayerKV]:
+    """Gated delta nets, and every fourth layer attends with an indexer's key.
+
+    A layer of ple_layer_ids (counted from 1) also keeps what its short convolution over n-grams saw, and
+    the last tokens' numbers (8 bytes each).
+    """
+    n_layers = readers.depth(f)
+    every = f["full_attention_interval"] if "full_attention_interval" in f else 4
+    kinds = f.names("layer_types", {**INDEXED, "linear_attention": "state"}, n_layers)
+    kinds = kinds or ["full" if (i + 1) % every == 0 else "state" for i in range(n_layers)]
+    f.ignore("indexer_n_heads", "indexer_budget", "indexer_compress_ratio")
+    f.same("indexer_kv_heads", 1)
+    attends = LayerKV("full", *readers.heads(f)[1:], indexer=f["indexer_head_dim"])
+    recurrent = LayerKV("state", state=qwen.delta_state(f))
+    layers = [attends if kind == "full" else recurrent for kind in kinds]
+    context = f["ngram_size"] - 1
+    seen = (f["ple_conv_kernel_size"] - 1) * f["ngram_size"]
+    ngrams = (
+        StateTensor(f["hc_count"] * f["hidden_size"], max(seen, 1)),
+        StateTensor(2 * max(context, 1), dtype="fp32"),
+    )
+    named = f.get("ple_layer_ids") or []
+    f.read |= {"ple_layer_ids"}
+    if not isinstance(named, list | tuple) or any(type(i) is not int or not 0 < i <= n_layers for i in named):
+        f.refuse("ple_layer_ids", f"a list of layers from 1 to {n_layers} is needed")
+        named = []
+    for i in set(named):
+        one = layers[i - 1]
+        layers[i - 1] = replace(one, state=one.state + ngrams)
+    return layers
+
+
+DSA = Architecture(deepseek, whole=weights.uncounted, names={"head_dim": None})
+RECORDS = {
+    **each("deepseek_v32 axk2", DSA),
+    "glm_moe_dsa": replace(DSA, layers=shares_picks()),
+    "hy_v4": replace(DSA, layers=shares_picks(lambda i: i == 0 or (i - 1) % 4 == 0)),
+    "mistral_large4_text": replace(DSA, layers=mistral_large4),
+    "minimax_m3_vl_text": Architecture(minimax_m3, whole=weights.uncounted),
+    "glm5_next_text": Architecture(glm5_next, whole=weights.uncounted),
+    "qwen4_exp_text": Architecture(qwen4, whole=weights.uncounted),
+}
+NESTED = {
+    "mistral_large4": Nested("mistral_large4_text"),
+    "minimax_m3_vl": Nested("minimax_m3_vl_text"),
+    "glm5_next": Nested("glm5_next_text"),
+    "qwen4_exp": Nested("qwen4_exp_text"),
+}
