@@ -182,8 +182,31 @@ def test_named_formats():
         of("int5")
 
 
+def test_a_given_size():
+    found = checkpoint("mixtral-8x7b", weights_bytes=10**9)
+    assert (found.bytes, found.quantized) == (10**9, "given")
+    numbers = parameters("mixtral-8x7b")
+    assert found.read_bytes == pytest.approx(10**9 * numbers.read / numbers.total, abs=2)
+    # A family that is not counted is refused without it, and so is a quantization that is not known.
+    kimi = {
+        "model_type": "kimi_linear", "hidden_size": 2304, "num_hidden_layers": 4, "num_attention_heads": 32,
+        "kv_lora_rank": 512, "qk_rope_head_dim": 64, "qk_nope_head_dim": 128, "v_head_dim": 128,
+        "vocab_size": 163840,
+        "linear_attn_config": {
+            "head_dim": 128, "num_heads": 32, "short_conv_kernel_size": 4,
+            "full_attn_layers": [4], "kda_layers": [1, 2, 3],
+        },
+    }  # fmt: skip
+    with pytest.raises(UnsupportedConfig, match="does not count its weights"):
+        checkpoint(kimi)
+    known = checkpoint(kimi, weights_bytes=7)
+    assert (known.bytes, known.read_bytes, known.parameters, known.hidden) == (7, 7, None, 2304)
+    odd = {**LLAMA, "quantization_config": {"quant_method": "aqlm"}}
+    assert checkpoint(odd, weights_bytes=7).bytes == 7
+
+
 def test_towers():
-    assert checkpoint("gemma-3n-e4b").left_out == ("vision_config", "audio_config")
+    assert checkpoint("gemma-3n-e4b").left_out == ("audio_config", "vision_config")
     assert checkpoint("qwen-2.5-vl-7b").left_out == ()
     vision = {**kvlib.config("qwen-2.5-vl-7b"), "audio_config": {"layers": 3}}
     with pytest.raises(UnsupportedConfig, match="audio_config"):

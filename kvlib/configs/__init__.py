@@ -8,7 +8,6 @@ An unknown architecture, a known field with an unknown value, and an unknown fie
 suggests that it could change the cache raise `UnsupportedConfig`. No torch, no transformers, no network.
 """
 
-import dataclasses
 import difflib
 from collections.abc import Mapping
 
@@ -107,8 +106,7 @@ def checkpoint(given, weights_dtype: str | None = None, weights_bytes: int | Non
         return made
     counted = None if f.problems.keys() - before.keys() else made.parameters
     read = made.read_bytes * weights_bytes // made.bytes if counted else weights_bytes
-    rest = {"quantized": "given", "wide_bytes": 0, "left_out": (), "parameters": counted}
-    return dataclasses.replace(made, bytes=weights_bytes, read_bytes=read, **rest)
+    return made.given(weights_bytes, read, counted)
 
 
 def _read(found: dict, name: str, quantized_cache: bool) -> tuple[Fields, CacheLayout]:

@@ -1,6 +1,6 @@
 """A checkpoint's weights, part by part: which are quantized, what they take, and how wide the model is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -35,6 +35,13 @@ class Checkpoint:
     inner: int
     routed: int
     vocab: int
+
+    def given(self, nbytes: int, read_bytes: int, parameters: Parameters | None) -> "Checkpoint":
+        """The same model with weights of a given size."""
+        return replace(
+            self, bytes=nbytes, read_bytes=read_bytes, parameters=parameters, quantized="given", wide_bytes=0,
+            left_out=(),
+        )  # fmt: skip
 
 
 class Part(NamedTuple):
@@ -100,11 +107,11 @@ def checkpoint(record, f, layers, tied: bool, scheme: Scheme | None, tower: int,
     """The bytes of the parts and of a tower's weights, and the widths of the model."""
     total = read = wide = Fraction(0)
     for part in parts(record, f, layers, tied):
-        bits, narrow = _bits(part, scheme, f["hidden_size"])
+        bits, narrow = _bits(part, scheme, _hidden(record, f))
         total += bits
         wide += WIDE * (part.total - narrow)
         read += bits * Fraction(part.read, part.total) if part.total else 0
-    counted = weights.count(record, f, layers, tied)
+    counted, hidden = weights.count(record, f, layers, tied), _hidden(record, f)
     numbers = Parameters(counted.total + tower, counted.active + tower, counted.embedding, counted.read)
     inner, routed = _widths(record, f, layers)
     return Checkpoint(
@@ -114,7 +121,7 @@ def checkpoint(record, f, layers, tied: bool, scheme: Scheme | None, tower: int,
         wide_bytes=int(wide + WIDE * tower) // 8,
         left_out=tuple(left_out),
         parameters=numbers,
-        hidden=f["hidden_size"],
+        hidden=hidden,
         inner=inner,
         routed=routed,
         vocab=f["vocab_size"],
@@ -142,6 +149,11 @@ def _kept(scheme: Scheme, module: str) -> bool:
     return any(scheme.keeps(name) for name in names)
 
 
+def _hidden(record, f) -> int:
+    """Numbers in a hidden state; families that are counted as a whole may call it d_model."""
+    return f["d_model"] if record.whole and "hidden_size" not in f and "d_model" in f else f["hidden_size"]
+
+
 def _widths(record, f, layers) -> tuple[int, int]:
     """(inner, routed) of the layer whose sum is the largest.
 
@@ -152,7 +164,7 @@ def _widths(record, f, layers) -> tuple[int, int]:
     if record.whole:
         names = ("intermediate_size", "decoder_ffn_dim", "d_ff", "ffn_dim")
         given = [f.get(name) for name in names]
-        return 3 * next((width for width in given if type(width) is int), 4 * f["hidden_size"]), 0
+        return 3 * next((width for width in given if type(width) is int), 4 * _hidden(record, f)), 0
     hidden, widths = f["hidden_size"], [(0, 0)]
     for i in range(len(layers)):
         block = record.feed_forward(f, i)

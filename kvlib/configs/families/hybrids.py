@@ -258,10 +258,7 @@ def minimax_weights(f) -> int:
 
 PURE = Architecture(mamba, recurrent=MAMBA1.weights, feed_forward=weights.no_feed_forward, norms=1)
 MINIMAX = Architecture(
-    minimax,
-    recurrent=minimax_weights,
-    feed_forward=weights.mixture(),
-    unserved=("llama.cpp", "vllm", "sglang"),
+    minimax, recurrent=minimax_weights, feed_forward=weights.mixture(), unserved=("llama.cpp", "vllm")
 )
 LFM2 = Architecture(
     lfm2,
@@ -272,10 +269,8 @@ LFM2 = Architecture(
 RECORDS = {
     **each("mamba falcon_mamba", PURE),
     "mamba2": replace(PURE, layers=mamba2, recurrent=MAMBA2.weights),
-    "jamba": Architecture(
-        jamba, recurrent=JAMBA.weights, feed_forward=weights.mixture(jamba_experts), unserved=("sglang",)
-    ),
-    "bamba": Architecture(bamba, recurrent=BAMBA.weights, unserved=("vllm", "sglang")),
+    "jamba": Architecture(jamba, recurrent=JAMBA.weights, feed_forward=weights.mixture(jamba_experts)),
+    "bamba": Architecture(bamba, recurrent=BAMBA.weights, unserved=("vllm",)),
     "granitemoehybrid": Architecture(granite_hybrid, recurrent=BAMBA.weights, feed_forward=mixtures.granite),
     "falcon_h1": Architecture(falcon_h1, recurrent=FALCON_H1.weights),
     "nemotron_h": Architecture(
@@ -289,13 +284,13 @@ RECORDS = {
         recurrent=ZAMBA2.weights,
         feed_forward=weights.no_feed_forward,
         extras=zamba2_shared,
-        unserved=("llama.cpp", "sglang"),
+        unserved=("llama.cpp",),
     ),
     "recurrent_gemma": Architecture(
         recurrent_gemma,
         recurrent=griffin_weights,
         feed_forward=weights.dense(3, lambda f, i: f["intermediate_size"] // 2, bias=True),
-        unserved=("llama.cpp", "sglang"),
+        unserved=("llama.cpp",),
     ),
     "lfm2": LFM2,
     "lfm2_moe": replace(LFM2, feed_forward=weights.mixture(mixtures.after("num_dense_layers"))),
