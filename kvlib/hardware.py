@@ -57,7 +57,13 @@ GPUS = _read()
 
 # What people write around a card's name: maker, series, and what there is only one kind of here.
 _AROUND = re.compile(r"nvidia|geforce|tesla|amd|instinct|apple|gpu|[ _-]")
-_ONE_OF = {"h10080gb": "H100", "h100sxm": "H100", "h100sxm5": "H100", "h200sxm": "H200", "t416gb": "T4"}
+_ONE_OF = {
+    "h10080gb": "H100",
+    "h100sxm": "H100",
+    "h100sxm5": "H100",
+    "h200sxm": "H200",
+    "t416gb": "T4",
+}
 
 
 def _key(name: str) -> str:

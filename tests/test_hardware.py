@@ -25,7 +25,8 @@ def test_near_matches(name, near):
     [
         ("RTX 4090", "RTX4090"), ("4090", "RTX4090"), ("NVIDIA GeForce RTX 3090", "RTX3090"),
         ("H100 SXM", "H100"), ("H100-80GB", "H100"), ("a100 80gb", "A100-80GB"), ("Tesla T4", "T4"),
-        ("AMD Instinct MI300X", "MI300X"), ("l40s", "L40S"),
+        ("AMD Instinct MI300X", "MI300X"), ("l40s", "L40S"), ("A6000", "RTXA6000"), ("RTX A6000", "RTXA6000"),
+        ("RTX 6000 Ada", "RTX6000Ada"), ("RTX PRO 6000", "RTXPRO6000"),
     ],
 )  # fmt: skip
 def test_as_people_call_them(name, card):
@@ -46,7 +47,7 @@ def test_a_card_that_cannot_be_read(name):
         gpu(name)
 
 
-@pytest.mark.parametrize("name", ["H100 PCIe", "A100"])
+@pytest.mark.parametrize("name", ["H100 PCIe", "A100", "V100"])
 def test_another_card_of_that_name(name):
     with pytest.raises(ValueError, match="unknown GPU"):
         gpu(name)  # other bandwidths, other memories
@@ -85,7 +86,7 @@ def test_figures_agree_with_their_source(card):
 SMI = {
     "T4": 15360, "L4": 23034, "A10G": 23028, "RTX3090": 24576, "RTX4090": 24564, "RTX5090": 32607,
     "L40S": 46068, "A100-40GB": 40960, "A100-80GB": 81920, "H100": 81559, "H200": 143771, "B200": 183359,
-    "MI300X": 196592,
+    "MI300X": 196592, "V100-32GB": 32768, "RTXA6000": 49140, "RTX6000Ada": 46068, "RTXPRO6000": 97887,
 }  # fmt: skip
 
 
