@@ -85,7 +85,7 @@ def gpu(name) -> GPU:
     key = _key(text)
     found = by_key.get(key) or GPUS.get(_ONE_OF.get(key, ""))
     if found is None:
-        raise unknown("GPU", name, GPUS)
+        raise ValueError(f"{unknown('GPU', name, GPUS)}; or any card by its numbers, as 48GiB@1TB/s")
     return found
 
 

@@ -3,6 +3,7 @@
 from fractions import Fraction
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
 import kvlib
 from kvlib.configs import UnsupportedConfig, checkpoint, parameters
@@ -104,12 +105,18 @@ def test_rows_bring_their_scales():
         (["re:.*q_proj$"], 2 * 1024 * 1024),
         (["model.language_model.layers.0.mlp.gate_proj"], 1024 * 4096),
         (["model.layers.10.mlp"], 0),
-        (["re:("], 0),
+        (["*.k_proj", "*mlp.up*"], 2 * (1024 * 256 + 1024 * 4096)),
     ],
 )
 def test_what_stays_in_16_bits(kept, wide):
     found = weights({"quant_method": "fp8", "modules_to_not_convert": kept})
     assert found.bytes == LINEAR - wide + 2 * (wide + REST)
+
+
+def test_thousands_of_modules_take_no_time():
+    names = [f"model.layers.{i}.self_attn.q_proj" for i in range(20_000)]
+    found = weights({"quant_method": "fp8", "modules_to_not_convert": names})
+    assert found.bytes == LINEAR + 2 * 1024 * 1024 + 2 * REST
 
 
 def test_a_gptq_output_matrix():
@@ -147,6 +154,9 @@ def test_a_cache_scheme_alone_quantizes_no_weights():
         {"quant_method": "gptq", "bits": 4, "dynamic": {"+:.*": {"bits": 8}}},
         {"quant_method": "modelopt", "quant_algo": "MIXED_PRECISION"},
         {"quant_method": "awq", "group_size": "many"},
+        {"quant_method": "fp8", "modules_to_not_convert": ["re:("]},
+        {"quant_method": "fp8", "modules_to_not_convert": ["re:(m+)+$"]},
+        {"quant_method": "fp8", "modules_to_not_convert": ["re:.*.*.*.*.*.*x"]},
         {
             "quant_method": "compressed-tensors",
             "config_groups": {
@@ -165,6 +175,29 @@ def test_refused(quantization):
         weights(quantization)
     # The layout does not hang on it, and the weights can be said.
     assert checkpoint({**LLAMA, "quantization_config": quantization}, "bf16").bytes == 2 * (LINEAR + REST)
+
+
+JUNK = st.one_of(
+    st.none(), st.booleans(), st.integers(-5, 200), st.floats(), st.text(max_size=8),
+    st.lists(st.one_of(st.integers(-3, 3), st.text(max_size=5), st.none()), max_size=3),
+    st.dictionaries(st.text(max_size=4), st.integers(), max_size=2),
+)  # fmt: skip
+FIELDS = (
+    "bits", "group_size", "weight_block_size", "modules_to_not_convert", "ignore", "config_groups", "format",
+    "dynamic", "lm_head", "load_in_4bit", "quant_algo", "quantization", "exclude_modules", "zero_point",
+)  # fmt: skip
+METHODS = ("fp8", "awq", "gptq", "bitsandbytes", "mxfp4", "compressed-tensors", "modelopt", "fbgemm_fp8")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(METHODS), st.dictionaries(st.sampled_from(FIELDS), JUNK, max_size=4))
+def test_whatever_is_written_there(method, fields):
+    try:
+        found = weights({"quant_method": method, **fields})
+    except UnsupportedConfig:
+        return
+    assert (LINEAR + REST) // 8 <= found.bytes <= 5 * (LINEAR + REST)
+    assert 0 < found.read_bytes <= found.bytes and 0 <= found.wide_bytes <= found.bytes
 
 
 def test_named_formats():

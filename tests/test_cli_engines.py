@@ -28,6 +28,18 @@ from .test_cli import LLAMA, answer, found
             engine("vllm", prefix_caching=False, kv_cache_dtype="fp8"), "fp8", 12_288,
         ),
         (
+            "nemotron-h-8b", ["--engine", "vllm", "--state-checkpoints", 0],
+            engine("vllm", checkpoints=0), "bf16", 16_384,
+        ),
+        (
+            "gemma-3-1b", ["--engine", "vllm", "--no-hybrid", "--no-async-scheduling"],
+            engine("vllm", hybrid=False, async_scheduling=False), "bf16", 26_624,
+        ),
+        (
+            "gpt-oss-20b", ["--engine", "sglang", "--swa-ratio", 0.5],
+            engine("sglang", swa_full_tokens_ratio=0.5), "bf16", 36_864,
+        ),
+        (
             "qwen-3-8b", ["--engine", "vllm", "--kv-cache-dtype", "nvfp4"],
             engine("vllm", kv_cache_dtype="nvfp4"), "nvfp4", 41_472,
         ),
@@ -151,6 +163,11 @@ def test_the_line_that_serves_is_what_was_counted(capsys):
         "--tensor-parallel-size 2 --pipeline-parallel-size 2 --gpu-memory-utilization 0.92 "
         "--max-num-batched-tokens 1024"
     )
+    options = ["--no-prefix-caching", "--no-hybrid", "--no-async-scheduling"]
+    line = found(capsys, "fit", LLAMA, "--gpu", "H100", "--context", 4096, *options)["vllm"]
+    assert line.endswith("--no-enable-prefix-caching --disable-hybrid-kv-cache-manager --no-async-scheduling")
+    args = ["fit", "deepseek-v2-lite", "--gpu", "H100", "--context", 4096, "--mla-expanded"]
+    assert found(capsys, *args)["vllm"].startswith("VLLM_MLA_DISABLE=1 vllm serve deepseek-ai/")
     many = found(capsys, "fit", "smollm2-135m", "--gpu", "H100", "--context", 100)
     assert many["max_sequences"] > 1024 and "--max-num-seqs 1024 " in many["vllm"]
 

@@ -239,4 +239,11 @@ def _serve_line(args, cache, kept_by, budget, most) -> str:
         "--max-num-batched-tokens": args.max_num_batched_tokens,
     }
     given = " ".join(f"{flag} {value}" for flag, value in flags.items() if value is not None)
-    return f"vllm serve {shlex.quote(name)} {given}"
+    switched = {
+        " --no-enable-prefix-caching": args.prefix_caching is False,
+        " --disable-hybrid-kv-cache-manager": args.hybrid is False,
+        " --no-async-scheduling": args.async_scheduling is False,
+    }
+    given += "".join(flag for flag, on in switched.items() if on)
+    before = "" if kept_by.mla_absorbed else "VLLM_MLA_DISABLE=1 "
+    return f"{before}vllm serve {shlex.quote(name)} {given}"

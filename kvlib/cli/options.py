@@ -15,6 +15,15 @@ _ENGINE_OPTIONS = (
     ("--pp", "pp", None, "GPUs, or groups of them, that share out the layers (vllm, sglang)"),
     ("--max-num-batched-tokens", "max_num_batched_tokens", None, "tokens of a batch at most (vllm)"),
     ("--no-prefix-caching", "prefix_caching", False, "recurrent states are kept once (vllm, sglang)"),
+    ("--state-checkpoints", "checkpoints", None, "blocks of a state besides, with prefix caching (vllm)"),
+    ("--no-hybrid", "hybrid", False, "windowed layers keep every token (vllm)"),
+    ("--no-async-scheduling", "async_scheduling", False, "one batch in flight (vllm)"),
+    (
+        "--swa-ratio",
+        "swa_full_tokens_ratio",
+        None,
+        "slots of windowed layers for one of a full layer (sglang)",
+    ),
     ("--ubatch", "n_ubatch", None, "tokens of a micro-batch (llama.cpp; default 512)"),
     ("--unified", "unified", True, "one pool for all sequences (llama.cpp)"),
     ("--swa-full", "swa_full", True, "windowed layers keep every token (llama.cpp)"),
@@ -46,7 +55,8 @@ def add_cache_arguments(parser):
         of.add_argument(f"--cache-type{option}", metavar="TYPE", help=f"q8_0, q4_0, … of {kept} (llama.cpp)")
     for flag, field, value, text in _ENGINE_OPTIONS:
         if value is None:
-            of.add_argument(flag, dest=field, type=count, metavar="N", help=text)
+            kind = float if field == "swa_full_tokens_ratio" else count
+            of.add_argument(flag, dest=field, type=kind, metavar="N", help=text)
         else:
             of.add_argument(flag, dest=field, action="store_const", const=value, help=text)
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 from ..units import dtype as as_dtype
 from .refusals import UnsupportedConfig, needs
@@ -38,20 +39,31 @@ class Scheme:
     head: bool = False
     all: bool = False
 
+    @cached_property
+    def _plain(self) -> frozenset[str]:
+        return frozenset(name.strip(".") for name in self.kept if not _WILD.search(name))
+
+    @cached_property
+    def _wild(self) -> tuple[re.Pattern, ...]:
+        """Regular expressions, and shell patterns of a module or what is within it."""
+        return tuple(
+            re.compile(name[3:])
+            if name.startswith("re:")
+            else re.compile(f"(?:{fnmatch.translate(name)}|{fnmatch.translate(f'{name}.*')})")
+            for name in self.kept
+            if _WILD.search(name)
+        )
+
     def keeps(self, module: str) -> bool:
-        """Whether this module, by its name in the checkpoint, stays in 16 bits."""
-        return any(_matches(pattern, module) for pattern in self.kept)
+        """Whether this module, by its name in the checkpoint, stays in 16 bits: it, or what it is within."""
+        parts = module.split(".")
+        within = (".".join(parts[i:j]) for i in range(len(parts)) for j in range(i + 1, len(parts) + 1))
+        return not self._plain.isdisjoint(within) or any(one.match(module) for one in self._wild)
 
 
-def _matches(pattern: str, module: str) -> bool:
-    if pattern.startswith("re:"):
-        try:
-            return re.match(pattern[3:], module) is not None
-        except re.error:
-            return False
-    if "*" in pattern:
-        return fnmatch.fnmatchcase(module, pattern) or fnmatch.fnmatchcase(module, f"{pattern}.*")
-    return f".{pattern.strip('.')}." in f".{module}."
+_WILD = re.compile(r"^re:|\*")
+# Expressions that could take for ever on a name: a repeated group, or many repetitions.
+_ENDLESS = re.compile(r"\)[*+{]|(?:[*+{].*){5}")
 
 
 def _grouped(bits: int, group, scale: int = 16, zero: int = 0) -> Fraction:
@@ -82,8 +94,16 @@ def _read(q: Mapping, field: str) -> Scheme | None:
         need = f"known are {', '.join(_METHODS)}; give the size of the weights or their dtype"
         raise UnsupportedConfig(needs(f"{field}.quant_method", q.get("quant_method"), need))
     try:
-        return reader(q)
-    except (TypeError, ValueError, LookupError, ZeroDivisionError, AttributeError):
+        made = reader(q)
+        for name in made.kept if made else ():
+            if name.startswith("re:") and _ENDLESS.search(name):
+                raise ValueError("an expression that is not tried")
+        if made and not 1 <= made.bits <= 2 * WIDE:
+            raise ValueError("so many bits")
+        if made:
+            made.keeps("")  # so that one that is no expression is found here
+        return made
+    except (re.error, OverflowError, TypeError, ValueError, LookupError, ZeroDivisionError, AttributeError):
         need = "its bits cannot be read; give the size of the weights or their dtype"
         raise UnsupportedConfig(needs(field, dict(q), need)) from None
 
