@@ -12,7 +12,7 @@ from .pool import Layers, Pool, grouped
 
 @dataclass(frozen=True)
 class VLLM(Engine):
-    """What vLLM lets one sequence claim when `context` is its max-model-len, over all `tp` × `pp` GPUs.
+    """What vLLM lets one sequence claim when `context` is its max-model-len, over all `tp` GPUs.
 
     Blocks of block_size tokens. A windowed layer frees what left its window only after a step, so
     it may hold W − 1 tokens, those in flight (two batches of max_num_batched_tokens with
@@ -21,7 +21,7 @@ class VLLM(Engine):
     lacks layers still takes whole blocks. With hybrid off, windowed layers keep every token;
     None is vLLM's own choice: off for chunked attention, else on. Tensor parallelism (tp) splits the
     KV heads and, when they run out, copies them; the latent and an indexer's keys are on every GPU.
-    Pipeline parallelism (pp) splits the layers.
+    Pipeline parallelism splits the layers over pp times as many.
 
     kv_cache_dtype is the flag's value: auto (the dtype asked for), bfloat16, float16, fp8, nvfp4 (an fp8
     scale for 16 numbers), fp8_per_token_head, int8_per_token_head or int4_per_token_head (an fp32 scale for
