@@ -21,6 +21,7 @@ class GPU:
 
     source         where the size on the box and the bandwidth were read
     memory_source  the report of the memory that CUDA makes available of it; "" where none is known
+    capability     CUDA's compute capability, 90 for 9.0; 0 where there is none or it is not known
     nvlink         whether several of them are linked by NVLink or its like, as the servers with them are
     """
 
@@ -30,6 +31,7 @@ class GPU:
     source: str
     memory_source: str = ""
     nvlink: bool = False
+    capability: int = 0
 
     def __post_init__(self):
         whole_number("memory", self.memory)
@@ -47,6 +49,7 @@ def _read() -> dict[str, GPU]:
             of["source"],
             of["memory_source"],
             of.get("nvlink", False),
+            of.get("capability", 0),
         )
         for name, of in records.items()
     }

@@ -222,3 +222,21 @@ def test_other_engines_spend_otherwise(capsys):
         overhead_bytes=shown["overhead_bytes"], engine="sglang",
     )  # fmt: skip
     assert shown["max_context"] == budget.max_context()
+
+
+def test_states_by_card_and_version(capsys):
+    layout = kvlib.layout("qwen-3-next-80b")
+
+    def state(card, *options):
+        return found(capsys, "fit", "qwen-3-next-80b", "--gpu", card, "--context", 100, *options)[
+            "state_bytes"
+        ]
+
+    # Hopper has a checkpoint beside two blocks, and blocks in 64s; Ampere and older versions have not.
+    hopper = engine("vllm", checkpoints=1, block_size=64)
+    assert state("H100") == hopper.breakdown(layout, 100).state
+    assert state("A100-80GB") == engine("vllm", checkpoints=0).breakdown(layout, 100).state
+    assert state("H100", "--engine-version", "0.26.0") == state("A100-80GB")
+    assert state("H100", "--state-checkpoints", 0, "--block-size", 16) == state("A100-80GB")
+    once = engine("vllm", prefix_caching=False).breakdown(layout, 100).state
+    assert state("H100", "--no-prefix-caching") == once

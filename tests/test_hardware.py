@@ -98,3 +98,9 @@ def test_memory_is_what_cuda_reports(card):
     least = 0.999 if card.name == "MI300X" else 0.95
     assert least * SMI[card.name] * 2**20 < card.memory < 1.0001 * SMI[card.name] * 2**20
     assert card.name == "MI300X" or card.memory < 0.998 * SMI[card.name] * 2**20
+
+
+def test_compute_capabilities():
+    known = {card.capability for card in GPUS.values()}
+    assert known == {0, 70, 75, 80, 86, 89, 90, 100, 120}
+    assert [name for name, card in GPUS.items() if not card.capability] == ["MI300X"]

@@ -8,7 +8,7 @@ from fractions import Fraction
 from ..budget import Budget
 from ..configs import Checkpoint, checkpoint, models, source
 from ..engines import VLLM, engine
-from ..engines.overhead import NEWEST, Overhead, Part, Run, llama_cpp, sglang, vllm, vllm_batch
+from ..engines.overhead import NEWEST, Overhead, Part, Run, llama_cpp, numbers_of, sglang, vllm, vllm_batch
 from ..hardware import gpu as gpu_of
 from ..units import read_bytes, whole_number
 from .fit_text import print_fit
@@ -160,12 +160,13 @@ def _counted_as(args, layout, dtype, gpu, gpus):
     stages = args.pp or 1
     if gpus % max(stages, 1):
         raise ValueError(f"--pp must divide the {gpus} GPUs, and {stages} does not")
-    more = {"tp": gpus // max(stages, 1)}
+    more: dict[str, int] = {"tp": gpus // max(stages, 1)}
     if args.tp is not None and args.tp != more["tp"]:
         raise ValueError(f"--tp × --pp must be the {gpus} GPUs of --gpu, not {args.tp} × {stages}")
     if name == "sglang":
         return engine_of(args, name, **more), None
     tokens, _ = vllm_batch(_run(args, None, layout, gpu, gpus), _version(args))
+    more |= _checkpoints(args, layout, gpu)
     kept_by = engine_of(args, name, max_num_batched_tokens=tokens, **more)
     try:
         kept_by.rows(layout, 1, 1, dtype, args.source_len)
@@ -174,6 +175,19 @@ def _counted_as(args, layout, dtype, gpu, gpus):
             raise
         return engine("ideal"), str(error)
     return kept_by, None
+
+
+# Gated delta nets, whose prefill FlashInfer runs on Hopper and Blackwell.
+DELTA_NETS = ("qwen3_next", "qwen3_5_text", "qwen3_5_moe_text", "olmo_hybrid")
+
+
+def _checkpoints(args, layout, gpu) -> dict[str, int]:
+    """What vLLM's policy cannot know of recurrent states: the version, and the card."""
+    if numbers_of(_version(args)) < (0, 33):
+        return {"checkpoints": 0}
+    if layout.architecture in DELTA_NETS and gpu.capability >= 90 and args.prefix_caching is None:
+        return {"checkpoints": 1, "block_size": 64}
+    return {}
 
 
 def _run(args, weights, layout, gpu, gpus) -> Run:

@@ -121,10 +121,18 @@ _VERSIONS = (
 _FIRST_V1 = _Version((0, 7), per_logit=2, every_logit=True, context=True)
 
 
+_SPELLED = re.compile(r"v?([0-9]+(?:\.[0-9]+)+)(?:\.?post[0-9]+)?(-v1)?")
+
+
+def numbers_of(version: str) -> tuple[int, ...]:
+    """The numbers of a version, () where it has none."""
+    found = _SPELLED.fullmatch(version.strip().lower())
+    return tuple(map(int, found[1].split("."))) if found else ()
+
+
 def _version(text: str) -> _Version:
     """The record of "0.33.0", or of "0.7.2-v1" for the V1 engine before it was the usual one."""
-    found = re.fullmatch(r"v?([0-9]+(?:\.[0-9]+)+)(?:\.?post[0-9]+)?(-v1)?", text.strip().lower())
-    numbers = tuple(map(int, found[1].split("."))) if found else ()
+    found, numbers = _SPELLED.fullmatch(text.strip().lower()), numbers_of(text)
     if found and found[2] and (0, 7) <= numbers < (0, 8):
         return _FIRST_V1
     for one in _VERSIONS:

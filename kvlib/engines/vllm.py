@@ -35,14 +35,15 @@ class VLLM(Engine):
     the last kernel - 1 inputs. Beside attention a state is a block of the same pool: blocks hold as many
     tokens, in 16s (128s with a latent), as make them no smaller than the state. A sequence takes one block of
     each group of states, or with prefix_caching two and `checkpoints` more; None is vLLM 0.33's own: 1 for
-    Mamba 2, else 0. (Gated delta nets take 1 too where FlashInfer runs their prefill, as on Hopper; versions
-    before 0.33 none.) A source sequence (Whisper's) takes blocks too.
+    Mamba 2, else 0. Gated delta nets take 1 too, and blocks in 64s, where FlashInfer runs their prefill (on
+    Hopper and Blackwell); up to vLLM 0.26 nothing does. A source sequence (Whisper's) takes blocks too.
 
     From vLLM 0.33.0: v1/kv_cache_interface.py (the specs' max_memory_usage_bytes),
     v1/core/kv_cache_planning.py (unify_kv_cache_spec_page_size, _get_kv_cache_groups_uniform_page_size),
     v1/core/kv_cache_utils.py (get_max_concurrency_for_kv_cache_config), platforms/interface.py (blocks
     beside states), config/vllm.py (max_in_flight_tokens), config/model.py (get_num_kv_heads),
-    layers/mamba/mamba_utils.py (states, and how GPUs share them), layers/mamba/mamba_mixer2.py (checkpoints),
+    layers/mamba/mamba_utils.py (states, and how GPUs share them), layers/mamba/mamba_mixer2.py and
+    layers/mamba/gdn/qwen_gdn_linear_attn.py (checkpoints),
     v1/attention/backends/triton_attn.py, layers/attention/mla_attention.py and utils/torch_utils.py (packed
     sizes), models/deepseek_v2.py (expanded keys and values; the indexer's cache); model_executor/models/
     registry.py (architectures; those it lacks are `unserved` in their records).
