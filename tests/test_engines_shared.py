@@ -95,12 +95,11 @@ def test_pipelines():
     # 32 layers over 3 GPUs: 11 of them on one.
     stage = 11 * 16 * 4096
     assert engine("vllm", pp=3).capacity(LLAMA, GiB, 4096).blocks == GiB // stage
-    gpu = GPU("small", 11 * 16 * 4096 * 10, 1.0, "here")
+    gpu = GPU("small", 100 * stage, 1.0, "here")
     budget = Budget(LLAMA, 0, gpu, gpus=3, utilization=1, engine=engine("vllm", pp=3))
-    assert budget.max_context() == 160 and budget.fits(160) and not budget.fits(161)
-    assert (
-        Budget(LLAMA, 0, gpu, gpus=3, utilization=1, engine="vllm").max_context() == 160 * 33 // 32 // 16 * 16
-    )
+    assert budget.max_context() == 1600 and budget.fits(1600) and not budget.fits(1601)
+    even = Budget(LLAMA, 0, gpu, gpus=3, utilization=1, engine="vllm")
+    assert even.max_context() == 1600 * 33 // 32 // 16 * 16 == 1648
 
 
 # SGLang
