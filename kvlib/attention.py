@@ -29,9 +29,11 @@ class View:
     new          how many of the newest tokens may ask: their keys and values are there too
     window       tokens that each of them sees, itself included; None means all before it
     sinks        first tokens that stay visible whatever the window (StreamingLLM, arXiv 2309.17453)
-    slots        [T] or [B × T], where in memory the new tokens belong, if a kernel may store
-                 them itself; None if only the cache's own `write` can
+    storable     whether a kernel may store the new token itself, where the view says that it lies; or
+                 only the cache's own `write` can
     written      whether the new tokens' keys and values are there yet
+
+    A view is of one step: the next `append` may change its tensors in place.
     """
 
     first: torch.Tensor
@@ -39,7 +41,7 @@ class View:
     new: int
     window: int | None = None
     sinks: int = 0
-    slots: torch.Tensor | None = None
+    storable: bool = False
     written: bool = True
 
     @property
