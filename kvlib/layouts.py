@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from .states import Compressed, StateTensor
 from .units import DType, dtype as as_dtype, unknown, whole_number
 
 KINDS = ("full", "sliding", "chunked", "latent", "shared", "state", "cross", "none")
@@ -19,46 +20,6 @@ KINDS = ("full", "sliding", "chunked", "latent", "shared", "state", "cross", "no
 
 class ContextWarning(UserWarning):
     """The context asked for is beyond what the model was made for."""
-
-
-@dataclass(frozen=True)
-class StateTensor:
-    """One tensor of fixed size that a layer keeps of a sequence, however long it is.
-
-    elements   numbers at one position of a short convolution's memory (its channels), or in
-               the whole of a recurrent state
-    kernel     positions that the convolution sees; None for a recurrent state
-    positions  those of them that transformers keeps: all `kernel`, unless said (engines that
-               slide the memory along need only kernel − 1)
-    dtype      what transformers keeps it in: None means the model's own dtype
-    named      the dtype that the checkpoint's config asks for, where it has a field for it
-    groups     (groups, channels of each) that heads of a Mamba 2 share: every GPU needs a whole one
-    """
-
-    elements: int
-    kernel: int | None = None
-    positions: int | None = None
-    dtype: str | None = None
-    named: str | None = None
-    groups: tuple[int, int] | None = field(default=None, compare=False)
-
-    def __post_init__(self):
-        whole_number("elements", self.elements)
-        if self.kernel is not None:
-            whole_number("kernel", self.kernel)
-        if self.positions is not None:
-            if self.kernel is None or whole_number("positions", self.positions, 0) > self.kernel:
-                raise ValueError("positions are those a convolution keeps: at most its kernel")
-        for name in filter(None, (self.dtype, self.named)):
-            as_dtype(name)
-
-    def nbytes(self, dtype: "str | DType" = "bf16", positions: int | None = None) -> int:
-        """Bytes of one sequence's tensor, its numbers kept in `dtype`.
-
-        positions: how many of a convolution's positions are kept (None: all of its kernel).
-        """
-        width = self.kernel if positions is None else positions
-        return as_dtype(dtype).nbytes(self.elements * (1 if self.kernel is None else width or 0))
 
 
 @dataclass(frozen=True)
@@ -75,6 +36,7 @@ class LayerKV:
     window      tokens a sliding or chunked layer can look back on
     state       recurrent and convolution state: tensors of fixed size, whatever the length
     indexer     numbers in one token's key of an indexer, which picks the tokens to attend to
+    compressed  entries that each stand for many tokens, kept beside the tokens of a window
     cross_elements  numbers kept of each token of a source sequence (an encoder's output)
     shares_with index of the layer whose keys and values a shared layer reads
     expanded    (numbers in a key, in a value) of each query head that a latent layer's vector expands to
@@ -87,6 +49,7 @@ class LayerKV:
     window: int | None = None
     state: tuple[StateTensor, ...] = ()
     indexer: int = 0
+    compressed: tuple[Compressed, ...] = ()
     cross_elements: int = 0
     shares_with: int | None = None
     expanded: tuple[int, int] | None = field(default=None, compare=False)
@@ -136,6 +99,14 @@ class LayerKV:
     def bytes_per_token(self, dtype: "str | DType" = "bf16") -> int:
         """Bytes of one token's keys, values and indexer's key; each is packed as a row of its own."""
         return sum(as_dtype(dtype).nbytes(row) for row in (self.k_elements, self.v_elements, self.indexer))
+
+    def compressed_bytes(self, context: int, dtype: "str | DType" = "bf16") -> int:
+        """Bytes of all compressed entries, and of what will become one, once `context` tokens have passed."""
+        return sum(one.nbytes(context, dtype) for one in self.compressed)
+
+    def compressed_bytes_per_token(self, dtype: "str | DType" = "bf16") -> int:
+        """Bytes that one more token adds to the compressed entries, on average."""
+        return sum(as_dtype(dtype).nbytes(one.elements) // one.every for one in self.compressed)
 
     def cross_bytes_per_token(self, dtype: "str | DType" = "bf16") -> int:
         """Bytes of one source token's keys and values, two rows of equal width."""
@@ -232,13 +203,15 @@ class CacheLayout:
         tokens = state = cross = 0
         for layer, n_layers in self.kinds.items():
             tokens += n_layers * layer.tokens(context) * layer.bytes_per_token(dtype)
+            tokens += n_layers * layer.compressed_bytes(context, dtype)
             state += n_layers * layer.state_bytes
             cross += n_layers * source_len * layer.cross_bytes_per_token(dtype)
         return Breakdown(batch * tokens, batch * state, batch * cross)
 
     def bytes_per_token(self, dtype="bf16") -> int:
         """Bytes that one more token adds while every window still has room."""
-        return sum(n * layer.bytes_per_token(dtype) for layer, n in self.kinds.items())
+        kinds = self.kinds.items()
+        return sum(n * (x.bytes_per_token(dtype) + x.compressed_bytes_per_token(dtype)) for x, n in kinds)
 
     def bytes_read(self, context, batch=1, dtype="bf16", source_len=None) -> int:
         """Bytes of cache that one decode step reads: tokens, state and cross attention.

@@ -27,7 +27,7 @@ warnings.filterwarnings("ignore", module="transformers")
 
 DATA = Path(__file__).parent / "data" / "configs.jsonl"
 # Published under a name that only the publisher's own code knows; the class on the right is the same.
-SAME_CLASS = {"kimi_k2": "deepseek_v3"}
+SAME_CLASS = {"kimi_k2": "deepseek_v3", "mimo": "qwen2", "minimax_m3": "minimax_m3_vl_text"}
 # Gemma 3n's towers need the package timm; Gemma 4's forward reads values, which meta tensors lack.
 TEXT_ALONE = {"gemma3n", "gemma4"}
 HEADS = (
@@ -37,9 +37,10 @@ HEADS = (
     auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
 )
 # Experts whose code asks for values, which meta tensors lack; no cache depends on them.
-HOLLOW = {"LongcatFlashExperts", "NllbMoeExperts", "SwitchTransformersExperts"}
+HOLLOW = {"LongcatFlashExperts", "NllbMoeExperts", "Step3p7Experts", "SwitchTransformersExperts"}
 # Of a layer of a cache: what grows with the tokens, what is of fixed size, and what is no cache.
-TOKENS = {"keys", "values", "indexer_keys", "idx_keys"}
+TOKENS = {"keys", "values", "indexer_keys", "idx_keys", "compressed_kv", "buffer_kv", "buffer_gate"}
+TOKENS |= {"overlap_kv", "overlap_gate"}
 SIDE = {"conv_states", "recurrent_states"}
 ASIDE = {"_sliding_window_tensor", "indexer_position_ids", "seqlen_offset"}
 

@@ -8,7 +8,7 @@ from kvlib.budget import Budget
 from kvlib.configs import layout as layout_of
 from kvlib.engines import engine
 from kvlib.hardware import GPU
-from kvlib.layouts import CacheLayout, LayerKV, StateTensor
+from kvlib.layouts import CacheLayout, Compressed, LayerKV, StateTensor
 from kvlib.units import GiB
 
 from .test_engines import CHUNKED, DEEPSEEK, FULL, HYBRID, LATENT, LLAMA, MISTRAL, kept
@@ -84,6 +84,17 @@ def test_states_that_were_not_read():
         with pytest.raises(ValueError, match="was not read"):
             engine(name).bytes(unread, 1)
     assert engine("vllm").bytes(replace(MIXED, architecture="qwen3_next"), 1) > 0
+
+
+def test_indexers_and_entries_that_were_not_read():
+    indexed = CacheLayout((replace(LATENT, indexer=128),), architecture="minimax_m3")
+    entries = CacheLayout((replace(FULL, compressed=(Compressed(4, 512),)),))
+    for name in ("vllm", "sglang"):
+        with pytest.raises(ValueError, match="an indexer's key of minimax_m3 was not read"):
+            engine(name).bytes(indexed, 1)
+        with pytest.raises(ValueError, match="compressed entries of a layer was not read"):
+            engine(name).bytes(entries, 1)
+        assert engine(name).bytes(replace(indexed, architecture="deepseek_v32"), 16) == 16 * (1152 + 132)
 
 
 def test_pipelines():

@@ -35,10 +35,12 @@ class Architecture:
     encoder: bool = False
 
     # Engines (`kvlib.engines` names the sources): those that do not run it; whether llama.cpp keeps only
-    # the window of a windowed layer; whether transformers copies keys and values to every query head.
+    # the window of a windowed layer; whether transformers copies keys and values to every query head, or
+    # keeps a key that serves as value once more as one, where no compressed entries stand beside it.
     unserved: tuple[str, ...] = ()
     llama_cpp_windows: bool = False
     copied_to_query_heads: bool = False
+    key_kept_as_value: bool = False
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ class Engine:
     name: ClassVar[str]
     dtypes: ClassVar[tuple[str, ...]] = ()  # names; none given means all
     source_note: ClassVar[str] = ""  # of a cross row
-    counts_indexer: ClassVar[bool] = False  # whether `token_bytes` has an indexer's keys
+    counts_indexer: ClassVar[bool] = False  # an indexer's keys and compressed entries, too
 
     @property
     def gpus(self) -> int:
@@ -93,8 +93,10 @@ class Engine:
         record = architecture(layout.architecture)
         if record and self.name in record.unserved:
             raise ValueError(f"engine {self.name} does not run {layout.architecture} models")
-        if not self.counts_indexer and any(layer.indexer for layer in layout.kinds):
-            raise ValueError(f"how engine {self.name} keeps an indexer's keys is not counted here")
+        if not self.counts_indexer and any(layer.indexer or layer.compressed for layer in layout.kinds):
+            raise ValueError(
+                f"how engine {self.name} keeps an indexer's keys or compressed entries is not counted here"
+            )
 
     def can_store(self, dtype: DType) -> None:
         """Raise ValueError where the engine cannot keep a cache in `dtype`."""
@@ -129,7 +131,10 @@ class Engine:
         for layer, n_layers in counted(layout).items():
             tokens = self.tokens(layer, context, batch, layout)
             each = self.token_bytes(layer, layout, dtype)
-            rows.append(Row(layer, n_layers, tokens, each, batch * n_layers * tokens * each))
+            nbytes = tokens * each + layer.compressed_bytes(context, dtype)
+            every = layer.compressed[0].every if layer.compressed else 0
+            note = f"and entries that each stand for {every:,} tokens" if every else ""
+            rows.append(Row(layer, n_layers, tokens, each, batch * n_layers * nbytes, note))
         return rows
 
     def state_rows(self, layout, batch, dtype):
@@ -157,7 +162,11 @@ class Engine:
         layout, dtype = self.seen(layout), as_dtype(dtype)
         self.can_serve(layout)
         self.can_store(dtype)
-        return sum(row.bytes // row.tokens for row in self.token_rows(layout, 1, 1, dtype))
+        more = sum(n * layer.compressed_bytes_per_token(dtype) for layer, n in layout.kinds.items())
+        # What a block that is still open holds for a while is no part of it.
+        open_block = sum(n * layer.compressed_bytes(1, dtype) for layer, n in layout.kinds.items())
+        rows = self.token_rows(layout, 1, 1, dtype)
+        return sum(row.bytes // row.tokens for row in rows) + more - open_block
 
     def bytes_read(self, layout, context, batch=1, dtype="bf16", source_len=None) -> int:
         """Bytes of cache that one decode step must read: what can be attended to, as the engine stores it."""
@@ -167,6 +176,7 @@ class Engine:
             each = self.state_bytes(layer, dtype)
             if layer.elements:
                 each += layer.tokens(context) * self.token_bytes(layer, layout, dtype)
+                each += layer.compressed_bytes(context, dtype)
             if layer.cross_elements:
                 kept = min(source_len, self.source_tokens(source_len))
                 each += kept * self.source_token_bytes(layer, layout, dtype)

@@ -2,21 +2,32 @@
 
 from ..layouts import CacheLayout, LayerKV, StateTensor
 
-# Model types whose states were read in both engines' code; vLLM's more stand in its policy.
+# Model types whose states were read in both engines' code (vLLM's more stand in its policy), and those whose
+# indexer keeps 128 fp8 numbers and a scale.
 STATES_READ = frozenset(
     "falcon_h1 nemotron_h granitemoehybrid lfm2 lfm2_moe qwen3_next qwen3_5_text qwen3_5_moe_text kimi_linear"
     " mamba falcon_mamba mamba2".split()
 )
+INDEXERS_READ = frozenset(("deepseek_v32", "glm_moe_dsa"))
 
 
-def states_read(engine: str, layout: CacheLayout, known: frozenset[str]) -> None:
-    """Raise ValueError where the layout keeps states whose shapes in the engine were not read."""
-    states = any(layer.state for layer in layout.kinds)
-    if states and layout.architecture is not None and layout.architecture not in known:
-        raise ValueError(
-            f"engine {engine}: what it keeps of a state of {layout.architecture} was not read; "
-            "use ideal, transformers or llama.cpp for this model"
-        )
+def can_count(engine: str, layout: CacheLayout, states: frozenset[str]) -> None:
+    """Raise ValueError where a layer keeps what was not read in the engine's code; `states`: what was.
+
+    A layout without an architecture is taken at its word.
+    """
+    kept = {
+        "a state": states if any(layer.state for layer in layout.kinds) else None,
+        "an indexer's key": INDEXERS_READ if any(layer.indexer for layer in layout.kinds) else None,
+        "compressed entries": frozenset() if any(layer.compressed for layer in layout.kinds) else None,
+    }
+    for what, read in kept.items():
+        known = read is None or (layout.architecture is None and read) or layout.architecture in read
+        if not known:
+            raise ValueError(
+                f"engine {engine}: how it keeps {what} of {layout.architecture or 'a layer'} was not read; "
+                "use ideal or transformers for this model"
+            )
 
 
 def can_split(layout: CacheLayout, tp: int, pp: int) -> None:

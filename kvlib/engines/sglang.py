@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from ..units import dtype as as_dtype, whole_number
 from .base import Capacity, Engine, counted, flag
-from .gpus import STATES_READ, can_split, fp8_indexer, split_state, states_read
+from .gpus import STATES_READ, can_count, can_split, fp8_indexer, split_state
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,6 @@ class SGLang(Engine):
         if layout.needs_source_len:
             raise ValueError("engine sglang: cross attention is not counted here")
         can_split(layout, self.tp, self.pp)
-        states_read(self.name, layout, STATES_READ)
+        can_count(self.name, layout, STATES_READ)
         if any(layer.kind == "chunked" for layer in layout.kinds):
             raise ValueError("engine sglang: chunked attention has a pool whose size is not counted here")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ..layouts import LayerKV
 from ..units import dtype as as_dtype, unknown, whole_number
 from .base import Capacity, Engine, Row, counted, expanded, flag
-from .gpus import STATES_READ, can_split, fp8_indexer, split_state, states_read
+from .gpus import STATES_READ, can_count, can_split, fp8_indexer, split_state
 from .pool import Layers, Pool, grouped
 
 
@@ -259,7 +259,7 @@ class VLLM(Engine):
                 "layer, as Whisper has it"
             )
         can_split(layout, self.tp, self.pp)
-        states_read(self.name, layout, STATES_READ | {"jamba", "zamba2", "olmo_hybrid"})
+        can_count(self.name, layout, STATES_READ | {"jamba", "zamba2", "olmo_hybrid"})
         if _mixed(layout) and any(layer.indexer for layer in layout.kinds):
             raise ValueError("engine vllm: an indexer's keys beside recurrent states are not counted here")
         if not self._windows(layout) and len({layer.window for layer in kept} - {None}) > 1:

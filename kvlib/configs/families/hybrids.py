@@ -154,8 +154,8 @@ def zamba(f) -> list[LayerKV]:
     period, offset = f["attn_layer_period"], f.whole_number("attn_layer_offset", least=0)
     kinds = f.names("layer_types", {**readers.WITH_STATE, "hybrid": "full"}, n_layers)
     if kinds is None:
-        attends = {2} | {i for i in range(3, n_layers) if (i - 3) % period == offset}
-        kinds = ["full" if i in attends else "state" for i in range(n_layers)]
+        hybrid = {2} | {i for i in range(3, n_layers) if (i - 3) % period == offset}
+        kinds = ["full" if i in hybrid else "state" for i in range(n_layers)]
     n_kv_heads = f.optional("num_key_value_heads") or n_heads
     readers.divides(f, "num_key_value_heads", n_kv_heads, n_heads)
     head_dim = f.optional("head_dim") or readers.hidden_over_heads(f, n_heads, times=2)

@@ -1,5 +1,6 @@
 """Llama and the dense models built like it: gated feed-forward, RMS norms, rotary positions."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ...layouts import LayerKV
@@ -72,6 +73,35 @@ def before_the_last(i: int, n_layers: int) -> bool:
     return (n_layers - 1 - i) % 4 == 0
 
 
+def nemotron_nas(f) -> list[LayerKV]:
+    """Nemotron's searched Llamas: block_configs says of each layer how many query heads share a KV head.
+
+    From vLLM 0.33.0, model_executor/models/nemotron_nas.py. A layer whose attention is left out or replaced
+    by a linear map keeps nothing; one with a window or sinks is not read.
+    """
+    n_layers, blocks = readers.depth(f), f.get("block_configs")
+    n_heads = f.size("num_attention_heads")
+    head_dim = f.optional("head_dim") or readers.hidden_over_heads(f, n_heads)
+    f.same("num_key_value_heads", n_heads)
+    if not isinstance(blocks, list | tuple) or len(blocks) != n_layers:
+        f.refuse("block_configs", f"a list of {n_layers} entries is needed, one a layer")
+        return [LayerKV("none")] * n_layers
+    layers = []
+    for block in blocks:
+        attention = block.get("attention") if isinstance(block, Mapping) else None
+        known = attention if isinstance(attention, Mapping) else {"sparsify": "unknown"}
+        group = known.get("n_heads_in_group")
+        if known.get("no_op") is True or known.get("replace_with_linear") is True:
+            layers.append(LayerKV("none"))
+        elif type(group) is int and group > 0 and n_heads % group == 0 and not any(map(known.get, SEARCHED)):
+            layers.append(LayerKV("full", n_heads // group, head_dim))
+        else:
+            f.refuse("block_configs", "n_heads_in_group must divide the query heads; no window, no sinks")
+            return [LayerKV("none")] * n_layers
+    return layers
+
+
+SEARCHED = ("window_length", "num_sink_tokens", "sparsify", "use_prefill_window_in_sink_attention")
 LLAMA = Architecture(readers.full)
 RECORDS = {
     **each("llama seed_oss internlm3 hunyuan_v1_dense ernie4_5 granite olmo2", LLAMA),
@@ -79,6 +109,7 @@ RECORDS = {
     **each("diffllama glm_ocr_text hunyuan_vl_text molmo2_text paddleocr_vl_text", LLAMA),
     **each("cwm granite_swa", Architecture(readers.listed(every_fourth))),
     "muse_glimmer_text": Architecture(readers.listed(before_the_last)),
+    "nemotron-nas": Architecture(nemotron_nas, whole=weights.uncounted, defaults=None),
     "doge": Architecture(readers.windowed, whole=weights.uncounted),
     "evolla": replace(LLAMA, whole=weights.uncounted),
     "phi4_multimodal": Architecture(phi3, whole=weights.uncounted),

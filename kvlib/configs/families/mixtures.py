@@ -1,5 +1,6 @@
 """Mixtures of experts, with full, windowed or latent attention."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from .. import readers, weights
@@ -70,6 +71,12 @@ def dots1(f):
     return readers.placed(f, kinds, window)
 
 
+def minimax_m2(f):
+    """All full; some configs say so in attn_type_list too, as MiniMax-01's does."""
+    f.names("attn_type_list", {1: "full"}, readers.depth(f))
+    return readers.full(f)
+
+
 def cohere2_moe(f):
     """As Cohere 2; the layers before first_k_dense_replace have a period of their own."""
     n_layers, dense = (
@@ -101,16 +108,61 @@ def afmoe(f):
     return readers.periodic(4, "global_attn_every_n_layers")(f)
 
 
+# For other families another spelling of sliding_window.
+BEFORE = "tokens_before"
+
+
 def mimo(f):
-    """Sliding layers have twice the KV heads; values are narrower than keys."""
-    if f.given.get("sliding_window_size") is not None:
-        f.refuse("sliding_window_size", "a window counted without its own token is not read")
-    layers = readers.listed(lambda i, n: i == 0 or (i + 1) % 6 == 0)(f)
+    """Sliding layers have twice the KV heads; values are narrower than keys.
+
+    A published config says the same in fields of its own, which transformers does not read, and its
+    sliding_window_size leaves out the token itself.
+    """
+    n_layers = readers.depth(f)
+    kinds = ["full" if i == 0 or (i + 1) % 6 == 0 else "sliding" for i in range(n_layers)]
+    f.same("hybrid_layer_pattern", [int(kind == "sliding") for kind in kinds])
+    n_heads, n_kv_heads, head_dim = readers.heads(f)
     values = f["v_head_dim"]
+    own = {"num_attention_heads": n_heads, "num_key_value_heads": 2 * n_kv_heads, "head_dim": head_dim}
+    for name, value in {**own, "v_head_dim": values}.items():
+        f.same(f"swa_{name}", value)
+    readers.divides(f, "num_key_value_heads", 2 * n_kv_heads, n_heads)
+    f.ignore("attention_chunk_size")
+    before = f.nullable(BEFORE)
+    f.ignore("sliding_window")
+    window = before + 1 if before else f["sliding_window"]
+    layers = readers.placed(f, kinds, window)
     return [
-        replace(one, v_head_dim=values, n_kv_heads=one.n_kv_heads * (2 if one.kind == "sliding" else 1))
+        replace(one, v_head_dim=values, n_kv_heads=n_kv_heads * (2 if one.kind == "sliding" else 1))
         for one in layers
     ]
+
+
+def mimo_attention(f, layer, kept: int) -> int:
+    """The output is as narrow as the values; a sliding layer has a sink for each query head."""
+    hidden, n_heads = f["hidden_size"], f["num_attention_heads"]
+    sinks = n_heads if layer.kind == "sliding" else 0
+    return hidden * (n_heads * (layer.head_dim + layer.v_head_dim) + kept) + sinks
+
+
+def step(f):
+    """Step 3.7: layers may differ in their query heads; lists may also have the layers that predict ahead."""
+    n_layers, ahead = readers.depth(f), f.nullable("num_nextn_predict_layers", 0) or 0
+    for name in ("layer_types", "mlp_layer_types"):
+        value = f.given.get(name)
+        if isinstance(value, list | tuple) and len(value) == n_layers + ahead:
+            f.given[name] = value[:n_layers]
+    n_heads, n_kv_heads, head_dim = readers.heads(f)
+    other = f.object("attention_other_setting")
+    for name, value in {"num_attention_groups": n_kv_heads, "head_dim": head_dim}.items():
+        if other.get(name, value) != value:
+            f.refuse("attention_other_setting", f"{name} = {value} is needed there too")
+    for layer in f.object("per_layer_config").values():
+        if not isinstance(layer, Mapping) or layer.keys() - {"num_attention_heads"}:
+            f.refuse("per_layer_config", "layers that differ in num_attention_heads alone are read")
+            break
+    f.read |= {"num_sliding_attention_heads", "share_expert_dim", "share_expert_dims", "moe_layers_enum"}
+    return readers.placed(f, ["full"] * n_layers, f.nullable("sliding_window"))
 
 
 SHARED = "num_shared_experts"
@@ -122,7 +174,8 @@ DEEPSEEK = Architecture(
 # GLM's output matrix has no bias, whatever attention_bias says.
 GLM_ATTENTION = weights.attention_with(qkv="attention_bias", out=False)
 RECORDS = {
-    **each("olmoe granitemoe minimax_m2 flex_olmo", MIXTURE),
+    **each("olmoe granitemoe flex_olmo", MIXTURE),
+    "minimax_m2": replace(MIXTURE, layers=minimax_m2),
     "afmoe": Architecture(afmoe, whole=weights.uncounted),
     "aria_text": replace(MIXTURE, whole=weights.uncounted),
     "beam": windowed(lambda i, n: (i + 1) % 6 == 0 or i == n - 1, dense=3),
@@ -141,7 +194,13 @@ RECORDS = {
     "kolibri1": windowed(lambda i, n: (i + 1) % 5 == 0, dense=0, shared="shared_expert_intermediate_size"),
     "laguna": Architecture(laguna, whole=weights.uncounted),
     "mellum": windowed(lambda i, n: True, dense=0),
-    "mimo_v2_flash": Architecture(mimo, whole=weights.uncounted),
+    "mimo_v2_flash": Architecture(
+        mimo,
+        mimo_attention,
+        feed_forward=weights.mixture(listed(1, "n_shared_experts")),
+        names={"sliding_window_size": BEFORE},
+    ),
+    "step3p5": Architecture(step, whole=weights.uncounted),
     "muse_spark_text": Architecture(readers.listed(llama.before_the_last), whole=weights.uncounted),
     "solar_open": replace(MIXTURE, feed_forward=weights.mixture(listed(0, "n_shared_experts"))),
     "granitemoeshared": replace(MIXTURE, feed_forward=granite),

@@ -48,6 +48,7 @@ _OWN = {
 }
 # What describes a tower, and would be suspect in a language model.
 _BESIDE = {
+    "kimi_k25": ("use_unified_vision_chunk",),
     "granite_speech": ("has_lora_adapter", "window_size"),
     "granite_speech_plus": ("has_lora_adapter", "window_size"),
     "moss_transcribe_diarize": ("audio_chunk_size",),

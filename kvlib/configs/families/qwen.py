@@ -99,6 +99,7 @@ VISION = {"depth": 32, "patch_size": 14, "temporal_patch_size": 2, "spatial_merg
 RECORDS = {
     **each("qwen2 qwen2_vl_text qwen2_5_vl_text qwen2_5_omni_text", QWEN2),
     "qwen2_moe": replace(QWEN2, layers=qwen2_moe, feed_forward=weights.mixture(sometimes_with_shared)),
+    "mimo": replace(QWEN2, defaults="qwen2"),
     "qwen3": Architecture(qwen2),
     **each(
         "qwen3_moe qwen3_omni_moe_text",

@@ -7,11 +7,15 @@ grows with every token all the same: an indexer saves reading, not room.
 from dataclasses import replace
 
 from ...layouts import LayerKV, StateTensor
+from ...states import Compressed
 from .. import readers, weights
-from ..record import Architecture, Nested, each
-from . import delta, qwen
+from ..record import Architecture, Nested
+from . import delta, mixtures, qwen
 
-INDEXED = {"indexed_attention": "full", "full_attention": "full"}
+# The older names are those of published configs.
+INDEXED = dict.fromkeys(
+    ("indexed_attention", "full_attention", "deepseek_sparse_attention", "qwen_sparse_attention"), "full"
+)
 
 
 def with_keys(f, layers: list[LayerKV], runs: list) -> list[LayerKV]:
@@ -137,19 +141,100 @@ def qwen4(f) -> list[LayerKV]:
     return layers
 
 
-DSA = Architecture(deepseek, whole=weights.uncounted, names={"head_dim": None})
+V4_LAYERS = {"sliding_attention": 0, "compressed_sparse_attention": 4, "heavily_compressed_attention": 128}
+
+
+def deepseek_v4(f) -> list[LayerKV]:
+    """A window of keys that also serve as values, and beyond it entries for every 4 or every 128 tokens.
+
+    layer_types says which, or compress_ratios (0, 4 or 128 a layer, then those of the layers that predict
+    ahead). Every 4: two series overlap, so the last block is carried along; and an indexer's entry each.
+    """
+    n_layers, width = readers.depth(f), f["head_dim"]
+    for name in ("layer_types", "compress_ratios"):
+        value = f.given.get(name)
+        if isinstance(value, list | tuple):
+            f.given[name] = value[:n_layers]
+    listed = f.names("layer_types", V4_LAYERS, n_layers)
+    ratios = f.names("compress_ratios", {0: 0, 4: 4, 128: 128}, n_layers)
+    kinds = listed or ratios or [128 if i < 2 or i % 2 == 0 else 4 for i in range(n_layers)]
+    rates = {4: "compressed_sparse_attention", 128: "heavily_compressed_attention"}
+    given = f.object("compress_rates")
+    every = {}
+    for kind, name in rates.items():
+        short = {4: "compress_rate_csa", 128: "compress_rate_hca"}[kind]
+        every[kind] = f.nullable(short) or given.get(name, kind)
+        if type(every[kind]) is not int or not 0 < every[kind] <= 2**20:
+            f.refuse("compress_rates", f"{name} must be a whole number of tokens")
+            every[kind] = kind
+    f.same("num_key_value_heads", 1)
+    f.size("num_attention_heads")
+    f.ignore("index_topk", "index_n_heads", "q_lora_rank", "o_lora_rank", "o_groups", "qk_rope_head_dim")
+    f.ignore("num_hash_layers", "hidden_size")
+    f.read.add("compress_rope_theta")
+    rate = every[4]
+    overlapping = [Compressed(rate, one, 4 * one, 2 * rate * one) for one in (width, f["index_head_dim"])]
+    made = {0: (), 128: (Compressed(every[128], width, 2 * width),), 4: tuple(overlapping)}
+    window = LayerKV("sliding", 1, width, v_head_dim=0, window=f["sliding_window"])
+    return [replace(window, compressed=made[kind]) for kind in kinds]
+
+
+def indexed_attention(f, layer, kept: int) -> int:
+    """A latent's attention, and where the layer runs an indexer its queries, key and gate."""
+    total = weights.latent_attention(f, layer, kept)
+    if not layer.indexer:
+        return total
+    n_heads, width = f["index_n_heads"], layer.indexer
+    return total + f["q_lora_rank"] * n_heads * width + f["hidden_size"] * (width + n_heads) + 2 * width
+
+
+def minimax_attention(f, layer, kept: int) -> int:
+    """Grouped attention, and where the layer runs an indexer its queries and key."""
+    indexer = f["hidden_size"] * (f["index_n_heads"] + 1) * layer.indexer
+    return weights.attention(f, layer, kept) + indexer
+
+
+def minimax_experts(f, i: int) -> weights.Experts | None:
+    """Experts and one always used, but for layers that mlp_layer_types or moe_layer_freq call dense."""
+    n_layers = f["num_hidden_layers"]
+    sparse = f.names("mlp_layer_types", {"dense": False, "sparse": True}, n_layers)
+    sparse = sparse or f.names("moe_layer_freq", {0: False, 1: True}, n_layers)
+    if sparse and not sparse[i]:
+        return None
+    return weights.experts(f, shared=f.whole_number("shared_intermediate_size", least=0))
+
+
+M3 = Architecture(
+    minimax_m3,
+    minimax_attention,
+    feed_forward=weights.mixture(minimax_experts, weights.dense(3, "dense_intermediate_size")),
+)
+COUNTED = Architecture(
+    deepseek,
+    indexed_attention,
+    feed_forward=weights.mixture(mixtures.listed(3, "n_shared_experts")),
+    names={"head_dim": None},
+)
+DSA = replace(COUNTED, whole=weights.uncounted)
+V4 = Architecture(deepseek_v4, whole=weights.uncounted, key_kept_as_value=True)
 RECORDS = {
-    **each("deepseek_v32 axk2", DSA),
-    "glm_moe_dsa": replace(DSA, layers=shares_picks()),
+    "deepseek_v32": COUNTED,
+    "axk2": DSA,
+    "deepseek_v4": V4,
+    "deepseek_ref": replace(V4, defaults="deepseek_v4"),
+    "glm_moe_dsa": replace(COUNTED, layers=shares_picks()),
     "hy_v4": replace(DSA, layers=shares_picks(lambda i: i == 0 or (i - 1) % 4 == 0)),
     "mistral_large4_text": replace(DSA, layers=mistral_large4),
-    "minimax_m3_vl_text": Architecture(minimax_m3, whole=weights.uncounted),
+    "minimax_m3_vl_text": M3,
+    "minimax_m3": replace(M3, defaults="minimax_m3_vl_text"),
     "glm5_next_text": Architecture(glm5_next, whole=weights.uncounted),
     "qwen4_exp_text": Architecture(qwen4, whole=weights.uncounted),
 }
 NESTED = {
+    "kimi_k3": Nested("kimi_linear"),
+    "step3p7": Nested("step3p5", flat=True),
     "mistral_large4": Nested("mistral_large4_text"),
-    "minimax_m3_vl": Nested("minimax_m3_vl_text"),
+    "minimax_m3_vl": Nested("minimax_m3_vl_text", beside=("img_token_compression_config",)),
     "glm5_next": Nested("glm5_next_text"),
     "qwen4_exp": Nested("qwen4_exp_text"),
 }
