@@ -126,10 +126,13 @@ def test_each_line_can_be_replaced(capsys):
     args = ["fit", LLAMA, "--gpu", "H100:2", "--context", 8192]
     sizes = ["--activations", "1GiB", "--kernels", "0", "--graphs", "0.5", "--communication", "100MiB"]
     shown = found(capsys, *args, *sizes, "--weights", "20GiB", "--utilization", 0.5)
-    assert shown["overhead_bytes"] == 2 * (GiB + GiB // 2 + 100 * MiB)
+    assert shown["overhead_bytes"] == 2 * (GiB + GiB // 2)
     assert {part["name"]: part["source"] for part in shown["overhead_parts"]} == dict.fromkeys(
-        ("activations", "kernels", "graphs", "communication"), "given"
+        ("activations", "kernels", "graphs"), "given"
     )
+    assert {"name": "communication", "bytes": 100 * MiB, "source": "given"} in shown["outside_parts"]
+    more = found(capsys, *args, *sizes, "--logits", "1GiB")  # a part that this version has not
+    assert more["overhead_bytes"] == shown["overhead_bytes"] + 2 * GiB
     assert shown["usable_bytes"] == gpu("H100").memory
     assert shown["room_bytes"] == shown["usable_bytes"] - 20 * GiB - shown["overhead_bytes"]
     _, text, _ = answer(capsys, *args, *sizes, "--weights", "20GiB")
@@ -240,3 +243,21 @@ def test_states_by_card_and_version(capsys):
     assert state("H100", "--state-checkpoints", 0, "--block-size", 16) == state("A100-80GB")
     once = engine("vllm", prefix_caching=False).breakdown(layout, 100).state
     assert state("H100", "--no-prefix-caching") == once
+
+
+def test_a_share_that_is_not_free(capsys):
+    args = ["fit", LLAMA, "--gpu", "RTX4090:2", "--context", 8192, "--utilization", 0.98]
+    shown = found(capsys, *args)
+    # CUDA's 0.51 GiB and NCCL's 0.39 are more than 2 % of 23.64.
+    short = shown["startup_short_by"] / GiB
+    assert short == pytest.approx(0.9 - 0.02 * 23.64, abs=0.001) and shown["vllm"] is None
+    _, text, _ = answer(capsys, *args)
+    assert "\n  vllm would not start: " in text and "(--utilization at most 0.96)" in text
+    at_most = found(capsys, *args[:-1], 0.96)
+    assert at_most["startup_short_by"] == 0 and at_most["vllm"]
+    # Told that they take less, or as an older version, which did not look.
+    assert found(capsys, *args, "--cuda-context", "0", "--communication", "0")["startup_short_by"] == 0
+    assert found(capsys, *args, "--engine-version", "0.9.2")["startup_short_by"] == 0
+    outside = found(capsys, *args[:-2], "--cuda-context", "1GiB")
+    assert outside["outside_parts"][0] == {"name": "cuda context", "bytes": GiB, "source": "given"}
+    assert outside["overhead_bytes"] == found(capsys, *args[:-2])["overhead_bytes"]

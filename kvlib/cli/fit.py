@@ -86,7 +86,7 @@ def run(args) -> int:
     whole_number("context", args.context)
     kept_by, remark = _counted_as(args, layout, dtype, gpu, gpus)
     of_engine = _overhead(args, kept_by, weights, layout, gpu, gpus)
-    parts = _replaced(args, of_engine.parts)
+    parts, outside = _replaced(args, of_engine)
     budget = Budget(
         layout,
         weights_bytes=weights.bytes,
@@ -115,7 +115,7 @@ def run(args) -> int:
         "weights_left_out": list(weights.left_out),
         "overhead_bytes": budget.overhead_bytes,
         "overhead_parts": [part._asdict() for part in parts] if args.overhead is None else [],
-        "outside_parts": [part._asdict() for part in of_engine.outside],
+        "outside_parts": [part._asdict() for part in outside],
         "cache_bytes": budget.cache_bytes(args.context, batch),
         "room_bytes": budget.room,
         "fits": budget.fits(args.context, batch),
@@ -128,10 +128,11 @@ def run(args) -> int:
         "decode_floor_seconds": budget.decode_floor(args.context, batch),
         "tokens_per_second": budget.tokens_per_second(args.context, batch),
         "engine_version": _version(args) if kept_by.name == VLLM.name else None,
+        "startup_short_by": _startup(args, kept_by, budget, outside),
         "vllm": None,
         "remark": remark,
     }
-    if found["fits"] and isinstance(kept_by, VLLM):
+    if found["fits"] and isinstance(kept_by, VLLM) and not found["startup_short_by"]:
         found["vllm"] = _serve_line(args, dtype.name, kept_by, budget, found["max_sequences"])
     if args.json:
         print_json(**found)
@@ -221,12 +222,26 @@ def _overhead(args, kept_by, weights: Checkpoint, layout, gpu, gpus) -> Overhead
     return Overhead(Fraction("0.9"), ())
 
 
-def _replaced(args, parts: tuple[Part, ...]) -> list[Part]:
-    """The parts, with the sizes that options give in their place."""
+def _startup(args, kept_by, budget, outside: list[Part]) -> int:
+    """Bytes of each GPU by which vLLM's share is more than is free when it starts, which it refuses.
+
+    Since vLLM 0.14, v1/worker/utils.py, request_memory: CUDA and NCCL are there by then.
+    """
+    if not isinstance(kept_by, VLLM) or numbers_of(_version(args)) < (0, 14):
+        return 0
+    taken = sum(part.bytes for part in outside)
+    return max(0, budget.usable // budget.gpus + taken - budget.gpu.memory)
+
+
+def _replaced(args, estimated: Overhead) -> tuple[list[Part], list[Part]]:
+    """The parts within the engine's share and those outside, with the sizes that options give."""
     given = {name: getattr(args, name.replace(" ", "_")) for name in PARTS}
     given = {name: size for name, size in given.items() if size is not None}
-    kept = [Part(one.name, given.pop(one.name), "given") if one.name in given else one for one in parts]
-    return kept + [Part(name, size, "given") for name, size in given.items()]
+    within, outside = (
+        [Part(one.name, given.pop(one.name), "given") if one.name in given else one for one in parts]
+        for parts in (estimated.parts, estimated.outside)
+    )
+    return within + [Part(name, size, "given") for name, size in given.items()], outside
 
 
 def _serve_line(args, cache, kept_by, budget, most) -> str:

@@ -1,5 +1,7 @@
 """`kvlib fit` for readers: a line for every GiB, with the option that replaces it."""
 
+import math
+
 from ..budget import Budget
 from ..hardware import gpu as gpu_of
 from ..units import TB, fmt, fmt_seconds
@@ -48,6 +50,10 @@ def _print_memory(args, budget, found):
     if outside:
         each = ", ".join(f"{part['name']} {fmt(part['bytes'], digits=2)}" for part in outside)
         print(f"  not usable: {both(total - budget.usable)}, of which on each GPU {each}")
+    if short := found["startup_short_by"]:
+        most = 1 - sum(part["bytes"] for part in outside) / gpu_of(budget.gpu).memory
+        limit = f"--utilization at most {math.floor(100 * most) / 100:g}"
+        print(f"  vllm would not start: {fmt(short)} more than is free by then ({limit})")
 
 
 def _weights(found) -> str:
