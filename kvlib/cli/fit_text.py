@@ -42,7 +42,7 @@ def _print_memory(args, budget, found):
     total = gpu_of(budget.gpu).memory * budget.gpus
     print(f"memory    {both(total)} (--gpu MEMORY@BANDWIDTH)")
     whose = "as asked for" if args.utilization is not None else "its default"
-    if found["engine_version"]:
+    if found["engine_version"] and args.utilization is None:
         whose += f" in vLLM {found['engine_version']}"
     share = f"{budget.utilization:g} of the memory, {whose}"
     print(f"usable    {both(budget.usable)}, {share} (--utilization)")
