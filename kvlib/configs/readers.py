@@ -155,6 +155,8 @@ def latent(f, known: dict | None = FULL) -> list[LayerKV]:
     f.size("num_attention_heads")
     f.ignore("num_key_value_heads", "q_lora_rank", "qk_nope_head_dim", "v_head_dim", "head_dim")
     f.ignore("qk_head_dim", "hidden_size")
+    if f.given.get("qk_head_dim") is not None:
+        f.same("qk_head_dim", f["qk_nope_head_dim"] + f["qk_rope_head_dim"])
     n_layers = depth(f)
     if known is not None:
         f.names("layer_types", known, n_layers)

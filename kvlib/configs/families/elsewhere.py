@@ -12,6 +12,14 @@ from ..record import Architecture, Nested, each
 from . import llama, qwen
 
 
+def grouped(f) -> list[LayerKV]:
+    """As Llama; without num_key_value_heads, or with null, one KV head a query head."""
+    f.nullable("num_key_value_heads")
+    if f.given.get("num_key_value_heads") is None:
+        f.given.pop("num_key_value_heads", None)
+    return readers.full(f)
+
+
 def chatglm(f) -> list[LayerKV]:
     """ChatGLM 2 to GLM-4: multi_query_attention keeps multi_query_group_num KV heads."""
     n_heads = f.size("num_attention_heads")
@@ -38,16 +46,19 @@ def bailing(f) -> list[LayerKV]:
     if f.flag("use_sliding_window"):
         f.refuse("use_sliding_window", "false is needed: no code that slides was read")
     f.ignore("sliding_window")
-    return readers.full(f)
+    return grouped(f)
 
 
-GROUPED = Architecture(readers.full, whole=weights.uncounted, defaults=None)
+GROUPED = Architecture(grouped, whole=weights.uncounted, defaults=None)
 ALIKE = replace(GROUPED, layers=readers.every_head_full)
+PHI = {"n_layer": "num_hidden_layers", "n_head": "num_attention_heads", "n_embd": "hidden_size"}
+PHI |= {"n_head_kv": "num_key_value_heads"}
 RECORDS = {
     **each("internlm2 minicpm orion solar Yi", GROUPED),
     **each("baichuan internlm xverse", ALIKE),
     "exaone": replace(GROUPED, names={"num_layers": "num_hidden_layers"}),
     "chatglm": replace(GROUPED, layers=chatglm, names={"num_layers": "num_hidden_layers"}),
+    "phi-msft": replace(GROUPED, names=PHI),
     "qwen": replace(GROUPED, layers=qwen_1),
     **each("bailing_moe bailing_moe_v2", replace(GROUPED, layers=bailing)),
     **each("phi3_v phi4mm", Architecture(llama.phi3, whole=weights.uncounted, defaults="phi3")),
