@@ -11,6 +11,8 @@ import json
 import sys
 from dataclasses import dataclass
 
+from kvlib.configs.families import RECORDS, class_of
+
 from . import oracle
 from .mutants import WINDOW
 
@@ -30,8 +32,8 @@ _MROPE = {
 }
 _MROPE = {"text_config": {"rope_parameters": _MROPE, "head_dim": 128}}
 _HUNYUAN = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [16, 16, 16, 16]}
-_QSA = {"indexer_n_heads": 4, "indexer_kv_heads": 1, "indexer_head_dim": 128, "indexer_budget": 2048}
-_QSA = {**_QSA, "indexer_compress_ratio": 16, "ple_layer_ids": [2, 4]}
+_QSA = {"indexer_n_heads": 4, "indexer_kv_heads": 1, "indexer_head_dim": 256, "indexer_budget": 2048}
+_QSA = {**_QSA, "indexer_compress_ratio": 16, "ple_layer_ids": [2, 3], "eos_token_id": 1}
 CHANGES = {
     **dict.fromkeys(_DECODER, {"is_decoder": True}),
     **dict.fromkeys(("glm4v", "glm46v", "glmga", "glm4v_moe"), _MROPE),
@@ -41,6 +43,7 @@ CHANGES = {
     "bamba": {"attn_layer_indices": [1, 4]},
     "granitemoehybrid": {"layer_types": ["mamba", "attention"] * 16},
     "lfm2_moe": {"layer_types": ["conv", "full_attention"] * 16},
+    "dbrx": {"attn_config": {"rope_theta": 1e4, "clip_qkv": 8, "kv_n_heads": 8}},
     "deepseek_v2": {"num_experts_per_tok": 6, "moe_intermediate_size": 1408},
     "dots1": {"n_routed_experts": 8, "num_experts_per_tok": 2, "n_shared_experts": 1},
     "hunyuan_vl": {"text_config": {"head_dim": 128, "rope_parameters": _HUNYUAN}},
@@ -50,6 +53,10 @@ CHANGES = {
     "step3p7": {"text_config": {"sliding_window": WINDOW}},
     "xmod": {"is_decoder": True, "default_language": "en_XX"},
 }
+
+
+# Language parts whose own default does not fit itself: as part of a whole model it does.
+UNFIT = {"glm4_moe", "glm4v_text", "glm4v_moe_text", "hunyuan_vl_text", "qwen3_omni_moe_text"}
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,14 @@ def default(model_type: str) -> dict:
             if part[name]:
                 part[name] = WINDOW
     return config
+
+
+def language_models() -> list[str]:
+    """The language models that kvlib reads and transformers has a class for, wrappers left out."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    known = {name for name in RECORDS if class_of(name) == name} & set(CONFIG_MAPPING)
+    return sorted(known - UNFIT)
 
 
 def measure(model_type: str) -> Measured:

@@ -37,7 +37,13 @@ HEADS = (
     auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
 )
 # Experts whose code asks for values, which meta tensors lack; no cache depends on them.
-HOLLOW = {"LongcatFlashExperts", "NllbMoeExperts", "Step3p7Experts", "SwitchTransformersExperts"}
+HOLLOW = {
+    "DbrxExperts",
+    "LongcatFlashExperts",
+    "NllbMoeExperts",
+    "Step3p7Experts",
+    "SwitchTransformersExperts",
+}
 # Of a layer of a cache: what grows with the tokens, what is of fixed size, and what is no cache.
 TOKENS = {"keys", "values", "indexer_keys", "idx_keys", "compressed_kv", "buffer_kv", "buffer_gate"}
 TOKENS |= {"overlap_kv", "overlap_gate"}

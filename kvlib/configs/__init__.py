@@ -120,6 +120,9 @@ def _read(found: dict, name: str, quantized_cache: bool) -> tuple[Fields, CacheL
     names = ("num_attention_heads", "decoder_attention_heads")
     n_heads = next((number for name in names if (number := f.nullable(name, least=0))), None)
     f.read |= JUDGED_HERE
+    experts, depth = f.given.get("mlp_layer_types"), f.given.get("num_hidden_layers")
+    if isinstance(experts, list | tuple) and type(depth) is int and len(experts) != depth:
+        f.refuse("mlp_layer_types", f"a list of {depth} entries is needed, one a layer")
     f.finish()
     f.check()
     given = (f.given.get(field) for field in MAX_CONTEXT)

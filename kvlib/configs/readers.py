@@ -154,8 +154,9 @@ def latent(f, known: dict | None = FULL) -> list[LayerKV]:
     even(f, "qk_rope_head_dim", f["qk_rope_head_dim"])
     f.size("num_attention_heads")
     f.ignore("num_key_value_heads", "q_lora_rank", "head_dim", "qk_head_dim", "hidden_size")
-    widths = f.get("qk_nope_head_dim"), f.get("v_head_dim")
-    expanded = None
+    if f.given.get("qk_head_dim") is not None:
+        f.same("qk_head_dim", f["qk_nope_head_dim"] + f["qk_rope_head_dim"])
+    widths, expanded = (f.get("qk_nope_head_dim"), f.get("v_head_dim")), None
     if None not in widths:
         expanded = (f["qk_nope_head_dim"] + f["qk_rope_head_dim"], f["v_head_dim"])
     n_layers = depth(f)

@@ -9,6 +9,7 @@ from ..record import OWN, Architecture, Nested
 from . import (
     decoders,
     delta,
+    elsewhere,
     encoder_decoders,
     gemma,
     hybrids,
@@ -22,19 +23,11 @@ from . import (
 
 RECORDS: dict[str, Architecture] = {}
 NESTED: dict[str, Nested] = {}
-for _file in (
-    llama,
-    decoders,
-    gemma,
-    qwen,
-    mixtures,
-    hybrids,
-    delta,
-    sparse,
-    encoder_decoders,
-    vision,
-    multimodal,
-):
+_FILES = (
+    llama, decoders, gemma, qwen, mixtures, hybrids, delta, sparse, encoder_decoders, vision, multimodal,
+    elsewhere,
+)  # fmt: skip
+for _file in _FILES:
     RECORDS |= getattr(_file, "RECORDS", {})
     NESTED |= getattr(_file, "NESTED", {})
 

@@ -54,8 +54,34 @@ def mpt(f) -> list[LayerKV]:
 
 def gpt_neo(f) -> list[LayerKV]:
     """Its local layers mask what is beyond their window, and keep it all the same."""
-    f.read |= {"attention_types", "attention_layers", "window_size"}
+    f.names("attention_layers", {"global": "full", "local": "full"}, readers.depth(f))
+    f.read |= {"attention_types", "window_size"}
+    try:
+        placed = sum(len(kinds) * times for kinds, times in f.get("attention_types") or ())
+    except (TypeError, ValueError):
+        placed = -1
+    if f.get("attention_types") is not None and placed != readers.depth(f):
+        f.refuse("attention_types", f"its patterns must make up the {readers.depth(f)} layers")
     return readers.every_head_full(f)
+
+
+def dbrx(f) -> list[LayerKV]:
+    """attn_config says how many KV heads there are."""
+    n_heads, inner = f.size("num_attention_heads"), f.object("attn_config")
+    head_dim, n_kv_heads = readers.hidden_over_heads(f, n_heads), inner.get("kv_n_heads", 1)
+    if type(n_kv_heads) is not int or n_kv_heads < 1 or n_heads % n_kv_heads:
+        f.refuse("attn_config", f"kv_n_heads must divide the {n_heads} query heads")
+        n_kv_heads = 1
+    for name in ("num_key_value_heads", "head_dim"):
+        f.same(name, {"num_key_value_heads": n_kv_heads, "head_dim": head_dim}[name])
+    return readers.full(f, lambda f: (n_heads, n_kv_heads, head_dim))
+
+
+def nemotron(f) -> list[LayerKV]:
+    """Its class names no number of KV heads, and cannot do without."""
+    if f.get("num_key_value_heads") is None:
+        f.missing("num_key_value_heads", "a nemotron config must name it")
+    return readers.full(f)
 
 
 def bert(f) -> list[LayerKV]:
@@ -109,7 +135,10 @@ RECORDS = {
     "gpt2": GPT2,
     "gpt_bigcode": replace(GPT2, layers=gpt_bigcode),
     "gpt_neox": BIASED,
-    **each("biogpt codegen ctrl git gpt_neox_japanese persimmon xglm", UNCOUNTED),
+    **each(
+        "biogpt codegen ctrl git gpt_neox_japanese kosmos_2_text_model kosmos_2_5_text_model persimmon xglm",
+        UNCOUNTED,
+    ),
     **each(
         """bert bert-generation big_bird camembert data2vec-text electra ernie megatron-bert rembert roberta
         roberta-prelayernorm roc_bert roformer xlm-roberta xlm-roberta-xl xmod""",
@@ -150,7 +179,8 @@ RECORDS = {
     "stablelm": Architecture(
         readers.divided_full, weights.attention_with(qkv="use_qkv_bias", out=False), norms=4
     ),
-    "nemotron": Architecture(readers.full, feed_forward=weights.dense(2), norms=4),
+    "dbrx": Architecture(dbrx, whole=weights.uncounted),
+    "nemotron": Architecture(nemotron, feed_forward=weights.dense(2), norms=4),
     "cohere": Architecture(readers.full, norms=1),
     "cohere2": Architecture(readers.periodic(4, "sliding_window_pattern"), norms=1, llama_cpp_windows=True),
 }

@@ -60,6 +60,9 @@ def decoder(layers="decoder_layers", heads="decoder_attention_heads", width="d_m
         f.same("is_encoder_decoder", True)
         f.same("add_cross_attention", True)
         f.read |= ENCODERS_OWN
+        for name in ("conv_dim", "conv_kernel", "conv_stride"):
+            if not isinstance(f.given.get(name), list | tuple | None):
+                f.refuse(name, "a list is needed, a number for each of the encoder's convolutions")
         f.ignore("num_hidden_layers", "encoder_layers", "encoder_attention_heads", "num_encoder_layers")
         f.ignore("num_encoder_attention_heads", "t2u_encoder_attention_heads", "t2u_decoder_attention_heads")
         f.same("num_attention_heads", f.get("encoder_attention_heads", f.get("num_encoder_attention_heads")))

@@ -71,6 +71,11 @@ def dots1(f):
     return readers.placed(f, kinds, window)
 
 
+def longcat(f):
+    """LongCat: two latents a layer, each with an entry of its own in the cache."""
+    return 2 * readers.latent(f)
+
+
 def minimax_m2(f):
     """All full; some configs say so in attn_type_list too, as MiniMax-01's does."""
     f.names("attn_type_list", {1: "full"}, readers.depth(f))
@@ -216,6 +221,9 @@ RECORDS = {
     "axk1": replace(DEEPSEEK, feed_forward=weights.mixture(listed(1, "n_shared_experts"))),
     **each("minicpm3 youtu", replace(DEEPSEEK, feed_forward=weights.gated)),
     "mistral4": DEEPSEEK,
+    "longcat_flash": replace(
+        DEEPSEEK, layers=longcat, whole=weights.uncounted, names={"num_layers": "num_hidden_layers"}
+    ),
     "kimi_k2": replace(DEEPSEEK, defaults="deepseek_v3"),
     "deepseek": Architecture(readers.full, feed_forward=AFTER_DENSE, defaults=None),
     "glm": Architecture(readers.full, GLM_ATTENTION),

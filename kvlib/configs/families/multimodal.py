@@ -12,6 +12,7 @@ _ANY = {
     "exaone4": "exaone4_5",
     "gemma3_text": "shieldgemma2",
     "granite": "granite_speech granite_speech_plus",
+    "lfm3": "lfm3_vl",
     "hyperclovax": "hyperclovax_vision_v2",
     "lfm2": "lfm2_vl",
     "llama": """deepseek_vl deepseek_vl_hybrid glmasr janus llava_next_video perception_lm
@@ -30,6 +31,9 @@ _OWN = {
     "aria_text": "aria",
     "cohere_compass_text": "cohere_compass",
     "cosmos3_edge_text": "cosmos3_edge",
+    "emu3_text_model": "emu3",
+    "kosmos_2_text_model": "kosmos-2",
+    "kosmos_2_5_text_model": "kosmos-2.5",
     "ernie4_5_vl_moe_text": "ernie4_5_vl_moe",
     "glm4v_text": "glm4v glm46v glmga",
     "glm4v_moe_text": "glm4v_moe",
@@ -48,6 +52,8 @@ _OWN = {
 }
 # What describes a tower, and would be suspect in a language model.
 _BESIDE = {
+    "kosmos-2": ("latent_query_num",),
+    "kosmos-2.5": ("latent_query_num",),
     "kimi_k25": ("use_unified_vision_chunk",),
     "granite_speech": ("has_lora_adapter", "window_size"),
     "granite_speech_plus": ("has_lora_adapter", "window_size"),

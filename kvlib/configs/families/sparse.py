@@ -100,7 +100,8 @@ def glm5_next(f) -> list[LayerKV]:
     latent = LayerKV("latent", 1, f["kv_lora_rank"] + f.whole_number("qk_rope_head_dim", 0), v_head_dim=0)
     f.ignore("index_kpool", "index_topk", "index_n_heads", "num_key_value_heads", "hidden_size")
     f.ignore("q_lora_rank", "qk_nope_head_dim", "v_head_dim", "num_attention_heads")
-    f.read |= {"head_dim", "qk_head_dim", "index_kpool_always_select_tail", "linear_lower_bound"}
+    f.nullable("head_dim", 0)
+    f.read |= {"qk_head_dim", "index_kpool_always_select_tail", "linear_lower_bound"}
     packed, state = 2 * f["index_head_dim"] + 1, LayerKV("state", state=delta.kimi_state(f))
     runs = runs_indexer(f, None)
     return [
@@ -119,7 +120,8 @@ def qwen4(f) -> list[LayerKV]:
     every = f["full_attention_interval"] if "full_attention_interval" in f else 4
     kinds = f.names("layer_types", {**INDEXED, "linear_attention": "state"}, n_layers)
     kinds = kinds or ["full" if (i + 1) % every == 0 else "state" for i in range(n_layers)]
-    f.ignore("indexer_n_heads", "indexer_budget", "indexer_compress_ratio")
+    f.ignore("indexer_n_heads", "indexer_budget", "indexer_compress_ratio", "heads_per_ngram")
+    f.same("number_of_conv_states", 3 if f.get("ple_layer_ids") else 1)
     f.same("indexer_kv_heads", 1)
     attends = LayerKV("full", *readers.heads(f)[1:], indexer=f["indexer_head_dim"])
     recurrent = LayerKV("state", state=qwen.delta_state(f))
@@ -137,6 +139,8 @@ def qwen4(f) -> list[LayerKV]:
         named = []
     for i in set(named):
         one = layers[i - 1]
+        if one.kind != "state":
+            f.refuse("ple_layer_ids", "only layers of linear attention can have them")
         layers[i - 1] = replace(one, state=one.state + ngrams)
     return layers
 
@@ -167,6 +171,7 @@ def deepseek_v4(f) -> list[LayerKV]:
         if type(every[kind]) is not int or not 0 < every[kind] <= 2**20:
             f.refuse("compress_rates", f"{name} must be a whole number of tokens")
             every[kind] = kind
+    f.ignore("num_key_value_heads")
     f.same("num_key_value_heads", 1)
     f.size("num_attention_heads")
     f.ignore("index_topk", "index_n_heads", "q_lora_rank", "o_lora_rank", "o_groups", "qk_rope_head_dim")
