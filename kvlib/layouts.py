@@ -1,7 +1,6 @@
 """What a model's cache keeps of every token: the formula, in one place.
 
-A `CacheLayout` is one `LayerKV` per layer. Everything else in kvlib that speaks of
-bytes (configs, engines, budgets, real caches, widgets) asks a layout.
+A `CacheLayout` is one `LayerKV` per layer. All else in kvlib that speaks of bytes asks a layout.
 
     >>> llama = CacheLayout.uniform(n_layers=32, n_kv_heads=8, head_dim=128)
     >>> llama.bytes_per_token()
@@ -13,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from .states import Compressed, StateTensor
 from .units import DType, dtype as as_dtype, unknown, whole_number
 
 KINDS = ("full", "sliding", "chunked", "latent", "shared", "state", "cross", "none")
@@ -20,47 +20,6 @@ KINDS = ("full", "sliding", "chunked", "latent", "shared", "state", "cross", "no
 
 class ContextWarning(UserWarning):
     """The context asked for is beyond what the model was made for."""
-
-
-@dataclass(frozen=True)
-class StateTensor:
-    """One tensor of fixed size that a layer keeps of a sequence, however long it is.
-
-    elements   numbers at one position of a short convolution's memory (its channels), or in
-               the whole of a recurrent state
-    kernel     positions that the convolution sees; None for a recurrent state
-    positions  those of them that transformers keeps: all `kernel`, unless said (engines that
-               slide the memory along need only kernel − 1)
-    dtype      what transformers keeps it in: None means the model's own dtype
-    named      the dtype that the checkpoint's config asks for, where it has a field for it
-    """
-
-    elements: int
-    kernel: int | None = None
-    positions: int | None = None
-    dtype: str | None = None
-    named: str | None = None
-
-    def __post_init__(self):
-        whole_number("elements", self.elements)
-        if self.kernel is not None:
-            whole_number("kernel", self.kernel)
-        if self.positions is not None:
-            if self.kernel is None or whole_number("positions", self.positions, 0) > self.kernel:
-                raise ValueError("positions are those a convolution keeps: at most its kernel")
-        for name in (self.dtype, self.named):
-            if name is not None:
-                as_dtype(name)
-
-    def nbytes(self, dtype: "str | DType" = "bf16", positions: int | None = None) -> int:
-        """Bytes of one sequence's tensor, its numbers kept in `dtype`.
-
-        positions: how many of a convolution's positions are kept (None: all of its kernel).
-        """
-        width = 1
-        if self.kernel is not None:
-            width = self.kernel if positions is None else positions
-        return as_dtype(dtype).nbytes(self.elements * width)
 
 
 @dataclass(frozen=True)
@@ -76,8 +35,11 @@ class LayerKV:
                 a token: one head, head_dim = its width, v_head_dim = 0
     window      tokens a sliding or chunked layer can look back on
     state       recurrent and convolution state: tensors of fixed size, whatever the length
+    indexer     numbers in one token's key of an indexer, which picks the tokens to attend to
+    compressed  entries that each stand for many tokens, kept beside the tokens of a window
     cross_elements  numbers kept of each token of a source sequence (an encoder's output)
     shares_with index of the layer whose keys and values a shared layer reads
+    expanded    (numbers in a key, in a value) of each query head that a latent layer's vector expands to
     """
 
     kind: str = "full"
@@ -86,8 +48,11 @@ class LayerKV:
     v_head_dim: int | None = None
     window: int | None = None
     state: tuple[StateTensor, ...] = ()
+    indexer: int = 0
+    compressed: tuple[Compressed, ...] = ()
     cross_elements: int = 0
     shares_with: int | None = None
+    expanded: tuple[int, int] | None = field(default=None, compare=False)
 
     def __post_init__(self):
         if self.kind not in KINDS:
@@ -119,7 +84,7 @@ class LayerKV:
 
     @property
     def elements(self) -> int:
-        """Numbers kept of one token, keys and values together."""
+        """Numbers kept of one token, keys and values together; an indexer's key apart."""
         return self.k_elements + self.v_elements
 
     def tokens(self, context: int) -> int:
@@ -132,9 +97,16 @@ class LayerKV:
         return context if self.window is None else min(context, self.window)
 
     def bytes_per_token(self, dtype: "str | DType" = "bf16") -> int:
-        """Bytes of one token's keys and values; each is packed as a row of its own."""
-        dtype = as_dtype(dtype)
-        return dtype.nbytes(self.k_elements) + dtype.nbytes(self.v_elements)
+        """Bytes of one token's keys, values and indexer's key; each is packed as a row of its own."""
+        return sum(as_dtype(dtype).nbytes(row) for row in (self.k_elements, self.v_elements, self.indexer))
+
+    def compressed_bytes(self, context: int, dtype: "str | DType" = "bf16") -> int:
+        """Bytes of all compressed entries, and of what will become one, once `context` tokens have passed."""
+        return sum(one.nbytes(context, dtype) for one in self.compressed)
+
+    def compressed_bytes_per_token(self, dtype: "str | DType" = "bf16") -> int:
+        """Bytes that one more token adds to the compressed entries, on average."""
+        return sum(as_dtype(dtype).nbytes(one.elements) // one.every for one in self.compressed)
 
     def cross_bytes_per_token(self, dtype: "str | DType" = "bf16") -> int:
         """Bytes of one source token's keys and values, two rows of equal width."""
@@ -181,14 +153,12 @@ class CacheLayout:
         """
         n_layers = whole_number("n_layers", n_layers)
         n_kv_heads = whole_number("n_kv_heads", n_kv_heads)
-        head_dim = whole_number("head_dim", head_dim)
         if n_heads is not None and whole_number("n_heads", n_heads) % n_kv_heads:
             raise ValueError(
                 f"n_heads must be divisible by n_kv_heads: {n_heads} query heads cannot be "
                 f"shared out evenly over {n_kv_heads} KV heads"
             )
-        layer = LayerKV("full", n_kv_heads, head_dim)
-        return cls(layers=(layer,) * n_layers, n_heads=n_heads, **rest)
+        return cls(layers=(LayerKV("full", n_kv_heads, head_dim),) * n_layers, n_heads=n_heads, **rest)
 
     @property
     def n_layers(self) -> int:
@@ -206,7 +176,7 @@ class CacheLayout:
 
     @cached_property
     def kinds(self) -> dict[LayerKV, int]:
-        """The layers that differ, in the model's order, and how many there are of each."""
+        """The layers that differ, in order, and how many there are of each."""
         return dict(Counter(self.layers))
 
     @property
@@ -233,18 +203,21 @@ class CacheLayout:
         tokens = state = cross = 0
         for layer, n_layers in self.kinds.items():
             tokens += n_layers * layer.tokens(context) * layer.bytes_per_token(dtype)
+            tokens += n_layers * layer.compressed_bytes(context, dtype)
             state += n_layers * layer.state_bytes
             cross += n_layers * source_len * layer.cross_bytes_per_token(dtype)
         return Breakdown(batch * tokens, batch * state, batch * cross)
 
     def bytes_per_token(self, dtype="bf16") -> int:
         """Bytes that one more token adds while every window still has room."""
-        return sum(n * layer.bytes_per_token(dtype) for layer, n in self.kinds.items())
+        kinds = self.kinds.items()
+        return sum(n * (x.bytes_per_token(dtype) + x.compressed_bytes_per_token(dtype)) for x, n in kinds)
 
     def bytes_read(self, context, batch=1, dtype="bf16", source_len=None) -> int:
         """Bytes of cache that one decode step reads: tokens, state and cross attention.
 
         A shared layer keeps nothing but reads the layer it shares with, so this can be more than `bytes`.
+        Where an indexer picks tokens, all are counted, picked or not: a bound from above.
         """
         return self.as_read().breakdown(context, batch, dtype, source_len).total
 
@@ -254,8 +227,8 @@ class CacheLayout:
         def read(layer):
             if layer.shares_with is None:
                 return layer
-            shared = self.layers[layer.shares_with]
-            return replace(shared, state=layer.state, cross_elements=layer.cross_elements)
+            kept = {"state": layer.state, "cross_elements": layer.cross_elements}
+            return replace(self.layers[layer.shares_with], **kept)
 
         return replace(self, layers=tuple(map(read, self.layers)))
 

@@ -67,9 +67,10 @@ def small(config: dict) -> dict:
     text = inner(config)
     if not any(key in text for key in PLACED):
         for depth in DEPTH & text.keys():
-            for key, value in text.items():
-                if isinstance(value, list) and len(value) == text[depth]:
-                    text[key] = value[:LAYERS]
+            for part in (text, *(value for value in text.values() if isinstance(value, dict))):
+                for key, value in part.items():
+                    if isinstance(value, list) and len(value) == text[depth]:
+                        part[key] = value[:LAYERS]
             text[depth] = min(text[depth], LAYERS)
     for key in ("sliding_window", "sliding_window_size", "attention_window_size", "attention_chunk_size"):
         if text.get(key):

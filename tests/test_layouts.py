@@ -3,12 +3,15 @@
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 
 import pytest
 
 from kvlib.engines import engine
 from kvlib.layouts import Breakdown, CacheLayout, ContextWarning, LayerKV, StateTensor, kv_bytes
+from kvlib.states import Compressed
 from kvlib.units import KiB
+from kvlib.widgets.groups import groups
 
 LLAMA_2_7B = CacheLayout.uniform(32, 32, 128, n_heads=32)
 GEMMA_2_27B = CacheLayout(
@@ -210,3 +213,32 @@ def test_import_and_count_without_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False"] * 3
+
+
+def test_an_indexers_key_is_a_row_of_its_own():
+    latent = LayerKV("latent", 1, 576, v_head_dim=0, indexer=128)
+    assert latent.elements == 576 and latent.bytes_per_token() == 2 * (576 + 128)
+    assert LayerKV("full", 1, 3, indexer=3).bytes_per_token("int4") == 3 * 2
+    of = CacheLayout((latent,) * 61)
+    assert of.bytes(100, 2) == 2 * 100 * 61 * 1408 == engine("transformers").bytes(of, 100, 2)
+    with pytest.raises(ValueError, match="indexer's keys or compressed entries is not counted"):
+        engine("llama.cpp").bytes(of, 100)
+
+
+def test_compressed_entries_stand_for_many_tokens():
+    """DeepSeek V4: a window of 128 keys that are values too; beyond it an entry for every 4, or every 128."""
+    four = (Compressed(4, 512, 2048, 4096), Compressed(4, 128, 512, 1024))
+    many = (Compressed(128, 512, 1024),)
+    window = LayerKV("sliding", 1, 512, v_head_dim=0, window=128)
+    of = CacheLayout((replace(window, compressed=four), replace(window, compressed=many)))
+    # 1,030 tokens: 257 whole blocks of 4 and two tokens of the next; 8 of 128 and six.
+    sparse = 257 * (512 + 128) + 2 * (2048 + 512) + 4096 + 1024
+    heavy = 8 * 512 + 6 * 1024
+    assert of.bytes(1030) == 2 * (2 * 128 * 512 + sparse + heavy)
+    assert of.bytes(3) == 2 * (2 * 3 * 512 + 3 * (2048 + 512) + 3 * 1024)
+    assert of.bytes_per_token() == 2 * (512 + 512 + (512 + 128) // 4 + 512 // 128)
+    assert engine("ideal").bytes_per_token(of) == of.bytes_per_token()
+    assert engine("ideal").bytes_read(of, 1030) == engine("ideal").bytes(of, 1030) == of.bytes(1030)
+    assert engine("ideal").rows(of, 1030)[0].note == "and entries that each stand for 4 tokens"
+    with pytest.raises(ValueError, match="compressed entries"):
+        groups(of)

@@ -11,11 +11,19 @@ import pytest
 
 from kvlib.configs import UnsupportedConfig, layout
 
-from . import oracle
-from .mutants import FOREIGN, WINDOW, bases, inner, mutants
+from . import census, oracle
+from .mutants import FOREIGN, WINDOW, bases, inner, mutants, small
 from .test_oracle import FULL, SOURCE, computed
 
-BASES = bases()
+# One published config of each type, and of the types that have none here the class's default.
+PUBLISHED = bases()
+DEFAULTS = {name: small(census.default(name)) for name in census.language_models() if name not in PUBLISHED}
+BASES = {**PUBLISHED, **DEFAULTS}
+# A rotary embedding in sections fits one head_dim: a class of such refuses another, whatever its cache.
+SECTIONS = ("mrope_section", "split_sizes")
+# They place experts and positions, layer by layer, and no cache depends on them.
+NO_CACHE = {"mlp_layer_types", "mlp_only_layers", "moe_layer_freq", "moe_layers"}
+NO_CACHE |= {"layer_rope_theta", "rope_scaling_layers"}
 # Mutants of these are also built with transformers (the rest with KVLIB_ORACLE=full); all are read.
 BUILT = list(BASES) if FULL else ["mistral", "falcon", "gemma3_text"]
 CONTEXTS = (9, WINDOW + 2)
@@ -33,7 +41,7 @@ def answer(config):
 @pytest.mark.parametrize("model_type", BUILT)
 def test_a_number_is_that_of_transformers(model_type):
     base, seen = layout(BASES[model_type]), Counter()
-    source_len = SOURCE.get(model_type, 0)
+    source_len = SOURCE.get(model_type, 7)
     for what, config in mutants(BASES[model_type]):
         of = answer(config)
         if of is None:
@@ -46,6 +54,9 @@ def test_a_number_is_that_of_transformers(model_type):
             model = oracle.model(config)
             kept = {context: oracle.kept(model, context, 2) for context in CONTEXTS}
         except Exception as impossible:
+            if any(word in str(impossible) for word in SECTIONS):
+                seen["no oracle"] += 1
+                continue
             assert of.layers == base.layers, f"{what}: a number where transformers says {impossible}"
             seen["no oracle"] += 1
             continue
@@ -66,7 +77,7 @@ def test_mutants_are_read_or_refused(model_type):
             assert of is None, what
         if what.endswith((" = 1.5", " = '8'", " = True", " = -1")):
             assert of is None, what
-        if " with a stranger" in what and "layer" in what:
+        if " with a stranger" in what and "layer" in what and what.split()[0] not in NO_CACHE:
             assert of is None, what
     assert seen["refused"] >= 15, seen
 
@@ -75,11 +86,11 @@ def test_mutants_are_read_or_refused(model_type):
 def test_a_foreign_field_is_not_passed_over(field):
     """Most families know nothing of it, and must say so; those that do read it."""
     refused = 0
-    for config in BASES.values():
+    for config in PUBLISHED.values():
         changed = {**inner(config), field: FOREIGN[field]}
         refused += answer({**config, "text_config": changed} if "text_config" in config else changed) is None
     assert refused >= 30
 
 
-def test_there_are_a_few_hundred():
-    assert sum(1 for config in BASES.values() for _ in mutants(config)) >= 1000
+def test_there_are_thousands():
+    assert sum(1 for config in BASES.values() for _ in mutants(config)) >= 10_000

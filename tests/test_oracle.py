@@ -28,6 +28,7 @@ SOURCE = {"whisper": 1500, "t5": 7}
 
 def contexts(of) -> list[int]:
     windows = {layer.window for layer in of.layers if layer.window}
+    windows |= {one.every for layer in of.layers for one in layer.compressed}
     around = {window + step for window in windows for step in (-1, 0, 1)}
     # Griffin's recurrence is a Python loop over tokens: one context beyond its window is slow enough.
     return sorted({1, 9} | ({max(around)} if of.architecture == "recurrent_gemma" else around))

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 
 from ..layouts import CacheLayout
 from ..units import dtype as as_dtype
-from . import weights
+from . import quantization, weights
+from .checkpoints import Checkpoint, checkpoint as _checkpoint
 from .families import NESTED, RECORDS, class_of
 from .fields import Fields
 from .record import Architecture
@@ -22,8 +23,8 @@ from .shipped import config, models, read_config, source
 from .weights import Parameters
 
 __all__ = [
-    "Architecture", "Parameters", "UnsupportedConfig", "architecture", "architectures", "config", "layout",
-    "models", "parameters", "read_config", "source",
+    "Architecture", "Checkpoint", "Parameters", "UnsupportedConfig", "architecture", "architectures",
+    "checkpoint", "config", "layout", "models", "parameters", "read_config", "source",
 ]  # fmt: skip
 
 MAX_CONTEXT = ("max_position_embeddings", "max_target_positions", "max_seq_len", "seq_length")
@@ -32,6 +33,11 @@ JUDGED_HERE = {
     "model_type", "quantization_config", "compression_config", "quantization", "is_encoder_decoder",
     "vision_config", "audio_config", "transformers_version", "num_experts", "num_experts_per_tok",
 }  # fmt: skip
+
+
+# Fields of this ending that describe no tower.
+NO_TOWER = {"quantization_config", "compression_config", "generation_config", "linear_attn_config"}
+NO_TOWER |= {"per_layer_config", "sparse_attention_config", "attn_config"}
 
 
 def architectures() -> list[str]:
@@ -73,6 +79,36 @@ def parameters(given) -> Parameters:
     return Parameters(counted.total + tower, counted.active + tower, counted.embedding, counted.read)
 
 
+def checkpoint(given, weights_dtype: str | None = None, weights_bytes: int | None = None) -> Checkpoint:
+    """The weights of a config.json as its checkpoint keeps them: `quantization_config`, or 16 bits.
+
+    weights_dtype: another format for them, as `quantization.named` has them (fp8, awq, q4_k_m, …).
+    weights_bytes: their size where it is known; then nothing that cannot be counted is refused.
+
+    Raises UnsupportedConfig where `layout` does, for a family whose weights are not counted, and for a
+    quantization that is not known. A tower whose size is not known is left out, and named.
+    """
+    found, name = read_config(given)
+    f, of = _read(found, name, quantized_cache=True)
+    record, layers, tied = RECORDS[f.model_type], list(of.layers), _tied(f, found)
+    scheme = quantization.named(weights_dtype) if weights_dtype else None
+    if weights_dtype is None and weights_bytes is None:
+        scheme = quantization.scheme(found)
+    before, nested = dict(f.problems), NESTED.get(found["model_type"])
+    tower = _tower(f, found)
+    left_out = sorted(f.problems.keys() - before.keys())
+    if nested and nested.towers_left_out:
+        left_out = ["audio_config", "vision_config"]
+    f.problems = dict(before)
+    made = _checkpoint(record, f, layers, tied, scheme, 0 if left_out else tower, left_out)
+    if weights_bytes is None:
+        f.check()
+        return made
+    counted = None if f.problems.keys() - before.keys() else made.parameters
+    read = made.read_bytes * weights_bytes // made.bytes if counted else weights_bytes
+    return made.given(weights_bytes, read, counted)
+
+
 def _read(found: dict, name: str, quantized_cache: bool) -> tuple[Fields, CacheLayout]:
     """The fields of the language part and the layout they give; UnsupportedConfig for all that is wrong."""
     f = _text_fields(found, quantized_cache)
@@ -84,6 +120,9 @@ def _read(found: dict, name: str, quantized_cache: bool) -> tuple[Fields, CacheL
     names = ("num_attention_heads", "decoder_attention_heads")
     n_heads = next((number for name in names if (number := f.nullable(name, least=0))), None)
     f.read |= JUDGED_HERE
+    experts, depth = f.given.get("mlp_layer_types"), f.given.get("num_hidden_layers")
+    if isinstance(experts, list | tuple) and type(depth) is int and len(experts) != depth:
+        f.refuse("mlp_layer_types", f"a list of {depth} entries is needed, one a layer")
     f.finish()
     f.check()
     given = (f.given.get(field) for field in MAX_CONTEXT)
@@ -114,23 +153,23 @@ def _text_fields(given: dict, quantized_cache: bool) -> Fields:
 
 def _nested_fields(top: dict, model_type: str) -> Fields:
     nested = NESTED[model_type]
-    inner = top.pop("text_config", None)
+    inner = top.pop(nested.key, None)
     if inner is None and nested.flat:
         return _fields(top, nested.text)
     if not isinstance(inner, Mapping):
         need = f"a {model_type} config keeps its language model's fields there"
-        raise UnsupportedConfig(needs("text_config", inner, need))
+        raise UnsupportedConfig(needs(nested.key, inner, need))
     own = inner.get("model_type")
     if own is None or (nested.fixed and own in (model_type, nested.text.removesuffix("_text"))):
         own = nested.text
     if not isinstance(own, str) or own not in RECORDS or (nested.fixed and own != nested.text):
         need = f"not an architecture known within {model_type}"
-        raise UnsupportedConfig(needs("text_config.model_type", own, need))
+        raise UnsupportedConfig(needs(f"{nested.key}.model_type", own, need))
     f = _fields(inner, own, nested=True)
     # A field beside text_config counts for nothing, so it must not say something else.
     beside = {name: value for name, value in top.items() if inner.get(name, ...) != value}
     outer = Fields(beside, model_type)
-    outer.read |= {"model_type", "vision_config", "audio_config"}
+    outer.read |= {"model_type", "vision_config", "audio_config", *nested.beside}
     outer.finish()
     f.problems |= outer.problems
     return f
@@ -175,8 +214,11 @@ def _tower(f: Fields, found: dict) -> int:
     if nested is not None and nested.towers_left_out:
         return 0
     tower = nested.tower if nested else None
-    for name in ("audio_config",) if tower else ("audio_config", "vision_config"):
-        if found.get(name):
+    described = {name for name in found if name.endswith("_config") and name not in NO_TOWER}
+    if nested:
+        described -= {nested.key, "vision_config"} if tower else {nested.key}
+    for name in sorted(described):
+        if isinstance(found[name], Mapping) and found[name]:
             need = f"the shape of this tower of {found['model_type']} is not known, so neither is its size"
             f.note(name, needs(name, found[name], need))
     if nested is None or tower is None:

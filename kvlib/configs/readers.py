@@ -8,6 +8,7 @@ from ..layouts import LayerKV, StateTensor
 
 LAYER_TYPES = {"full_attention": "full", "attention": "full"}
 LAYER_TYPES |= {"sliding_attention": "sliding", "chunked_attention": "chunked"}
+FULL = {name: kind for name, kind in LAYER_TYPES.items() if kind == "full"}
 WITH_STATE = {"full_attention": "full", "attention": "full", "mamba": "state", "linear_attention": "state"}
 State = tuple[StateTensor, ...]
 
@@ -116,6 +117,17 @@ def periodic(period: int, name: str | None = None):
     return reader
 
 
+def listed(is_full):
+    """layer_types says which layers slide; where it is silent, layer i of n is full if is_full(i, n)."""
+
+    def reader(f) -> list[LayerKV]:
+        n_layers = depth(f)
+        kinds = ["full" if is_full(i, n_layers) else "sliding" for i in range(n_layers)]
+        return placed(f, kinds, f.nullable("sliding_window"))
+
+    return reader
+
+
 def periodic_kinds(f, period: int, name: str | None = None) -> list:
     n_layers = depth(f)
     every = f[name] if name and f.given.get(name) is not None else period
@@ -133,21 +145,29 @@ def periodic_kinds(f, period: int, name: str | None = None) -> list:
     return listed or kinds
 
 
-def latent(f) -> list[LayerKV]:
-    """One vector per token, kv_lora_rank + qk_rope_head_dim wide, whatever the number of heads."""
+def latent(f, known: dict | None = FULL) -> list[LayerKV]:
+    """One vector per token, kv_lora_rank + qk_rope_head_dim wide, whatever the number of heads.
+
+    known: what layer_types may say; None leaves it to the caller.
+    """
     width = f["kv_lora_rank"] + f["qk_rope_head_dim"]
     even(f, "qk_rope_head_dim", f["qk_rope_head_dim"])
     f.size("num_attention_heads")
-    f.ignore("num_key_value_heads", "q_lora_rank", "qk_nope_head_dim", "v_head_dim", "head_dim")
-    f.ignore("qk_head_dim", "hidden_size")
+    f.ignore("num_key_value_heads", "q_lora_rank", "head_dim", "qk_head_dim", "hidden_size")
+    if f.given.get("qk_head_dim") is not None:
+        f.same("qk_head_dim", f["qk_nope_head_dim"] + f["qk_rope_head_dim"])
+    widths, expanded = (f.get("qk_nope_head_dim"), f.get("v_head_dim")), None
+    if None not in widths:
+        expanded = (f["qk_nope_head_dim"] + f["qk_rope_head_dim"], f["v_head_dim"])
     n_layers = depth(f)
-    f.names("layer_types", only("full"), n_layers)
-    return [LayerKV("latent", 1, width, v_head_dim=0)] * n_layers
+    if known is not None:
+        f.names("layer_types", known, n_layers)
+    return [LayerKV("latent", 1, width, v_head_dim=0, expanded=expanded)] * n_layers
 
 
-def state(channels: int, kernel: int, recurrent: int, named: str | None = None) -> State:
+def state(channels: int, kernel: int, recurrent: int, named: str | None = None, groups=None) -> State:
     """A convolution's memory in the model's dtype, and a float32 state of `recurrent` numbers."""
-    return StateTensor(channels, kernel), StateTensor(recurrent, dtype="fp32", named=named)
+    return StateTensor(channels, kernel, groups=groups), StateTensor(recurrent, dtype="fp32", named=named)
 
 
 def mixed(f, kinds: list, each: State, shape=heads) -> list[LayerKV]:

@@ -35,10 +35,12 @@ class Architecture:
     encoder: bool = False
 
     # Engines (`kvlib.engines` names the sources): those that do not run it; whether llama.cpp keeps only
-    # the window of a windowed layer; whether transformers copies keys and values to every query head.
+    # the window of a windowed layer; whether transformers copies keys and values to every query head, or
+    # keeps a key that serves as value once more as one, where no compressed entries stand beside it.
     unserved: tuple[str, ...] = ()
     llama_cpp_windows: bool = False
     copied_to_query_heads: bool = False
+    key_kept_as_value: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Nested:
     text: str  # model_type of the text config where it does not name one
     fixed: bool = True  # it is always of that type
     flat: bool = False  # its fields may also stand at the top
+    key: str = "text_config"  # the field that holds it
+    beside: tuple[str, ...] = ()  # fields of the outer config that describe what is no language model
     tied_by_text: bool = False  # its own tie_word_embeddings counts, not the outer one's
     # (vision Fields, the outer config, hidden size) -> weights of the tower and its projector; what the
     # class assumes of fields left out; or towers whose shapes are not in the config, so are left out.

@@ -93,6 +93,14 @@ def dense(number: int = 3, width: str | Callable[..., int] = "intermediate_size"
 gated = dense()
 
 
+def uncounted(f) -> Parameters:
+    """For a family whose weights nobody has added up yet: refused, and said so."""
+    f.note(
+        "model_type", f"model_type = {f.model_type!r}: kvlib reads its cache and does not count its weights"
+    )
+    return Parameters(1, 1, 1, 1)
+
+
 def no_feed_forward(f, i: int) -> Block:
     return Block()
 

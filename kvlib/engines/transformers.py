@@ -13,12 +13,14 @@ class Transformers(Engine):
 
     A windowed or chunked layer keeps the last W − 1 tokens: the next token brings itself, so
     W − 1 old ones complete its window. Falcon's keys and values are copied to every query head
-    before they are cached (new decoder architecture only). Both from transformers 5.23:
-    cache_utils.py, `DynamicSlidingWindowLayer.update`, and models/falcon/modeling_falcon.py.
+    before they are cached (new decoder architecture only). DeepSeek V4's keys are its values too;
+    in its layers without compressed entries both are kept. From transformers 5.23: cache_utils.py,
+    `DynamicSlidingWindowLayer.update`; models/falcon/modeling_falcon.py and modeling_deepseek_v4.py.
     The dtype is the model's, so a convolution's inputs are kept in it too.
     """
 
     name = "transformers"
+    counts_indexer = True
     dtypes = ("bf16", "fp16", "fp32")
 
     def tokens(self, layer, context, batch, layout):
@@ -31,7 +33,8 @@ class Transformers(Engine):
         record = architecture(layout.architecture)
         if record and record.copied_to_query_heads and layer.n_kv_heads > 1 and layout.n_heads:
             layer = dataclasses.replace(layer, n_kv_heads=layout.n_heads)
-        return layer.bytes_per_token(dtype)
+        twice = record and record.key_kept_as_value and not layer.compressed
+        return layer.bytes_per_token(dtype) * (2 if twice else 1)
 
     def state_bytes(self, layer, dtype):
         return sum(one.nbytes(one.dtype or dtype, one.positions) for one in layer.state)

@@ -7,14 +7,23 @@ token of a source sequence.
 
 from collections import Counter
 
-from ..layouts import CacheLayout
+from ..layouts import CacheLayout, LayerKV
+
+
+def key_numbers(layer: LayerKV) -> int:
+    """Numbers in a token's key, an indexer's among them. ValueError where there are compressed entries."""
+    if layer.compressed:
+        raise ValueError(
+            "the figures do not show entries that stand for many tokens: `kvlib size` counts them"
+        )
+    return layer.k_elements + layer.indexer
 
 
 def groups(layout: CacheLayout) -> list[dict]:
     """The layers as they keep: `layoutBytes` of these is `layout.bytes`."""
     names = ("k", "v", "window", "state", "cross")
     kept = Counter(
-        (layer.k_elements, layer.v_elements, layer.window, layer.state_bytes, layer.cross_elements)
+        (key_numbers(layer), layer.v_elements, layer.window, layer.state_bytes, layer.cross_elements)
         for layer in layout.layers
     )
     return [{"layers": n, **dict(zip(names, key, strict=True))} for key, n in kept.items()]

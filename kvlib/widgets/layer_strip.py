@@ -10,6 +10,7 @@ from .. import configs
 from ..layouts import CacheLayout, ContextWarning
 from ..units import fmt, unknown
 from .base import Choice, Figure, Table, Whole, constant, dtypes
+from .groups import key_numbers
 from .models import layouts
 
 PRECISIONS = ("fp32", "bf16", "fp8", "int8", "int4", "q8_0", "q4_0")
@@ -39,7 +40,7 @@ def strip(layout: CacheLayout) -> dict:
             "kind": layer.kind,
             "heads": layer.n_kv_heads,
             "dim": layer.head_dim,
-            "k": layer.k_elements,
+            "k": key_numbers(layer),
             "v": layer.v_elements,
             "window": layer.window,
             "state": layer.state_bytes,

@@ -6,12 +6,29 @@ to transformers. `python -m tools.config_defaults` then writes what its class as
 """
 
 from ..record import OWN, Architecture, Nested
-from . import decoders, encoder_decoders, gemma, hybrids, llama, mixtures, qwen, vision
+from . import (
+    decoders,
+    delta,
+    elsewhere,
+    encoder_decoders,
+    gemma,
+    hybrids,
+    llama,
+    mixtures,
+    multimodal,
+    qwen,
+    sparse,
+    vision,
+)  # fmt: skip
 
 RECORDS: dict[str, Architecture] = {}
 NESTED: dict[str, Nested] = {}
-for _file in (llama, decoders, gemma, qwen, mixtures, hybrids, encoder_decoders, vision):
-    RECORDS |= _file.RECORDS
+_FILES = (
+    llama, decoders, gemma, qwen, mixtures, hybrids, delta, sparse, encoder_decoders, vision, multimodal,
+    elsewhere,
+)  # fmt: skip
+for _file in _FILES:
+    RECORDS |= getattr(_file, "RECORDS", {})
     NESTED |= getattr(_file, "NESTED", {})
 
 

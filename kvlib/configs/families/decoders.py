@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ...layouts import LayerKV
 from .. import readers, weights
-from ..record import Architecture
+from ..record import Architecture, each
 
 
 def falcon(f) -> list[LayerKV]:
@@ -52,6 +52,46 @@ def mpt(f) -> list[LayerKV]:
     return readers.every_head_full(f)
 
 
+def gpt_neo(f) -> list[LayerKV]:
+    """Its local layers mask what is beyond their window, and keep it all the same."""
+    f.names("attention_layers", {"global": "full", "local": "full"}, readers.depth(f))
+    f.read |= {"attention_types", "window_size"}
+    try:
+        placed = sum(len(kinds) * times for kinds, times in f.get("attention_types") or ())
+    except (TypeError, ValueError):
+        placed = -1
+    if f.get("attention_types") is not None and placed != readers.depth(f):
+        f.refuse("attention_types", f"its patterns must make up the {readers.depth(f)} layers")
+    return readers.every_head_full(f)
+
+
+def dbrx(f) -> list[LayerKV]:
+    """attn_config says how many KV heads there are."""
+    n_heads, inner = f.size("num_attention_heads"), f.object("attn_config")
+    head_dim, n_kv_heads = readers.hidden_over_heads(f, n_heads), inner.get("kv_n_heads", 1)
+    if type(n_kv_heads) is not int or n_kv_heads < 1 or n_heads % n_kv_heads:
+        f.refuse("attn_config", f"kv_n_heads must divide the {n_heads} query heads")
+        n_kv_heads = 1
+    for name in ("num_key_value_heads", "head_dim"):
+        f.same(name, {"num_key_value_heads": n_kv_heads, "head_dim": head_dim}[name])
+    return readers.full(f, lambda f: (n_heads, n_kv_heads, head_dim))
+
+
+def nemotron(f) -> list[LayerKV]:
+    """Its class names no number of KV heads, and cannot do without."""
+    if f.get("num_key_value_heads") is None:
+        f.missing("num_key_value_heads", "a nemotron config must name it")
+    return readers.full(f)
+
+
+def bert(f) -> list[LayerKV]:
+    """BERT's family writes only as a decoder."""
+    if not f.flag("is_decoder"):
+        f.refuse("is_decoder", "true is needed: an encoder keeps no cache")
+    f.read.add("attention_type")  # BigBird's: a decoder attends in full
+    return readers.every_head_full(f)
+
+
 def four_times(name: str):
     """Four times the hidden size, unless the field `name` says otherwise."""
     return lambda f, i: f.nullable(name) or 4 * f["hidden_size"]
@@ -90,10 +130,21 @@ GPT2 = replace(
     extras=learned_positions,
     tables=learned_positions,
 )
+UNCOUNTED = Architecture(readers.every_head_full, whole=weights.uncounted)
 RECORDS = {
     "gpt2": GPT2,
     "gpt_bigcode": replace(GPT2, layers=gpt_bigcode),
     "gpt_neox": BIASED,
+    **each(
+        "biogpt codegen ctrl git gpt_neox_japanese kosmos_2_text_model kosmos_2_5_text_model persimmon xglm",
+        UNCOUNTED,
+    ),
+    **each(
+        """bert bert-generation big_bird camembert data2vec-text electra ernie megatron-bert rembert roberta
+        roberta-prelayernorm roc_bert roformer xlm-roberta xlm-roberta-xl xmod""",
+        replace(UNCOUNTED, layers=bert),
+    ),
+    "gpt_neo": replace(UNCOUNTED, layers=gpt_neo),
     "gptj": Architecture(
         readers.every_head_full,
         feed_forward=weights.dense(2, four_times("n_inner"), bias=True),
@@ -128,7 +179,8 @@ RECORDS = {
     "stablelm": Architecture(
         readers.divided_full, weights.attention_with(qkv="use_qkv_bias", out=False), norms=4
     ),
-    "nemotron": Architecture(readers.full, feed_forward=weights.dense(2), norms=4),
+    "dbrx": Architecture(dbrx, whole=weights.uncounted),
+    "nemotron": Architecture(nemotron, feed_forward=weights.dense(2), norms=4),
     "cohere": Architecture(readers.full, norms=1),
     "cohere2": Architecture(readers.periodic(4, "sliding_window_pattern"), norms=1, llama_cpp_windows=True),
 }

@@ -6,7 +6,14 @@ from dataclasses import replace
 from ...layouts import LayerKV
 from .. import readers, weights
 from ..fields import MOST
-from ..record import Architecture, Nested
+from ..record import Architecture, Nested, each
+
+
+def gemma(f) -> list[LayerKV]:
+    """Within PaliGemma a picture and its question see one another; alone, that would be an encoder."""
+    if f.flag("use_bidirectional_attention") and not f.nested:
+        f.refuse("use_bidirectional_attention", "an encoder keeps no cache; null or false is needed")
+    return readers.full(f)
 
 
 def sharing(f, layers: list[LayerKV], kinds: list) -> list[LayerKV]:
@@ -130,8 +137,8 @@ def gemma4_tower(v, outer, hidden: int) -> int:
 
 WINDOWED = Architecture(readers.periodic(2), norms=4, llama_cpp_windows=True)
 RECORDS = {
-    "gemma": Architecture(readers.full),
-    "gemma2": WINDOWED,
+    "gemma": Architecture(gemma),
+    **each("gemma2 vaultgemma", WINDOWED),
     "gemma3_text": replace(WINDOWED, layers=readers.periodic(6, "sliding_window_pattern")),
     "gemma3n_text": replace(
         WINDOWED,
@@ -151,7 +158,9 @@ RECORDS = {
         tables=per_layer_tables,
     ),
 }
+RECORDS["gemma4_unified_text"] = replace(RECORDS["gemma4_text"], whole=weights.uncounted)
 NESTED = {
+    "gemma4_unified": Nested("gemma4_unified_text"),
     "gemma3": Nested(
         "gemma3_text", tied_by_text=True, tower=siglip, vision=weights.silent(768, 3072, 12, 224, 16)
     ),

@@ -148,6 +148,25 @@ def zamba2(f) -> list[LayerKV]:
     return [attends if kind == "full" else alone for kind in kinds]
 
 
+def zamba(f) -> list[LayerKV]:
+    """Every layer is a Mamba 1; a hybrid layer first attends, with heads of twice the width."""
+    n_layers, n_heads = readers.depth(f), f.size("num_attention_heads")
+    period, offset = f["attn_layer_period"], f.whole_number("attn_layer_offset", least=0)
+    kinds = f.names("layer_types", {**readers.WITH_STATE, "hybrid": "full"}, n_layers)
+    if kinds is None:
+        hybrid = {2} | {i for i in range(3, n_layers) if (i - 3) % period == offset}
+        kinds = ["full" if i in hybrid else "state" for i in range(n_layers)]
+    n_kv_heads = f.optional("num_key_value_heads") or n_heads
+    readers.divides(f, "num_key_value_heads", n_kv_heads, n_heads)
+    head_dim = f.optional("head_dim") or readers.hidden_over_heads(f, n_heads, times=2)
+    f.same("attention_hidden_size", 2 * f["hidden_size"])
+    if JAMBA.channels(f) % f["n_mamba_heads"]:
+        f.disagree("n_mamba_heads", "the channels must be shared evenly")
+    alone = LayerKV("state", state=JAMBA.state(f))
+    attends = replace(alone, kind="full", n_kv_heads=n_kv_heads, head_dim=head_dim)
+    return [attends if kind == "full" else alone for kind in kinds]
+
+
 def zamba2_shared(f, layers) -> int:
     """Zamba 2's attention blocks: few, and used again and again, with an adapter and a matrix a use."""
     wide, uses = f["hidden_size"], sum(layer.kind == "full" for layer in layers)
@@ -208,6 +227,20 @@ def lfm2_width(f, i: int) -> int:
     return -(-int(f.number("block_ffn_dim_multiplier") * int(2 * inner / 3)) // multiple) * multiple
 
 
+def lfm3(f) -> list[LayerKV]:
+    """Short convolutions, full and sliding attention in turn."""
+    n_layers = readers.depth(f)
+    kinds = f.names("layer_types", {**readers.only("full", "sliding"), "conv": "state"}, n_layers)
+    default = {0: "sliding", 2: "full"}
+    kinds = kinds or [default.get(i % 4, "state") if i else "state" for i in range(n_layers)]
+    convolution = StateTensor(f.size("hidden_size"), f["conv_L_cache"])
+    f.read.add("use_attention_gate")
+    attends = [kind if kind != "state" else "full" for kind in kinds]
+    layers = readers.layers_of(f, attends, readers.heads(f)[1:], f.nullable("sliding_window"))
+    state = LayerKV("state", state=(convolution,))
+    return [state if kind == "state" else one for kind, one in zip(kinds, layers, strict=True)]
+
+
 def minimax(f) -> list[LayerKV]:
     """Lightning attention keeps head_dim × head_dim numbers a query head, in the model's dtype."""
     n_layers = readers.depth(f)
@@ -243,6 +276,8 @@ RECORDS = {
     "nemotron_h": Architecture(
         nemotron_h, recurrent=NEMOTRON_H.weights, feed_forward=nemotron_feed_forward, norms=1
     ),
+    "zamba": Architecture(zamba, whole=weights.uncounted),
+    "lfm3": Architecture(lfm3, whole=weights.uncounted),
     "zamba2": Architecture(
         zamba2,
         attention=lambda f, layer, kept: 0,  # shared by all layers: `zamba2_shared` counts it once

@@ -1,5 +1,6 @@
 """Llama and the dense models built like it: gated feed-forward, RMS norms, rotary positions."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ...layouts import LayerKV
@@ -63,12 +64,94 @@ def llama4_experts(f, i: int) -> weights.Experts | None:
     return weights.experts(f, shared=f["intermediate_size"])
 
 
+def every_fourth(i: int, n_layers: int) -> bool:
+    return i % 4 == 0
+
+
+def before_the_last(i: int, n_layers: int) -> bool:
+    """Every fourth layer, counted back from the last."""
+    return (n_layers - 1 - i) % 4 == 0
+
+
+def nemotron_nas(f) -> list[LayerKV]:
+    """Nemotron's searched Llamas: block_configs says of each layer how many query heads share a KV head.
+
+    From vLLM 0.33.0, model_executor/models/nemotron_nas.py. A layer whose attention is left out or replaced
+    by a linear map keeps nothing; one with a window or sinks is not read.
+    """
+    n_layers, blocks = readers.depth(f), f.get("block_configs")
+    n_heads = f.size("num_attention_heads")
+    head_dim = f.optional("head_dim") or readers.hidden_over_heads(f, n_heads)
+    f.same("num_key_value_heads", n_heads)
+    if not isinstance(blocks, list | tuple) or len(blocks) != n_layers:
+        f.refuse("block_configs", f"a list of {n_layers} entries is needed, one a layer")
+        return [LayerKV("none")] * n_layers
+    layers = []
+    for block in blocks:
+        attention = block.get("attention") if isinstance(block, Mapping) else None
+        known = attention if isinstance(attention, Mapping) else {"sparsify": "unknown"}
+        group = known.get("n_heads_in_group")
+        if known.get("no_op") is True or known.get("replace_with_linear") is True:
+            layers.append(LayerKV("none"))
+        elif type(group) is int and group > 0 and n_heads % group == 0 and not any(map(known.get, SEARCHED)):
+            layers.append(LayerKV("full", n_heads // group, head_dim))
+        else:
+            f.refuse("block_configs", "n_heads_in_group must divide the query heads; no window, no sinks")
+            return [LayerKV("none")] * n_layers
+    return layers
+
+
+def modernbert(f) -> list[LayerKV]:
+    """Every third layer is full, or every global_attn_every_n_layers-th; half of local_attention slides."""
+    n_layers, every = readers.depth(f), 3
+    if "global_attn_every_n_layers" in f:
+        every = f["global_attn_every_n_layers"]
+    # Saved again, a config says both, and then this one counts.
+    window = f.nullable("sliding_window") or f.whole_number("local_attention", least=2) // 2
+    f.read.add("local_attention")
+    kinds = ["sliding" if i % every else "full" for i in range(n_layers)]
+    shape = readers.every_head(f)[1:]
+    listed = f.names("layer_types", readers.only("full", "sliding"), n_layers)
+    return readers.layers_of(f, listed or kinds, shape, window)
+
+
+def hrm(f) -> list[LayerKV]:
+    """A stack that is run H_cycles × (L_cycles + 1) times; each run keeps its own keys and values.
+
+    Saved again, num_hidden_layers counts all runs and num_layers_per_stack the stack.
+    """
+    runs = f["H_cycles"] * (f["L_cycles"] + 1)
+    f.same("num_key_value_heads", f.size("num_attention_heads"))
+    stack = f.nullable("num_layers_per_stack")
+    layers = readers.full(f)
+    if stack is None:
+        return layers * runs
+    if len(layers) != stack * runs:
+        f.disagree("num_layers_per_stack", f"{runs} runs of it must make up the {len(layers)} layers")
+    return layers
+
+
+SEARCHED = ("window_length", "num_sink_tokens", "sparsify", "use_prefill_window_in_sink_attention")
 LLAMA = Architecture(readers.full)
 RECORDS = {
     **each("llama seed_oss internlm3 hunyuan_v1_dense ernie4_5 granite olmo2", LLAMA),
+    **each("cosmos3_edge_text granite_docling_text hyperclovax iquestcoder", LLAMA),
+    **each("diffllama glm_ocr_text hunyuan_vl_text molmo2_text paddleocr_vl_text", LLAMA),
+    **each("cwm granite_swa", Architecture(readers.listed(every_fourth))),
+    "muse_glimmer_text": Architecture(readers.listed(before_the_last)),
+    "nemotron-nas": Architecture(nemotron_nas, whole=weights.uncounted, defaults=None),
+    "emu3_text_model": replace(LLAMA, whole=weights.uncounted),
+    "modernbert-decoder": Architecture(modernbert, whole=weights.uncounted),
+    "hrm_text": Architecture(hrm, whole=weights.uncounted),
+    "doge": Architecture(readers.windowed, whole=weights.uncounted),
+    "evolla": replace(LLAMA, whole=weights.uncounted),
+    "phi4_multimodal": Architecture(phi3, whole=weights.uncounted),
+    "cohere_compass_text": Architecture(readers.listed(lambda i, n: True)),
     "code_llama": replace(LLAMA, defaults="llama"),
-    "helium": replace(LLAMA, unserved=("llama.cpp",)),
+    "bitnet": Architecture(readers.divided_full),
+    "helium": Architecture(readers.divided_full, unserved=("llama.cpp",)),
     "olmo": replace(LLAMA, norms=0),
+    **each("jais2 nanochat", replace(LLAMA, feed_forward=weights.dense(2, bias="mlp_bias"))),
     "arcee": replace(LLAMA, feed_forward=weights.dense(2)),
     "apertus": replace(LLAMA, feed_forward=weights.dense(2)),
     "mistral": Architecture(readers.windowed),

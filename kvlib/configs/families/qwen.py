@@ -97,10 +97,14 @@ QWEN2 = Architecture(qwen2, weights.attention_with(qkv=True, out=False))
 NEXT = Architecture(qwen3_next, gated_attention, recurrent=delta_weights)
 VISION = {"depth": 32, "patch_size": 14, "temporal_patch_size": 2, "spatial_merge_size": 2}
 RECORDS = {
-    **each("qwen2 qwen2_vl_text qwen2_5_vl_text", QWEN2),
+    **each("qwen2 qwen2_vl_text qwen2_5_vl_text qwen2_5_omni_text", QWEN2),
     "qwen2_moe": replace(QWEN2, layers=qwen2_moe, feed_forward=weights.mixture(sometimes_with_shared)),
+    "mimo": replace(QWEN2, defaults="qwen2"),
     "qwen3": Architecture(qwen2),
-    "qwen3_moe": Architecture(readers.windowed, feed_forward=weights.mixture(sometimes)),
+    **each(
+        "qwen3_moe qwen3_omni_moe_text",
+        Architecture(readers.windowed, feed_forward=weights.mixture(sometimes)),
+    ),
     "qwen3_vl_text": Architecture(readers.full),
     "qwen3_vl_moe_text": Architecture(readers.full, feed_forward=weights.mixture(sometimes)),
     "qwen3_next": replace(NEXT, feed_forward=weights.mixture(sometimes_with_shared)),
