@@ -50,6 +50,7 @@ CHANGES = {
     "nemotron": {"num_key_value_heads": 8},
     "qwen4_exp": {"text_config": _QSA},
     "qwen4_exp_text": _QSA,
+    "step3p5": {"sliding_window": WINDOW},
     "step3p7": {"text_config": {"sliding_window": WINDOW}},
     "xmod": {"is_decoder": True, "default_language": "en_XX"},
 }

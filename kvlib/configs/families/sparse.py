@@ -155,6 +155,7 @@ def deepseek_v4(f) -> list[LayerKV]:
     ahead). Every 4: two series overlap, so the last block is carried along; and an indexer's entry each.
     """
     n_layers, width = readers.depth(f), f["head_dim"]
+    readers.even(f, "head_dim", width)
     for name in ("layer_types", "compress_ratios"):
         value = f.given.get(name)
         if isinstance(value, list | tuple):
