@@ -143,6 +143,7 @@ RECORDS = {
     "emu3_text_model": replace(LLAMA, whole=weights.uncounted),
     "modernbert-decoder": Architecture(modernbert, whole=weights.uncounted),
     "hrm_text": Architecture(hrm, whole=weights.uncounted),
+    "chameleon": Architecture(readers.divided_full, whole=weights.uncounted),
     "doge": Architecture(readers.windowed, whole=weights.uncounted),
     "evolla": replace(LLAMA, whole=weights.uncounted),
     "phi4_multimodal": Architecture(phi3, whole=weights.uncounted),
