@@ -123,6 +123,11 @@ RECORDS = {
     "prophetnet": replace(
         BART, layers=decoder("num_decoder_layers", "num_decoder_attention_heads", "hidden_size")
     ),
-    **each("canary_decoder cohere_asr moonshine", replace(BART, layers=grouped, names={})),
+    **each("canary_decoder cohere_asr", replace(BART, layers=grouped, names={})),
+    "moonshine": replace(
+        BART,
+        layers=grouped,
+        names={"num_key_value_heads": None, "decoder_num_key_value_heads": "num_key_value_heads"},
+    ),
 }
 NESTED = {"florence2": Nested("bart"), "canary": Nested("canary_decoder", key="decoder_config")}
