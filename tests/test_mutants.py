@@ -21,7 +21,7 @@ DEFAULTS = {name: small(census.default(name)) for name in census.language_models
 BASES = {**PUBLISHED, **DEFAULTS}
 # Why a class may not build or run a mutant whose cache is clear all the same: rotary embeddings in
 # sections fit one head_dim only, and a product of matrices wants rows of 16 bytes.
-OTHER_REASONS = ("mrope_section", "split_sizes", "RoPE dimensions", "multiple of 16 bytes")
+OTHER_REASONS = ("mrope_section", "split_sizes", "RoPE dimensions", "multiple of 16 bytes", "expanded size")
 # They place experts and positions, layer by layer, and no cache depends on them.
 NO_CACHE = {"mlp_layer_types", "mlp_only_layers", "moe_layer_freq", "moe_layers"}
 NO_CACHE |= {"layer_rope_theta", "rope_scaling_layers"}
