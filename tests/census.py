@@ -60,7 +60,14 @@ CHANGES = {
 
 
 # Language parts whose own default does not fit itself: as part of a whole model it does.
-UNFIT = {"glm4_moe", "glm4v_text", "glm4v_moe_text", "hunyuan_vl_text", "qwen3_omni_moe_text"}
+UNFIT = {
+    "canary_decoder",
+    "glm4_moe",
+    "glm4v_text",
+    "glm4v_moe_text",
+    "hunyuan_vl_text",
+    "qwen3_omni_moe_text",
+}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from . import oracle
 
 WINDOW = 16
 LAYERS = 6
-DEPTH = {"num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers"}
+DEPTH = {"num_hidden_layers", "n_layer", "n_layers", "num_layers", "num_blocks", "decoder_layers"}
 SIZES = DEPTH | set(
     """num_attention_heads num_key_value_heads head_dim n_head n_heads num_kv_heads num_heads sliding_window
     kv_lora_rank qk_rope_head_dim attention_chunk_size state_size conv_kernel mamba_d_state mamba_d_conv
@@ -20,7 +20,8 @@ SIZES = DEPTH | set(
 # Fields that place layers by number, so that the depth is theirs to say.
 PLACED = {
     "full_attn_idxs", "attn_layer_indices", "hybrid_layer_ids", "num_kv_shared_layers",
-    "hybrid_override_pattern", "cross_attention_layers",
+    "hybrid_override_pattern", "cross_attention_layers", "attention_types", "num_layers_per_stack",
+    "layers_block_type",
 }  # fmt: skip
 FOREIGN = {
     "kv_lora_rank": 512,

@@ -109,6 +109,8 @@ def modernbert(f) -> list[LayerKV]:
     # Saved again, a config says both, and then this one counts.
     window = f.nullable("sliding_window") or f.whole_number("local_attention", least=2) // 2
     f.read.add("local_attention")
+    if "sliding_window" in f and f.get("sliding_window") is None:
+        f.refuse("sliding_window", "a whole number of at least 1 is needed, or none at all")
     kinds = ["sliding" if i % every else "full" for i in range(n_layers)]
     shape = readers.every_head(f)[1:]
     listed = f.names("layer_types", readers.only("full", "sliding"), n_layers)

@@ -97,7 +97,9 @@ def glm5_next(f) -> list[LayerKV]:
     n_layers = readers.depth(f)
     kinds = f.names("layer_types", {**INDEXED, "linear_attention": "state"}, n_layers)
     kinds = kinds or ["full" if i % 4 == 3 else "state" for i in range(n_layers)]
-    latent = LayerKV("latent", 1, f["kv_lora_rank"] + f.whole_number("qk_rope_head_dim", 0), v_head_dim=0)
+    if f.whole_number("qk_rope_head_dim", 0):
+        f.refuse("qk_rope_head_dim", "0 is needed: its latents have no rotary part")
+    latent = LayerKV("latent", 1, f["kv_lora_rank"], v_head_dim=0)
     f.ignore("index_kpool", "index_topk", "index_n_heads", "num_key_value_heads", "hidden_size")
     f.ignore("q_lora_rank", "qk_nope_head_dim", "v_head_dim", "num_attention_heads")
     f.nullable("head_dim", 0)
