@@ -59,7 +59,8 @@ def bailing(f) -> list[LayerKV]:
     # Saved again, its head_dim is the latent's, and the fields on the left are named.
     names = ("linear_num_heads", "linear_head_dim", "linear_conv_kernel_dim")
     own = ("num_attention_heads", "head_dim", "short_conv_kernel_size")
-    state = delta_state(*(f.nullable(name) or f[other] for name, other in zip(names, own, strict=True)))
+    sizes = (f[name] if name in f else f[other] for name, other in zip(names, own, strict=True))
+    state = delta_state(*sizes)
     f.read |= {*names, *own}
     return beside_latents(f, kinds, state)
 

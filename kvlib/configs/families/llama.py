@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from ...layouts import LayerKV
 from .. import readers, weights
+from ..fields import MOST_LAYERS
 from ..record import Architecture, each
 
 
@@ -126,6 +127,9 @@ def hrm(f) -> list[LayerKV]:
     f.same("num_key_value_heads", f.size("num_attention_heads"))
     stack = f.nullable("num_layers_per_stack")
     layers = readers.full(f)
+    if len(layers) * (runs if stack is None else 1) > MOST_LAYERS:
+        f.refuse("H_cycles", f"kvlib reads no model with more than {MOST_LAYERS:,} layers")
+        return layers
     if stack is None:
         return layers * runs
     if len(layers) != stack * runs:

@@ -139,6 +139,9 @@ def qwen4(f) -> list[LayerKV]:
     if not isinstance(named, list | tuple) or any(type(i) is not int or not 0 < i <= n_layers for i in named):
         f.refuse("ple_layer_ids", f"a list of layers from 1 to {n_layers} is needed")
         named = []
+    parts = context * f["heads_per_ngram"]
+    if named and (not parts or (f.optional("ple_embed_dim") or f["hidden_size"]) % parts):
+        f.disagree("ngram_size", f"its {parts} heads must share the embedding evenly")
     for i in set(named):
         one = layers[i - 1]
         if one.kind != "state":
@@ -158,6 +161,7 @@ def deepseek_v4(f) -> list[LayerKV]:
     """
     n_layers, width = readers.depth(f), f["head_dim"]
     readers.even(f, "head_dim", width)
+    readers.even(f, "index_head_dim", f["index_head_dim"])
     for name in ("layer_types", "compress_ratios"):
         value = f.given.get(name)
         if isinstance(value, list | tuple):
