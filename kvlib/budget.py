@@ -1,8 +1,8 @@
 """A GPU's memory as a budget: weights, cache, overhead, and what still fits.
 
 The engine takes a share of the GPU (`utilization`), puts the weights in it, keeps a reserve
-(activations, CUDA graphs), and gives the rest to the cache. The decode floor is the time the
-memory alone needs to hand over what one step must read; no kernel is quicker.
+(activations, CUDA graphs: `engines.overhead` estimates it), and gives the rest to the cache. The decode
+floor is the time the memory alone needs to hand over what one step must read; no kernel is quicker.
 """
 
 import dataclasses
@@ -67,14 +67,24 @@ class Budget:
         """Bytes left for the cache; 0 where the weights alone do not fit."""
         return max(0, self.usable - self.weights_bytes - self.overhead_bytes)
 
+    @property
+    def _unevenness(self) -> Fraction:
+        """Layers of the fullest stage of a pipeline, over the mean."""
+        stages = getattr(self.engine, "pp", 1)
+        n_layers = self.layout.n_layers
+        return Fraction(stages * -(-n_layers // stages), n_layers)
+
     def cache_bytes(self, context, batch=1) -> int:
         """Bytes of all that `batch` sequences of `context` tokens keep, as the engine keeps it."""
         return as_engine(self.engine).bytes(self.layout, context, batch, self.dtype, self.source_len)
 
     def short_by(self, context, batch=1) -> int:
-        """Bytes missing for `batch` sequences of `context` tokens; 0 if they fit."""
-        needed = self.weights_bytes + self.overhead_bytes + self.cache_bytes(context, batch)
-        return max(0, needed - self.usable)
+        """Bytes missing for `batch` sequences of `context` tokens; 0 if they fit.
+
+        Where an engine splits the layers unevenly (pipeline parallelism), the fullest GPU decides.
+        """
+        split = self.weights_bytes + self.cache_bytes(context, batch)
+        return max(0, -(-split * self._unevenness // 1) + self.overhead_bytes - self.usable)
 
     def fits(self, context, batch=1) -> bool:
         """Whether weights, overhead and the cache of `batch` such sequences go into `usable`."""

@@ -13,8 +13,6 @@ from .attention import ContiguousView, attention, kernels
 from .layouts import CacheLayout
 from .units import whole_number
 
-FEW = 8  # rows for which one pass of a kernel beats PyTorch's several
-
 
 @dataclass
 class Layer:
@@ -34,6 +32,9 @@ class Decoder:
     layout     heads, head_dim and windows, from which its caches are made too
     embedding  [hidden, vocab], a column a token; also the output head unless `head` is given
     rope_theta, eps  rotary base and the norms' epsilon
+
+    Attribute graph: on a GPU, whether a step of one token is captured as a CUDA graph when a cache
+    first takes it, and replayed from then on; else its kernels are launched one by one.
     """
 
     def __init__(self, layout: CacheLayout, layers, embedding, norm, *, head=None, rope_theta=1e4, eps=1e-5):
@@ -44,6 +45,7 @@ class Decoder:
         self.n_kv_heads, self.head_dim = layout.n_kv_heads, layout.head_dim
         self.max_context = layout.max_context or 8192
         self.kernels = kernels(self.device, self.dtype)
+        self.graph = True
         self.cos, self.sin = rotary_tables(self.max_context, self.head_dim, rope_theta, embedding)
 
     @property
@@ -77,26 +79,42 @@ class Decoder:
             raise ValueError(f"context must be at most {self.max_context} tokens, not {past + T}")
         if cache is not None and B != cache.batch:
             raise ValueError(f"tokens must be of {cache.batch} sequences, as the cache's are, not {B}")
-        pad = pad if cache is None else cache.pad
-        rotary = self._rotary(past, T, pad)
+        kept = 1 if logits_to_keep is None else logits_to_keep or T
+        logits = None
         if cache is not None:
             cache.append(T)
-        x = self.embedding.index_select(1, tokens.flatten()).t().contiguous()  # [B·T, hidden]
-        for i, layer in enumerate(self.layers):
-            qkv = (self._normed(x, layer.norm) @ layer.qkv).view(B, T, -1, self.head_dim)
-            x = torch.addmm(x, self._mix(i, qkv, rotary, cache, pad), layer.out)
-            x = torch.addmm(x, self._gated(self._normed(x, layer.mlp_norm) @ layer.gate_up), layer.down)
-        kept = 1 if logits_to_keep is None else logits_to_keep or T
-        x = x.view(B, T, -1)[:, -kept:].flatten(0, 1)
-        logits = (self._normed(x, self.norm) @ self.head).view(B, kept, -1)
+            if T == 1 and self.graph and self.kernels:
+                logits = self.kernels.step(self, tokens, cache)
+        if logits is None:
+            logits = self.step(tokens, cache, pad, kept)
         return logits[:, -1] if logits_to_keep is None else logits
 
     __call__ = forward
+
+    def step(self, tokens, cache=None, pad=None, kept=1):
+        """Logits [B, kept, vocab] of the last `kept` of the tokens [B, T], for which the cache has room.
+
+        All that `forward` leaves to the device. With the kernels of a GPU nothing of one token's step depends
+        on numbers of the host that change, so what is launched once can be replayed for the next token.
+        """
+        B, T = tokens.shape
+        rotary = self._rotary(T, cache, pad)
+        x = self.embedding.index_select(1, tokens.flatten()).t().contiguous()  # [B·T, hidden]
+        for i, layer in enumerate(self.layers):
+            qkv = (self._normed(x, layer.norm) @ layer.qkv).view(B, T, -1, self.head_dim)
+            x = self._add(x, self._mix(i, qkv, rotary, cache, pad), layer.out)
+            x = self._add(x, self._gated(self._normed(x, layer.mlp_norm) @ layer.gate_up), layer.down)
+        x = x.view(B, T, -1)[:, -kept:].flatten(0, 1)
+        return (self._normed(x, self.norm) @ self.head).view(B, kept, -1)
 
     def prepare(self, cache) -> None:
         """Compile now what a step with this cache will need, so that no step waits for it."""
         if self.kernels:
             self.kernels.prepare(cache.view(0), cache.in_place)
+
+    def _add(self, x, y, w):
+        """x + y @ w: here, and nowhere else, `kvlib.parallel` adds up what several ranks computed."""
+        return x.addmm_(y, w)
 
     def _mix(self, i, qkv, rotary, cache, pad):
         """What the tokens read in layer i: qkv [B, T, H + 2 H_kv, D] to [B·T, H × D]."""
@@ -117,21 +135,26 @@ class Decoder:
             view = cache.view(i)
         return attention(q, view).transpose(1, 2).reshape(-1, H * self.head_dim)
 
-    def _rotary(self, past, T, pad):
-        """cos and sin of the T tokens after `past`: [T, 1, D], or with padding [B, T, 1, D]."""
-        if pad is None:
-            return self.cos[past : past + T], self.sin[past : past + T]
-        positions = (torch.arange(past, past + T, device=self.device) - pad[:, None]).clamp(min=0)
-        return self.cos[positions], self.sin[positions]
+    def _rotary(self, T, cache, pad):
+        """cos and sin of the T newest tokens: [B or 1, T, 1, D]."""
+        if cache is not None:
+            positions = cache.rotary_positions()
+        else:
+            positions = torch.arange(T, device=self.device)[None]
+            if pad is not None:
+                positions = (positions - pad[:, None]).clamp(min=0)
+        shape = *positions.shape, 1, self.head_dim
+        cos, sin = (table.index_select(0, positions.flatten()).view(shape) for table in (self.cos, self.sin))
+        return cos, sin
 
     def _normed(self, x, weight):
-        if self.kernels and len(x) <= FEW:
+        if self.kernels and len(x) <= self.kernels.FEW:
             return self.kernels.rms_norm(x, weight, self.eps)
         return F.rms_norm(x, weight.shape, weight, self.eps)
 
     def _gated(self, gate_up):
         """silu(gate) × up of [rows, 2 ffn]."""
-        if self.kernels and len(gate_up) <= FEW:
+        if self.kernels and len(gate_up) <= self.kernels.FEW:
             return self.kernels.silu_mul(gate_up)
         gate, up = gate_up.chunk(2, dim=-1)
         return F.silu(gate) * up

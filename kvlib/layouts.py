@@ -1,7 +1,6 @@
 """What a model's cache keeps of every token: the formula, in one place.
 
-A `CacheLayout` is one `LayerKV` per layer. Everything else in kvlib that speaks of
-bytes (configs, engines, budgets, real caches, widgets) asks a layout.
+A `CacheLayout` is one `LayerKV` per layer. All else in kvlib that speaks of bytes asks a layout.
 
     >>> llama = CacheLayout.uniform(n_layers=32, n_kv_heads=8, head_dim=128)
     >>> llama.bytes_per_token()
@@ -40,6 +39,7 @@ class LayerKV:
     compressed  entries that each stand for many tokens, kept beside the tokens of a window
     cross_elements  numbers kept of each token of a source sequence (an encoder's output)
     shares_with index of the layer whose keys and values a shared layer reads
+    expanded    (numbers in a key, in a value) of each query head that a latent layer's vector expands to
     """
 
     kind: str = "full"
@@ -52,6 +52,7 @@ class LayerKV:
     compressed: tuple[Compressed, ...] = ()
     cross_elements: int = 0
     shares_with: int | None = None
+    expanded: tuple[int, int] | None = field(default=None, compare=False)
 
     def __post_init__(self):
         if self.kind not in KINDS:
@@ -152,14 +153,12 @@ class CacheLayout:
         """
         n_layers = whole_number("n_layers", n_layers)
         n_kv_heads = whole_number("n_kv_heads", n_kv_heads)
-        head_dim = whole_number("head_dim", head_dim)
         if n_heads is not None and whole_number("n_heads", n_heads) % n_kv_heads:
             raise ValueError(
                 f"n_heads must be divisible by n_kv_heads: {n_heads} query heads cannot be "
                 f"shared out evenly over {n_kv_heads} KV heads"
             )
-        layer = LayerKV("full", n_kv_heads, head_dim)
-        return cls(layers=(layer,) * n_layers, n_heads=n_heads, **rest)
+        return cls(layers=(LayerKV("full", n_kv_heads, head_dim),) * n_layers, n_heads=n_heads, **rest)
 
     @property
     def n_layers(self) -> int:
@@ -177,7 +176,7 @@ class CacheLayout:
 
     @cached_property
     def kinds(self) -> dict[LayerKV, int]:
-        """The layers that differ, in the model's order, and how many there are of each."""
+        """The layers that differ, in order, and how many there are of each."""
         return dict(Counter(self.layers))
 
     @property
@@ -228,8 +227,8 @@ class CacheLayout:
         def read(layer):
             if layer.shares_with is None:
                 return layer
-            shared = self.layers[layer.shares_with]
-            return replace(shared, state=layer.state, cross_elements=layer.cross_elements)
+            kept = {"state": layer.state, "cross_elements": layer.cross_elements}
+            return replace(self.layers[layer.shares_with], **kept)
 
         return replace(self, layers=tuple(map(read, self.layers)))
 

@@ -1,6 +1,6 @@
 """What a layer keeps besides keys and values of each token: states of fixed size, compressed entries."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .units import DType, dtype as as_dtype, whole_number
 
@@ -16,6 +16,7 @@ class StateTensor:
                slide the memory along need only kernel − 1)
     dtype      what transformers keeps it in: None means the model's own dtype
     named      the dtype that the checkpoint's config asks for, where it has a field for it
+    groups     (groups, channels of each) that heads of a Mamba 2 share: every GPU needs a whole one
     """
 
     elements: int
@@ -23,6 +24,7 @@ class StateTensor:
     positions: int | None = None
     dtype: str | None = None
     named: str | None = None
+    groups: tuple[int, int] | None = field(default=None, compare=False)
 
     def __post_init__(self):
         whole_number("elements", self.elements)

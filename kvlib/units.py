@@ -52,14 +52,23 @@ DTYPES = {
         DType("int8", 1, 1),
         DType("int4", 2, 1),
         DType("int2", 4, 1),
-        # llama.cpp, ggml-common.h: block_q8_0 is an fp16 scale and 32 int8 codes,
-        # block_q4_0 an fp16 scale and 32 4-bit codes.
+        # llama.cpp, ggml-common.h: 32 codes with an fp16 scale, and in the _1 an fp16 minimum.
         DType("q8_0", 32, 34),
+        DType("q5_1", 32, 24),
+        DType("q5_0", 32, 22),
+        DType("q4_1", 32, 20),
         DType("q4_0", 32, 18),
+        DType("iq4_nl", 32, 18),
+        # OCP's MX: 32 4-bit codes and an 8-bit exponent; NVIDIA's: 16 and an fp8 scale.
+        DType("mxfp4", 32, 17),
+        DType("nvfp4", 16, 9),
     )
 }
 
-_ALIASES = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16", "half": "fp16"}
+_ALIASES = {
+    "float32": "fp32", "f32": "fp32", "float": "fp32", "float16": "fp16", "f16": "fp16", "half": "fp16",
+    "bfloat16": "bf16", "fp8_e4m3": "fp8", "fp8_e5m2": "fp8", "float8_e4m3fn": "fp8", "float8_e5m2": "fp8",
+}  # fmt: skip
 
 
 def unknown(argument: str, value, known) -> ValueError:
@@ -134,7 +143,7 @@ def dtype(name) -> DType:
     """
     if isinstance(name, DType):
         return name
-    key = str(name).removeprefix("torch.")
+    key = str(name).lower().removeprefix("torch.")
     key = _ALIASES.get(key, key)
     if key in DTYPES:
         return DTYPES[key]

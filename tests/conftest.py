@@ -1,13 +1,26 @@
-"""What every test shares: which tests `make quick` leaves out."""
+"""What tests share: which of them `make quick` leaves out; Triton's interpreter where there is no GPU."""
+
+import os
 
 import pytest
+import torch
 
-# They build transformers' models, load the real one, run notebooks, or ask a package index.
+# Before anything imports Triton, which reads it then.
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"
+
+# They build transformers' models, load the real one, run notebooks, interpret or compile a GPU's kernels,
+# start processes, or ask a package index.
 SLOW = {
-    "test_census", "test_exercises", "test_mutants", "test_oracle", "test_parameters", "test_quality",
-    "test_smollm2",
+    "test_census", "test_chapter_8", "test_exercises", "test_graph", "test_kernels_compiled",
+    "test_kernels_cuda", "test_mutants", "test_oracle", "test_parameters", "test_quality", "test_smollm2",
     "test_cli_figures.py::test_fit",
     "test_configs.py::test_class_defaults_are_those_of_transformers",
+    "test_parallel.py::test_the_ranks_give_the_decoders_logits_with_every_cache",
+    "test_parallel.py::test_run_gives_the_tokens_of_one_process",
+    "test_parallel.py::test_the_real_model_over_three_ranks",
+    "test_parallel.py::test_the_ranks_end_with_the_process_that_started_them",
+    "test_parallel.py::test_a_rank_that_fails_ends_them_all",
     "test_measure.py::test_bench_runs_what_cuda_would_run_on_a_small_shape",
 }  # fmt: skip
 

@@ -143,7 +143,7 @@ def test_fit_is_the_budgets(capsys):
     weights, read = 2 * numbers.total, 2 * (numbers.total - numbers.embedding)  # it is looked up
     policy = engine("vllm", tp=2, max_num_batched_tokens=8192)
     given = {"gpus": 2, "overhead_bytes": 3 * 2**29, "engine": policy, "weights_read_bytes": read}
-    budget = Budget(kvlib.layout(LLAMA), weights, "H100", **given)
+    budget = Budget(kvlib.layout(LLAMA), weights, "H100", utilization=0.92, **given)
     assert (fit["gpu"], fit["gpus"], fit["engine"], fit["fits"]) == ("H100", 2, "vllm", True)
     assert fit["weights_bytes"] == weights and fit["overhead_bytes"] == 3 * 2**29
     assert fit["usable_bytes"] == budget.usable and fit["room_bytes"] == budget.room
@@ -171,7 +171,8 @@ def test_fit_says_by_how_much_it_does_not(capsys):
     args = ["fit", "llama-3.1-70b", "--gpu", "RTX4090", "--context", 8192]
     fit = found(capsys, *args)
     assert fit["fits"] is False and fit["vllm"] is None and fit["max_sequences"] == 0 == fit["max_context"]
-    assert fit["short_by"] == fit["weights_bytes"] + fit["cache_bytes"] - fit["usable_bytes"]
+    needed = fit["weights_bytes"] + fit["overhead_bytes"] + fit["cache_bytes"]
+    assert fit["short_by"] == needed - fit["usable_bytes"] and fit["overhead_bytes"] > 0
     status, out, _ = answer(capsys, *args)
     assert status == 0 and "does not fit: " in out and "vllm serve" not in out
 
@@ -179,14 +180,18 @@ def test_fit_says_by_how_much_it_does_not(capsys):
 def test_fit_counts_the_latent_on_every_gpu(capsys):
     fit = found(capsys, "fit", "deepseek-v3", "--gpu", "H200:8", "--context", 32768, "--weights-dtype", "fp8")
     assert fit["cache_bytes"] == 8 * 32768 * 70272
-    assert fit["weights_bytes"] == parameters(kvlib.config("deepseek-v3")).total
+    # A byte each, and one more for embeddings, output, routers and norms.
+    total = parameters(kvlib.config("deepseek-v3")).total
+    assert fit["weights_bytes"] == total + fit["weights_wide_bytes"] // 2
+    assert 2 * 2 * 129_280 * 7168 < fit["weights_wide_bytes"] < total // 150
     # Only the experts at work are read.
     assert fit["decode_floor_seconds"] < fit["weights_bytes"] / (8 * 4.8e12) / 5
 
 
 def test_fit_falls_back_and_says_why(capsys):
-    fit = found(capsys, "fit", "jamba-v0.1", "--gpu", "A100-80GB:2", "--context", 4096)
-    assert (fit["engine"], fit["vllm"]) == ("ideal", None) and "recurrent state" in fit["remark"]
+    fit = found(capsys, "fit", "bamba-9b", "--gpu", "A100-80GB:2", "--context", 4096)
+    assert (fit["engine"], fit["vllm"]) == ("ideal", None) and "does not run bamba" in fit["remark"]
+    assert (fit["utilization"], fit["overhead_bytes"], fit["engine_version"]) == (0.9, 0, None)
     fit = found(capsys, "fit", LLAMA, "--gpu", "H100:3", "--context", 4096)
     assert "32 query heads over 3 GPUs" in fit["remark"]
     _, out, _ = answer(capsys, "fit", LLAMA, "--gpu", "H100", "--context", 4096, "--dtype", "q8_0")
@@ -283,7 +288,29 @@ def test_models(capsys):
         (["fit", LLAMA, "--context", "1", "--gpu", "H100", "--overhead", "2gib"], "bytes such as 24GiB"),
         (["fit", LLAMA, "--context", "1", "--gpu", "H100", "--weights-dtype", "int5"], "did you mean int"),
         (["fit", LLAMA, "--context", "1", "--gpu", "H100", "--dtype", "bf17"], "did you mean bf16"),
-        (["fit", "jamba-v0.1", "--context", "1", "--gpu", "H100", "--engine", "vllm"], "recurrent state"),
+        (["fit", "bamba-9b", "--context", "1", "--gpu", "H100", "--engine", "vllm"], "does not run bamba"),
+        (["fit", LLAMA, "--context", "1", "--gpu", "H100:4", "--pp", "3"], "--pp must divide the 4 GPUs"),
+        (["fit", LLAMA, "--context", "1", "--gpu", "H100:4", "--tp", "2"], "--tp × --pp must be the 4 GPUs"),
+        (["fit", LLAMA, "--context", "1", "--gpu", "H100", "--engine-version", "1"], "such as 0.33.0"),
+        (
+            [
+                "fit",
+                LLAMA,
+                "--context",
+                "1",
+                "--gpu",
+                "H100",
+                "--engine",
+                "sglang",
+                "--engine-version",
+                "0.5",
+            ],
+            "only vLLM's versions",
+        ),
+        (["fit", LLAMA, "--context", "1", "--gpu", "H100", "--weights", "-1"], "--weights"),
+        (["fit", LLAMA, "--context", "1", "--gpu", "H100", "--graphs", "2gib"], "--graphs"),
+        (["fit", LLAMA, "--context", "1", "--gpu", "H100", "--max-num-seqs", "0"], "sequences must be"),
+        (["fit", LLAMA, "--context", "1", "--gpu", "48GiB@1"], "MEMORY@BANDWIDTH"),
         ([], "COMMAND"),
     ],
 )

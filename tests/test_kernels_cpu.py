@@ -9,11 +9,16 @@ from numba.core.errors import TypingError
 from kvlib.attention import ContiguousView, attention
 from kvlib.decoder import rotary_tables
 from kvlib.kernels import cpu
-from kvlib.kernels.cpu import reading
+from kvlib.kernels.cpu import reading, storing
+from kvlib.kernels.cpu.compiling import sources
 from kvlib.kernels.cpu.memory import Packed, Paged, Plain
 
 from . import reference
 
+ENTRIES = [
+    (reading, "_attend"), (reading, "_attend_token"), (reading, "_attend_parallel"),
+    (storing, "place"), (storing, "rms_norm"), (storing, "silu_mul"),
+]  # fmt: skip
 TIGHT = dict(atol=1e-5, rtol=1e-5)
 
 
@@ -236,3 +241,10 @@ def test_one_token_of_a_contiguous_window():
     full = torch.cat([torch.zeros(2, 4, 29, 8), q], dim=2)
     expected = reference.batch(full, k, v, 7)[:, :, -1:]
     torch.testing.assert_close(attention(q, ContiguousView.of(k, v, window=7)).double(), expected, **TIGHT)
+
+
+def test_compiled_code_is_found_again_in_the_next_process():
+    """Numba looks for it by what the function encloses; another compiled function is not the same there."""
+    entries = [getattr(module, name) for module, name in ENTRIES]
+    enclosed = [cell.cell_contents for entry in entries for cell in entry.py_func.__closure__]
+    assert enclosed == [sources()] * len(ENTRIES)

@@ -188,3 +188,22 @@ def test_bytes_that_cannot_be_read(text):
 def test_what_is_said_is_read_back():
     for n in (1, 1023, 131072, 3 * GiB, 7 * KiB + 512):
         assert read_bytes(fmt(n)) == n
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("FP8", "fp8"), ("fp8_e4m3", "fp8"), ("fp8_e5m2", "fp8"), ("float8_e4m3fn", "fp8"), ("F16", "fp16"),
+        ("f32", "fp32"), ("Q8_0", "q8_0"), ("BF16", "bf16"), ("NVFP4", "nvfp4"), ("MXFP4", "mxfp4"),
+    ],
+)  # fmt: skip
+def test_dtypes_by_any_engines_name(written, name):
+    assert dtype(written).name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "bits"),
+    [("q5_1", 6), ("q5_0", 5.5), ("q4_1", 5), ("iq4_nl", 4.5), ("mxfp4", 4.25), ("nvfp4", 4.5)],
+)
+def test_bits_with_their_scales(name, bits):
+    assert dtype(name).bits == bits

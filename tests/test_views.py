@@ -106,7 +106,7 @@ def test_keys_by_channel_are_read_in_place_and_stored_by_the_cache(fast):
             cache.write(layer, *torch.randn(2, 2, H_KV, T, D))
             q, view = torch.randn(2, H, T, D), cache.view(layer)
             torch.testing.assert_close(attention(q, view).double(), gathered(q, view), **TIGHT)
-            assert view.slots is None and fast.token(torch.randn(2, 1, 10, D), H, None, None, view) is None
+            assert fast.token(torch.randn(2, 1, 10, D), H, None, None, view) is None
 
 
 @pytest.mark.parametrize("kind, first", [("contiguous", 1), ("contiguous", 12), ("paged", 6)])
@@ -134,7 +134,7 @@ def test_one_token_of_some_sequences_only():
     cache.append(1)
     for layer in range(2):
         cache.write(layer, k, v)
-        assert cache.view(layer).slots is None
+        assert not cache.view(layer).storable
         torch.testing.assert_close(attention(q, cache.view(layer))[1], v[1].expand(2, 1, 8))
     assert cache.lengths == [0, 1]
 

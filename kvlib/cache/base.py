@@ -58,14 +58,14 @@ class Cache:
     """
 
     kind = "abstract"
-    pad: torch.Tensor | None = None
     _length = 0
-    # Whether a kernel may store a new token itself, in the slots that the view names.
+    # Whether a kernel may store a new token itself, where the view says that it lies.
     in_place = False
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
-        if {"write", "view"} & vars(cls).keys() and "in_place" not in vars(cls):
+        own = {"write", "view", "storable", "span", "positions", "rotary_positions"} & vars(cls).keys()
+        if own and "in_place" not in vars(cls):
             cls.in_place = False  # what a subclass does of its own must never be passed by
 
     def __init__(self, layout: CacheLayout, *, batch=1, capacity=2048, dtype="fp32", device="cpu"):
@@ -78,6 +78,10 @@ class Cache:
                     f"layout: layer {i} is {kv.kind!r}; real caches hold full and sliding attention"
                 )
         self.new = 0  # tokens that the last `append` added
+        # What a step computes on the device it computes from these, which keep their addresses.
+        self.device_lengths = torch.zeros(self.batch, dtype=torch.long, device=self.device)
+        self._pad, self._padded = torch.zeros_like(self.device_lengths), False
+        self.captured: dict = {}  # steps that were captured over this cache's memory
         self._written: set[int] = set()  # layers that have the new tokens
         self._step: dict = {}  # what layers of one kind share in a step
         self.layers = [self.storage(kv) for kv in layout.layers]
@@ -85,6 +89,17 @@ class Cache:
     def storage(self, kv):
         """The storage for one `LayerKV`; it has `window`, `sinks`, `held_bytes` and `reserved_bytes`."""
         raise NotImplementedError
+
+    @property
+    def pad(self) -> torch.Tensor | None:
+        """[B]: each sequence's padding tokens in front; None: there are none."""
+        return self._pad if self._padded else None
+
+    @pad.setter
+    def pad(self, pad):
+        self._padded = pad is not None
+        if self._padded:
+            self._pad.copy_(pad)
 
     def _like(self):
         return dict(batch=self.batch, dtype=self.dtype, device=self.device)
@@ -102,10 +117,23 @@ class Cache:
                 "sinks need prompts of one length: padding would be kept for good in their place"
             )
         self._length = self.length + T
-        self._begin(T)
+        self.device_lengths.fill_(self._length)
+        self.begin(T)
 
-    def _begin(self, T):
+    def begin(self, T) -> None:
+        """Of T new tokens, which have their room, nothing is written yet and nothing computed."""
         self.new, self._step, self._written = T, {}, set()
+
+    def clear(self) -> None:
+        """Forget every token; the memory stays, and steps that were captured over it."""
+        self._length, self.pad = 0, None
+        self.device_lengths.zero_()
+        self.begin(0)
+
+    @property
+    def storable(self) -> bool:
+        """Whether a kernel may store the last `append`'s token itself."""
+        return self.in_place and self.new == 1
 
     def write(self, layer: int, k, v) -> None:
         """Store the new tokens' keys and values [B, H_kv, T, D] of one layer."""
@@ -130,19 +158,25 @@ class Cache:
                 )
 
     def once(self, make, *key):
-        """make(*key), made once a step for all layers that need the same."""
-        if (make, key) not in self._step:
-            self._step[make, key] = make(*key)
-        return self._step[make, key]
+        """make(*key), a method of this cache, made once a step for all layers that need the same."""
+        name = make.__name__, *key  # the method itself would hold the cache, which then never died by itself
+        if name not in self._step:
+            self._step[name] = make(*key)
+        return self._step[name]
 
     def span(self, window):
         """first and last of a `View`, [B]."""
-        lengths = torch.full((self.batch,), self.length, device=self.device)
-        return visible_span(lengths, window, self.pad)
+        return visible_span(self.device_lengths, window, self.pad)
 
     def positions(self):
-        """[T]: the new tokens' positions."""
-        return torch.arange(self.length - self.new, self.length, device=self.device)
+        """[B, T]: the new tokens' positions, padding counted."""
+        return self.device_lengths[:, None] + torch.arange(-self.new, 0, device=self.device)
+
+    def rotary_positions(self):
+        """[B or 1, T]: the new tokens' positions, padding not counted: what the rotary embedding turns by."""
+        if self.pad is None:
+            return self.positions()[:1]
+        return (self.positions() - self.pad[:, None]).clamp(min=0)
 
     @property
     def length(self) -> int:

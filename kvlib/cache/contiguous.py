@@ -64,9 +64,8 @@ class ContiguousCache(Cache):
         k_seen, v_seen = (torch.cat(pair, dim=2) for pair in zip(past, store.rounded(k, v), strict=True))
         pad = self._view(store, self.length).padding(k_seen.shape[2])
         self._step["passing"] = layer, ContiguousView.of(k_seen, v_seen, store.window, store.sinks, pad)
-        positions = self.positions()
-        stay = (positions < store.sinks) | (positions >= self.length - store.window)
-        slots = self.slots(store.window, store.sinks)
+        stay = self.once(self._staying, store.window, store.sinks)
+        slots = self.once(self.slots, store.window, store.sinks)
         store.write(slots[stay], k[:, :, stay], v[:, :, stay])
 
     def view(self, layer):
@@ -76,16 +75,22 @@ class ContiguousCache(Cache):
         return self._view(self.layers[layer], self.length, layer in self._written)
 
     def _view(self, store, length, written=True):
-        ring = store.window, store.sinks
         first, last = self.once(self.span, store.window)
         # Of several new tokens in a ring, the first may have lost what they saw.
         new = self.new if store.window is None else min(self.new, 1)
-        slots = self.once(self.slots, *ring) if self.in_place and self.new == 1 else None
-        return store.view(length, pad=self.pad, first=first, last=last, new=new, slots=slots, written=written)
+        return store.view(
+            length, pad=self.pad, first=first, last=last, new=new, storable=self.storable, written=written
+        )
+
+    def _staying(self, window, sinks):
+        """Which of the T new tokens a ring still holds once all are stored: the last, and sinks."""
+        sinks = min(max(sinks - (self.length - self.new), 0), self.new)
+        last = torch.arange(max(self.new - window, sinks), self.new)
+        return torch.cat([torch.arange(sinks), last]).to(self.device)
 
     def slots(self, window, sinks):
         """[T]: where the new tokens lie in every layer with this window and these sinks."""
-        positions = self.positions()
+        positions = self.positions()[0]  # every sequence's, padding counted
         if window is None:
             return positions
         return torch.where(positions < sinks, positions, sinks + (positions - sinks) % window)

@@ -22,12 +22,17 @@ class PagedView(View):
 
     The token at position p of sequence b lies in slot table[b, p // block_size] × block_size
     + p mod block_size; table is [B, blocks].
+
+    longest  tokens of the longest sequence
+    even     whether all sequences are as long
     """
 
     k: torch.Tensor
     v: torch.Tensor
     table: torch.Tensor
     block_size: int
+    longest: int
+    even: bool
 
     @property
     def shape(self):
@@ -35,7 +40,7 @@ class PagedView(View):
 
     def gather(self):
         """Sequences of different length end together; what fills up the shorter ones in front is padding."""
-        S = int(self.last.max())
+        S = self.longest
         at = torch.arange(S, device=self.k.device) - (S - self.last)[:, None]  # [B, S]; below 0: padding
         at = at.clamp(min=0)
         slots = self.table.gather(1, at // self.block_size) * self.block_size + at % self.block_size
@@ -45,8 +50,7 @@ class PagedView(View):
         )
 
     def padding(self, S):
-        behind = S - self.last
-        return behind if behind.any() else None
+        return None if self.even else S - self.last
 
 
 class PagedCache(Cache):
@@ -58,6 +62,8 @@ class PagedCache(Cache):
 
     kind = "paged"
     in_place = True
+    _shown: list[int]  # what the device was told: tokens of each sequence, and its blocks
+    _shown_blocks: list[list[int]]
 
     def __init__(self, layout, *, block_size=16, num_blocks=None, batch=1, capacity=2048, **rest):
         if num_blocks is None:
@@ -67,6 +73,7 @@ class PagedCache(Cache):
         self.tables = [BlockTable(self.pool) for _ in range(whole_number("batch", batch))]
         self.pad = self._real = self._slots = None  # of a step: which tokens are real, where they go
         super().__init__(layout, batch=batch, capacity=capacity, **rest)
+        self._batch_changed()
 
     def storage(self, kv):
         slots = self.pool.num_blocks * self.pool.block_size
@@ -79,21 +86,21 @@ class PagedCache(Cache):
         """
         fresh = [whole_number("T", T)] * self.batch
         if self.length == 0 and self._first_pad is not None:
-            fresh = [T - int(pad) for pad in self._first_pad]
+            fresh = [T - pad for pad in self._first_pad.tolist()]
         size = self.pool.block_size
         for source, target in append_all(self.tables, fresh):
             old, new = (slice(block * size, (block + 1) * size) for block in (source, target))
             for store in self.layers:
                 store.k[:, :, new], store.v[:, :, new] = store.k[:, :, old], store.v[:, :, old]
-        self._begin(T)
+        self._show()
+        self.begin(T)
         self._real = None  # which of the new tokens are not padding; None: all
         if min(fresh) < T:
             real = torch.arange(T) >= T - torch.tensor(fresh)[:, None]
             self._real = real.flatten().nonzero().squeeze(1).to(self.device)
-        slots = [
+        self._slots = [
             t.slot(i) for t, n in zip(self.tables, fresh, strict=True) for i in range(t.length - n, t.length)
         ]
-        self._slots = torch.tensor(slots, dtype=torch.long, device=self.device)
 
     def write(self, layer, k, v):
         self.check_new(layer, k, v)
@@ -101,27 +108,51 @@ class PagedCache(Cache):
         k, v = (x.transpose(0, 1).flatten(1, 2)[None] for x in (k, v))  # [1, H_kv, B·T, D]
         if self._real is not None:
             k, v = k[:, :, self._real], v[:, :, self._real]
-        self.layers[layer].write(self._slots, k, v)
+        self.layers[layer].write(self.once(self._device_slots), k, v)
 
     def view(self, layer):
         store = self.layers[layer]
-        lengths = tuple(self.lengths)  # a part of the batch may have grown by itself
-        first, last = self.once(self._span, store.window, lengths)
-        own = self.in_place and self.new == 1 and self._real is None
+        if self._show():  # a part of the batch has grown by itself
+            self._step.clear()
+        first, last = self.once(self.span, store.window)
         return PagedView(
-            k=store.k[0], v=store.v[0], table=self.once(self._table, lengths),
-            block_size=self.pool.block_size, first=first, last=last, new=self.new, window=store.window,
-            slots=self._slots if own else None, written=layer in self._written,
+            k=store.k[0], v=store.v[0], table=self.device_table, block_size=self.pool.block_size,
+            longest=max(self._shown), even=min(self._shown) == max(self._shown),
+            first=first, last=last, new=self.new, window=store.window,
+            storable=self.storable, written=layer in self._written,
         )  # fmt: skip
 
-    def _span(self, window, lengths):
-        return visible_span(torch.tensor(lengths, device=self.device), window)
+    @property
+    def storable(self):
+        return super().storable and self._real is None  # padding is not stored
 
-    def _table(self, lengths):
-        """[B, blocks]: each sequence's blocks, in order; unused places hold 0."""
-        longest = max((len(t.blocks) for t in self.tables), default=0)
-        rows = [t.blocks + [0] * (longest - len(t.blocks)) for t in self.tables]
-        return torch.tensor(rows, dtype=torch.long, device=self.device)
+    def span(self, window):
+        return visible_span(self.device_lengths, window)
+
+    def rotary_positions(self):
+        return self.positions().clamp(min=0)  # each sequence's own, so padding is not among them
+
+    def _device_slots(self):
+        return torch.tensor(self._slots, dtype=torch.long, device=self.device)
+
+    def _show(self) -> bool:
+        """Bring lengths and block tables on the device up to date, in place; whether they were not."""
+        lengths = self.lengths
+        if lengths == self._shown:
+            return False
+        more = {now - before for now, before in zip(lengths, self._shown, strict=True)}
+        if len(more) == 1:  # without a copy from the host, which would wait for it
+            self.device_lengths += more.pop()
+        else:
+            self.device_lengths.copy_(torch.tensor(lengths), non_blocking=True)
+        self._shown = lengths
+        for row, table, blocks in zip(self.device_table, self.tables, self._shown_blocks, strict=True):
+            # A table changes at its end alone: its last block is copied on write, or more are added.
+            last = max(len(blocks) - 1, 0)
+            if blocks[last:] != table.blocks[last:]:
+                blocks[last:] = table.blocks[last:]
+                row[last : len(blocks)].copy_(torch.tensor(blocks[last:]), non_blocking=True)
+        return True
 
     @property
     def lengths(self) -> list[int]:
@@ -168,9 +199,20 @@ class PagedCache(Cache):
         part._batch_changed()
         return part
 
+    def clear(self):
+        for table in self.tables:
+            table.free()
+        self._shown, self._shown_blocks = [0] * self.batch, [[] for _ in self.tables]
+        super().clear()
+
     def _batch_changed(self):
         self.batch, self.pad, self._slots = len(self.tables), None, None
-        self._begin(min(self.lengths, default=0) and 1)  # each sequence's newest token may still ask
+        like = dict(dtype=torch.long, device=self.device)
+        self.device_lengths = torch.zeros(self.batch, **like)
+        self.device_table = torch.zeros(self.batch, self.pool.num_blocks, **like)  # unused places hold 0
+        self._shown, self._shown_blocks, self.captured = [0] * self.batch, [[] for _ in self.tables], {}
+        self._show()
+        self.begin(min(self.lengths, default=0) and 1)  # each sequence's newest token may still ask
         self._written = set(range(len(self.layers)))
         return self.batch - 1
 

@@ -131,7 +131,6 @@ class QuantizedCache(ContiguousCache):
         self.codes, self.group, self.keys = codes, whole_number("group", group), keys
         self.packed_dtype = as_dtype(f"{codes}-g{self.group}")
         super().__init__(layout, **rest)
-        self.in_place = keys == "token"  # a channel's codes are made for a whole group of tokens
 
     def storage(self, kv):
         by_channel = self.keys == "channel"

@@ -8,6 +8,29 @@ from ..engines import engine
 from ..layouts import CacheLayout
 from ..units import UNITS, DType, dtype as as_dtype, fmt, read_count
 
+# Options of the engines: flag, the engine's field, the value where the flag takes none, help.
+_ENGINE_OPTIONS = (
+    ("--block-size", "block_size", None, "tokens in a block (vllm) or a page (sglang)"),
+    ("--tp", "tp", None, "GPUs that share each layer (vllm, sglang)"),
+    ("--pp", "pp", None, "GPUs, or groups of them, that share out the layers (vllm, sglang)"),
+    ("--max-num-batched-tokens", "max_num_batched_tokens", None, "tokens of a batch at most (vllm)"),
+    ("--no-prefix-caching", "prefix_caching", False, "recurrent states are kept once (vllm, sglang)"),
+    ("--state-checkpoints", "checkpoints", None, "blocks of a state besides, with prefix caching (vllm)"),
+    ("--no-hybrid", "hybrid", False, "windowed layers keep every token (vllm)"),
+    ("--no-async-scheduling", "async_scheduling", False, "one batch in flight (vllm)"),
+    (
+        "--swa-ratio",
+        "swa_full_tokens_ratio",
+        None,
+        "slots of windowed layers for one of a full layer (sglang)",
+    ),
+    ("--ubatch", "n_ubatch", None, "tokens of a micro-batch (llama.cpp; default 512)"),
+    ("--unified", "unified", True, "one pool for all sequences (llama.cpp)"),
+    ("--swa-full", "swa_full", True, "windowed layers keep every token (llama.cpp)"),
+    ("--mla-expanded", "mla_absorbed", False, "keys and values of every head for a latent (vllm, llama.cpp)"),
+)
+_RENAMED = {("sglang", "block_size"): "page_size"}
+
 
 def add_cache_arguments(parser):
     """The options that say which cache is counted, and whether to print JSON."""
@@ -20,10 +43,22 @@ def add_cache_arguments(parser):
         "--source-len", type=count, metavar="N", help="tokens of the encoder's output or picture; 0: none"
     )
     parser.add_argument("--dtype", help="the cache's: fp8, q8_0, int4-g64, … (default bf16)")
-    parser.add_argument("--engine", help="ideal, transformers, vllm, llama.cpp")
-    parser.add_argument("--block-size", type=count, metavar="N", help="tokens in a block (vllm)")
-    parser.add_argument("--kv-cache-dtype", metavar="NAME", help="vLLM's: fp8_per_token_head, fp8_ds_mla, …")
+    parser.add_argument("--engine", help="ideal, transformers, vllm, sglang, llama.cpp")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    of = parser.add_argument_group("as an engine keeps it", "each belongs to the engines that are named")
+    of.add_argument(
+        "--kv-cache-dtype",
+        metavar="NAME",
+        help="fp8, nvfp4, fp8_per_token_head, … (vllm, sglang)",
+    )
+    for kept, option in (("keys", "-k"), ("values", "-v")):
+        of.add_argument(f"--cache-type{option}", metavar="TYPE", help=f"q8_0, q4_0, … of {kept} (llama.cpp)")
+    for flag, field, value, text in _ENGINE_OPTIONS:
+        if value is None:
+            kind = float if field == "swa_full_tokens_ratio" else count
+            of.add_argument(flag, dest=field, type=kind, metavar="N", help=text)
+        else:
+            of.add_argument(flag, dest=field, action="store_const", const=value, help=text)
 
 
 def count(text: str) -> int:
@@ -39,8 +74,12 @@ def layout_and_dtype(args) -> tuple[CacheLayout, DType]:
 
     A checkpoint that quantizes its own cache is only read where an option says what the cache is kept in.
     """
-    dtype = as_dtype(args.dtype or "bf16")
-    return layout(args.model, dtype if args.dtype or args.kv_cache_dtype else None), dtype
+    asked = args.dtype
+    if args.kv_cache_dtype and (args.engine or "").lower() == "sglang":
+        asked = args.kv_cache_dtype  # its dtypes are all kvlib's own
+    dtype = as_dtype(asked or "bf16")
+    said = asked or args.kv_cache_dtype or (args.cache_type_k and args.cache_type_v)
+    return layout(args.model, dtype if said else None), dtype
 
 
 def source_len(args, layout):
@@ -53,9 +92,23 @@ def source_len(args, layout):
 
 
 def engine_of(args, name, **more):
-    """The engine called `name`, with `more` and the options that were given."""
-    given = {option: getattr(args, option, None) for option in ("tp", "block_size", "kv_cache_dtype")}
-    return engine(name, **more, **{option: value for option, value in given.items() if value is not None})
+    """The engine called `name`, with `more` where nothing else was given, and the options that were."""
+    name = name.lower()
+    given = {field: getattr(args, field, None) for _, field, _, _ in _ENGINE_OPTIONS}
+    given |= {"type_k": args.cache_type_k, "type_v": args.cache_type_v}
+    if args.kv_cache_dtype and name != "sglang":
+        given["kv_cache_dtype"] = args.kv_cache_dtype.lower()
+    given = {_RENAMED.get((name, field), field): value for field, value in given.items() if value is not None}
+    return engine(name, **{**more, **given})
+
+
+def given_to_engine(args) -> bool:
+    """Whether an option of an engine was given."""
+    fields = [field for _, field, _, _ in _ENGINE_OPTIONS]
+    return any(
+        getattr(args, field, None) is not None
+        for field in (*fields, "kv_cache_dtype", "cache_type_k", "cache_type_v")
+    )
 
 
 def cache_figures(kept_by, layout, context, batch, dtype, source_len) -> dict:

@@ -7,7 +7,6 @@ from .options import (
     add_cache_arguments,
     both,
     cache_figures,
-    count,
     engine_of,
     layout_and_dtype,
     plural,
@@ -20,7 +19,6 @@ from .options import (
 
 def add_arguments(parser):
     add_cache_arguments(parser)
-    parser.add_argument("--tp", type=count, metavar="N", help="GPUs that share the KV heads (vllm)")
 
 
 def run(args) -> int:

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 
 from ..layouts import CacheLayout
 from ..units import dtype as as_dtype
-from . import weights
+from . import quantization, weights
+from .checkpoints import Checkpoint, checkpoint as _checkpoint
 from .families import NESTED, RECORDS, class_of
 from .fields import Fields
 from .record import Architecture
@@ -22,8 +23,8 @@ from .shipped import config, models, read_config, source
 from .weights import Parameters
 
 __all__ = [
-    "Architecture", "Parameters", "UnsupportedConfig", "architecture", "architectures", "config", "layout",
-    "models", "parameters", "read_config", "source",
+    "Architecture", "Checkpoint", "Parameters", "UnsupportedConfig", "architecture", "architectures",
+    "checkpoint", "config", "layout", "models", "parameters", "read_config", "source",
 ]  # fmt: skip
 
 MAX_CONTEXT = ("max_position_embeddings", "max_target_positions", "max_seq_len", "seq_length")
@@ -76,6 +77,36 @@ def parameters(given) -> Parameters:
     counted, tower = weights.count(record, f, list(of.layers), _tied(f, found)), _tower(f, found)
     f.check()
     return Parameters(counted.total + tower, counted.active + tower, counted.embedding, counted.read)
+
+
+def checkpoint(given, weights_dtype: str | None = None, weights_bytes: int | None = None) -> Checkpoint:
+    """The weights of a config.json as its checkpoint keeps them: `quantization_config`, or 16 bits.
+
+    weights_dtype: another format for them, as `quantization.named` has them (fp8, awq, q4_k_m, …).
+    weights_bytes: their size where it is known; then nothing that cannot be counted is refused.
+
+    Raises UnsupportedConfig where `layout` does, for a family whose weights are not counted, and for a
+    quantization that is not known. A tower whose size is not known is left out, and named.
+    """
+    found, name = read_config(given)
+    f, of = _read(found, name, quantized_cache=True)
+    record, layers, tied = RECORDS[f.model_type], list(of.layers), _tied(f, found)
+    scheme = quantization.named(weights_dtype) if weights_dtype else None
+    if weights_dtype is None and weights_bytes is None:
+        scheme = quantization.scheme(found)
+    before, nested = dict(f.problems), NESTED.get(found["model_type"])
+    tower = _tower(f, found)
+    left_out = sorted(f.problems.keys() - before.keys())
+    if nested and nested.towers_left_out:
+        left_out = ["audio_config", "vision_config"]
+    f.problems = dict(before)
+    made = _checkpoint(record, f, layers, tied, scheme, 0 if left_out else tower, left_out)
+    if weights_bytes is None:
+        f.check()
+        return made
+    counted = None if f.problems.keys() - before.keys() else made.parameters
+    read = made.read_bytes * weights_bytes // made.bytes if counted else weights_bytes
+    return made.given(weights_bytes, read, counted)
 
 
 def _read(found: dict, name: str, quantized_cache: bool) -> tuple[Fields, CacheLayout]:

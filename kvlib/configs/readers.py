@@ -153,19 +153,21 @@ def latent(f, known: dict | None = FULL) -> list[LayerKV]:
     width = f["kv_lora_rank"] + f["qk_rope_head_dim"]
     even(f, "qk_rope_head_dim", f["qk_rope_head_dim"])
     f.size("num_attention_heads")
-    f.ignore("num_key_value_heads", "q_lora_rank", "qk_nope_head_dim", "v_head_dim", "head_dim")
-    f.ignore("qk_head_dim", "hidden_size")
+    f.ignore("num_key_value_heads", "q_lora_rank", "head_dim", "qk_head_dim", "hidden_size")
     if f.given.get("qk_head_dim") is not None:
         f.same("qk_head_dim", f["qk_nope_head_dim"] + f["qk_rope_head_dim"])
+    widths, expanded = (f.get("qk_nope_head_dim"), f.get("v_head_dim")), None
+    if None not in widths:
+        expanded = (f["qk_nope_head_dim"] + f["qk_rope_head_dim"], f["v_head_dim"])
     n_layers = depth(f)
     if known is not None:
         f.names("layer_types", known, n_layers)
-    return [LayerKV("latent", 1, width, v_head_dim=0)] * n_layers
+    return [LayerKV("latent", 1, width, v_head_dim=0, expanded=expanded)] * n_layers
 
 
-def state(channels: int, kernel: int, recurrent: int, named: str | None = None) -> State:
+def state(channels: int, kernel: int, recurrent: int, named: str | None = None, groups=None) -> State:
     """A convolution's memory in the model's dtype, and a float32 state of `recurrent` numbers."""
-    return StateTensor(channels, kernel), StateTensor(recurrent, dtype="fp32", named=named)
+    return StateTensor(channels, kernel, groups=groups), StateTensor(recurrent, dtype="fp32", named=named)
 
 
 def mixed(f, kinds: list, each: State, shape=heads) -> list[LayerKV]:

@@ -69,8 +69,8 @@ class Mamba2:
         n_heads, head_dim = self.shape(f)
         inner, states = n_heads * head_dim, f[self.states]
         named = f.choice(self.named, ("float32", None)) if self.named else None
-        channels = inner + 2 * f[self.groups] * states
-        return state(channels, f[self.conv], inner * states, named)
+        groups = (f[self.groups], 2 * states)
+        return state(inner + groups[0] * groups[1], f[self.conv], inner * states, named, groups)
 
     def weights(self, f) -> int:
         n_heads, head_dim = self.shape(f)

@@ -3,7 +3,8 @@
 `layout.bytes(context)` counts what must be kept. An engine keeps a little less, or reserves
 rather more; each class says why, and which source it was read from. Every engine answers
 `rows(layout, context, batch, dtype, source_len)`, what each kind of layer takes; `bytes` is their sum
-and `breakdown` that sum as tokens, state and cross attention.
+and `breakdown` that sum as tokens, state and cross attention. Those that size their cache by the memory
+that is left say in `capacity` what it holds; what else they spend is in `overhead`.
 
     >>> from kvlib import layout
     >>> engine("vllm", block_size=32).bytes(layout("llama-3.1-8b"), context=33)
@@ -13,14 +14,17 @@ and `breakdown` that sum as tokens, state and cross attention.
 import dataclasses
 
 from ..units import unknown
-from .base import Engine, Ideal, Row
+from .base import Capacity, Engine, Ideal, Row
 from .llama_cpp import LlamaCpp
+from .sglang import SGLang
 from .transformers import Transformers
 from .vllm import VLLM
 
-__all__ = ["ENGINES", "VLLM", "Engine", "Ideal", "LlamaCpp", "Row", "Transformers", "engine"]
+__all__ = [
+    "ENGINES", "VLLM", "Capacity", "Engine", "Ideal", "LlamaCpp", "Row", "SGLang", "Transformers", "engine",
+]  # fmt: skip
 
-ENGINES = {cls.name: cls for cls in (Ideal, Transformers, VLLM, LlamaCpp)}
+ENGINES = {cls.name: cls for cls in (Ideal, Transformers, VLLM, SGLang, LlamaCpp)}
 
 
 def engine(name, **options) -> Engine:

@@ -30,6 +30,22 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Capacity:
+    """What an engine makes of the memory that it has for its cache.
+
+    blocks      blocks (SGLang: pages) in the pool
+    block_size  tokens in a block of a layer that keeps every token
+    sequences   how many sequences of the context asked for they hold; a fraction is one that waits
+    tokens      tokens of such sequences: what vLLM prints as its cache's size
+    """
+
+    blocks: int
+    block_size: int
+    sequences: float
+    tokens: int
+
+
+@dataclass(frozen=True)
 class Engine:
     """How an engine allocates a layout: a frozen dataclass whose fields are the engine's options.
 
@@ -42,6 +58,15 @@ class Engine:
     dtypes: ClassVar[tuple[str, ...]] = ()  # names; none given means all
     source_note: ClassVar[str] = ""  # of a cross row
     counts_indexer: ClassVar[bool] = False  # an indexer's keys and compressed entries, too
+
+    @property
+    def gpus(self) -> int:
+        """GPUs over which the cache is spread."""
+        return 1
+
+    def seen(self, layout: CacheLayout) -> CacheLayout:
+        """The layers as the engine's attention has them: another layout where it keeps latents expanded."""
+        return layout
 
     def tokens(self, layer: LayerKV, context: int, batch: int, layout: CacheLayout) -> int:
         """Tokens of a sequence that `layer` has room for."""
@@ -90,10 +115,8 @@ class Engine:
     def rows(self, layout, context, batch=1, dtype="bf16", source_len=None) -> tuple[Row, ...]:
         """What each kind of layer keeps; the rows' bytes add up to `bytes`."""
         context, batch, dtype, source_len = self.checked(layout, context, batch, dtype, source_len)
-        rows = [*self.token_rows(layout, context, batch, dtype)]
-        for layer, n_layers in layout.kinds.items():
-            if each := self.state_bytes(layer, dtype):
-                rows.append(Row(layer, n_layers, 0, 0, batch * n_layers * each, part="state"))
+        layout = self.seen(layout)
+        rows = [*self.token_rows(layout, context, batch, dtype), *self.state_rows(layout, batch, dtype)]
         for layer, n_layers in layout.kinds.items():
             if layer.cross_elements:
                 tokens = self.source_tokens(source_len)
@@ -114,6 +137,15 @@ class Engine:
             rows.append(Row(layer, n_layers, tokens, each, batch * n_layers * nbytes, note))
         return rows
 
+    def state_rows(self, layout, batch, dtype):
+        """The rows of recurrent and convolution states; the arguments are checked."""
+        each = {layer: self.state_bytes(layer, dtype) for layer in layout.kinds}
+        return [
+            Row(layer, n_layers, 0, 0, batch * n_layers * each[layer], part="state")
+            for layer, n_layers in layout.kinds.items()
+            if each[layer]
+        ]
+
     def breakdown(self, layout, context, batch=1, dtype="bf16", source_len=None) -> Breakdown:
         """The rows' bytes as tokens, state and cross attention."""
         parts: Counter[str] = Counter()
@@ -127,7 +159,7 @@ class Engine:
 
     def bytes_per_token(self, layout, dtype="bf16") -> int:
         """Bytes that one more token adds while every window has room; where blocks are taken, on average."""
-        dtype = as_dtype(dtype)
+        layout, dtype = self.seen(layout), as_dtype(dtype)
         self.can_serve(layout)
         self.can_store(dtype)
         more = sum(n * layer.compressed_bytes_per_token(dtype) for layer, n in layout.kinds.items())
@@ -139,7 +171,7 @@ class Engine:
     def bytes_read(self, layout, context, batch=1, dtype="bf16", source_len=None) -> int:
         """Bytes of cache that one decode step must read: what can be attended to, as the engine stores it."""
         context, batch, dtype, source_len = self.checked(layout, context, batch, dtype, source_len)
-        total = 0
+        layout, total = self.seen(layout), 0
         for layer, n_layers in layout.as_read().kinds.items():
             each = self.state_bytes(layer, dtype)
             if layer.elements:
@@ -150,6 +182,10 @@ class Engine:
                 each += kept * self.source_token_bytes(layer, layout, dtype)
             total += n_layers * each
         return batch * total
+
+    def capacity(self, layout, available: int, context, dtype="bf16") -> Capacity:
+        """What `available` bytes on each GPU hold of sequences of `context` tokens."""
+        raise ValueError(f"engine {self.name} does not size its cache by the memory that is left")
 
     def stored_as(self, dtype="bf16") -> str:
         """The name of the format in which keys and values are kept when `dtype` is asked for."""
@@ -168,6 +204,26 @@ def counted(layout: CacheLayout) -> Counter[LayerKV]:
             kept = replace(layer, v_head_dim=values, state=(), cross_elements=0)
             found[kept] += n_layers
     return found
+
+
+def expanded(layout: CacheLayout, pad_values: bool = False) -> CacheLayout:
+    """The layout with every latent expanded to each query head's keys and values.
+
+    pad_values: values are kept as wide as keys. Raises ValueError where their widths are not known.
+    """
+
+    def full(layer: LayerKV) -> LayerKV:
+        if layer.kind != "latent":
+            return layer
+        if layer.expanded is None or layout.n_heads is None:
+            raise ValueError(f"{layout.name}: the width of the keys and values of its latent is not known")
+        keys, values = layer.expanded
+        wide = keys if pad_values else values
+        return replace(
+            layer, kind="full", n_kv_heads=layout.n_heads, head_dim=keys, v_head_dim=wide, expanded=None
+        )
+
+    return replace(layout, layers=tuple(map(full, layout.layers)))
 
 
 def flag(argument, value):

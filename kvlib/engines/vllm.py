@@ -1,10 +1,13 @@
-"""vLLM's paged cache: blocks, groups of layers, tensor parallelism."""
+"""vLLM's paged cache: blocks, groups of layers, several GPUs."""
 
-import dataclasses
+from collections import Counter
 from dataclasses import dataclass
 
-from ..units import unknown, whole_number
-from .base import Engine, Row, counted, flag
+from ..layouts import LayerKV
+from ..units import dtype as as_dtype, unknown, whole_number
+from .base import Capacity, Engine, Row, counted, expanded, flag
+from .gpus import STATES_READ, can_count, can_split, fp8_indexer, split_state
+from .pool import Layers, Pool, grouped
 
 
 @dataclass(frozen=True)
@@ -16,99 +19,134 @@ class VLLM(Engine):
     async_scheduling), and one block more, for a window may begin inside a block. Layers of
     different needs form groups of equal size that draw on one pool of equal blocks; a group that
     lacks layers still takes whole blocks. With hybrid off, windowed layers keep every token;
-    None is vLLM's own choice: off for chunked attention, else on. Tensor parallelism splits the
-    KV heads and, when they run out, copies them; the latent is on every GPU.
+    None is vLLM's own choice: off for chunked attention, else on. Tensor parallelism (tp) splits the
+    KV heads and, when they run out, copies them; the latent and an indexer's keys are on every GPU.
+    Pipeline parallelism splits the layers over pp times as many.
 
-    kv_cache_dtype is the flag's value: auto (the dtype asked for), bfloat16, float16, fp8,
-    fp8_per_token_head, int8_per_token_head or int4_per_token_head (an fp32 scale for each key and each
-    value of a head), fp8_ds_mla (656 bytes per token: 512 fp8 values, 4 fp32 scales, 64 bf16).
+    kv_cache_dtype is the flag's value: auto (the dtype asked for), bfloat16, float16, fp8, nvfp4 (an fp8
+    scale for 16 numbers), fp8_per_token_head, int8_per_token_head or int4_per_token_head (an fp32 scale for
+    each key and each value of a head), fp8_ds_mla (656 bytes per token: 512 fp8 values, 4 fp32 scales, 64
+    bf16). An indexer's key is kept in fp8, with an fp32 scale for 128 numbers.
 
-    A model of recurrent layers alone keeps its states in the model's dtype, or in the one that its
-    config names, and of a convolution the last kernel - 1 inputs. A source sequence (Whisper's) takes
-    blocks too.
+    mla_absorbed: attention reads the latent itself (False: VLLM_MLA_DISABLE, which keeps keys and values of
+    every query head, values padded to the keys' width).
+
+    Recurrent states are kept in the model's dtype, or in the one that its config names, and of a convolution
+    the last kernel - 1 inputs. Beside attention a state is a block of the same pool: blocks hold as many
+    tokens, in 16s (128s with a latent), as make them no smaller than the state. A sequence takes one block of
+    each group of states, or with prefix_caching two and `checkpoints` more; None is vLLM 0.33's own: 1 for
+    Mamba 2, else 0. Gated delta nets take 1 too, and blocks in 64s, where FlashInfer runs their prefill (on
+    Hopper and Blackwell); up to vLLM 0.26 nothing does. A source sequence (Whisper's) takes blocks too.
 
     From vLLM 0.33.0: v1/kv_cache_interface.py (the specs' max_memory_usage_bytes),
     v1/core/kv_cache_planning.py (unify_kv_cache_spec_page_size, _get_kv_cache_groups_uniform_page_size),
-    config/vllm.py (max_in_flight_tokens), config/model.py (get_num_kv_heads),
-    layers/mamba/mamba_utils.py (states), v1/attention/backends/triton_attn.py and
-    layers/attention/mla_attention.py (packed sizes); model_executor/models/registry.py (architectures;
-    those it lacks are `unserved` in their records).
+    v1/core/kv_cache_utils.py (get_max_concurrency_for_kv_cache_config), platforms/interface.py (blocks
+    beside states), config/vllm.py (max_in_flight_tokens), config/model.py (get_num_kv_heads),
+    layers/mamba/mamba_utils.py (states, and how GPUs share them), layers/mamba/mamba_mixer2.py and
+    layers/mamba/gdn/qwen_gdn_linear_attn.py (checkpoints),
+    v1/attention/backends/triton_attn.py, layers/attention/mla_attention.py and utils/torch_utils.py (packed
+    sizes), models/deepseek_v2.py (expanded keys and values; the indexer's cache); model_executor/models/
+    registry.py (architectures; those it lacks are `unserved` in their records).
     Its default memory layout (LBNHC) is taken; the one null block of the pool is not counted.
     """
 
     block_size: int = 16
     tp: int = 1
+    pp: int = 1
     max_num_batched_tokens: int = 2048
     async_scheduling: bool = True
     hybrid: bool | None = None
     kv_cache_dtype: str = "auto"
+    prefix_caching: bool = True
+    checkpoints: int | None = None
+    mla_absorbed: bool = True
 
     name = "vllm"
     dtypes = ("bf16", "fp16", "fp32", "fp8")
-    # Bytes of one number, and of the scales that each head's key and value bring along.
+    counts_indexer = True
+    # Bytes of 16 numbers, and of the scales that each head's key and value bring along.
     _STORED = {
-        "bfloat16": (2, 0), "float16": (2, 0), "fp8": (1, 0), "fp8_e4m3": (1, 0), "fp8_e5m2": (1, 0),
-        "fp8_per_token_head": (1, 8), "int8_per_token_head": (1, 8), "int4_per_token_head": (0.5, 8),
+        "bfloat16": (32, 0), "float16": (32, 0), "fp8": (16, 0), "fp8_e4m3": (16, 0), "fp8_e5m2": (16, 0),
+        "nvfp4": (9, 0), "fp8_per_token_head": (16, 8), "int8_per_token_head": (16, 8),
+        "int4_per_token_head": (8, 8),
     }  # fmt: skip
 
     def __post_init__(self):
-        for argument in ("block_size", "tp", "max_num_batched_tokens"):
+        for argument in ("block_size", "tp", "pp", "max_num_batched_tokens"):
             whole_number(argument, getattr(self, argument))
         known = ["auto", "fp8_ds_mla", *self._STORED]
-        flag("async_scheduling", self.async_scheduling)
+        for argument in ("async_scheduling", "prefix_caching", "mla_absorbed"):
+            flag(argument, getattr(self, argument))
         if self.hybrid is not None:
             flag("hybrid", self.hybrid)
+        if self.checkpoints is not None:
+            whole_number("checkpoints", self.checkpoints, least=0)
         if self.kv_cache_dtype not in known:
             raise unknown("kv_cache_dtype", self.kv_cache_dtype, known)
+
+    @property
+    def gpus(self) -> int:
+        return self.tp * self.pp
 
     def stored_as(self, dtype="bf16"):
         ours = {"auto": super().stored_as(dtype), "bfloat16": "bf16", "float16": "fp16"}
         return ours.get(self.kv_cache_dtype, self.kv_cache_dtype)
 
-    def token_rows(self, layout, context, batch, dtype):
-        layers = counted(layout)
+    def seen(self, layout):
+        return layout if self.mla_absorbed else expanded(layout, pad_values=True)
+
+    # The pool
+
+    def pool(self, layout, dtype) -> Pool:
+        """How the layers' blocks are laid out; the layout is one that `can_serve` takes."""
+        layers, states = counted(layout), _states(layout) if _mixed(layout) else {}
         needs = {layer: self._need(layer, layout) for layer in layers}
-        pages = {layer: self.block_size * self.token_bytes(layer, layout, dtype) for layer in layers}
-        if len(set(needs.values())) > 1:
-            largest = max(pages.values())
-            if not any(layer.kind == "latent" and largest % pages[layer] for layer in layers):
-                return self._hybrid_rows(layers, needs, pages, context, batch)
+        token = {layer: self.token_bytes(layer, layout, dtype) for layer in layers}
+        block_size = self._block_size(layers, states, layout, dtype)
+        if len(set(needs.values())) > 1 or states:
+            largest = max(block_size * each for each in token.values())
+            if not any(layer.kind == "latent" and largest % (block_size * token[layer]) for layer in layers):
+                return self._groups(layers, states, needs, token, block_size, dtype)
             # A latent's page cannot be padded: the windows are given up.
             if any(kind == "chunked" for kind, _ in needs.values()):
                 raise ValueError("engine vllm cannot page these latent layers together with chunked ones")
             needs = dict.fromkeys(layers, ("full", None))
-        # One group: every layer has pages of its own size, and all share one block table.
-        blocks = self._blocks(next(iter(needs.values())), context, self.block_size) if layers else 0
-        return [self._row(layer, n, blocks, pages[layer], batch) for layer, n in layers.items()]
+        buckets = (
+            Layers(layer, n, needs[layer], block_size, block_size * token[layer])
+            for layer, n in layers.items()
+        )
+        return Pool(tuple(buckets))
 
-    def _hybrid_rows(self, layers, needs, pages, context, batch):
-        """Groups of equal size over one pool of equal pages."""
-        page = max(pages.values())
-        # Layers alike in need and shape share their groups, whatever their window says of attention.
-        buckets: dict[tuple, list] = {}
+    def _groups(self, layers, states, needs, token, block_size, dtype) -> Pool:
+        """Layers alike in need and shape share their groups, whatever their window says of attention."""
+        if self.pp > 1:
+            raise ValueError(
+                "engine vllm with pp above 1 is counted only for layers that need the same of a token"
+            )
+        largest = max(block_size * each for each in token.values())
+        buckets: dict[tuple, Layers] = {}
         for layer, n in layers.items():
             # A smaller page takes more tokens, or, where no whole number of them fills it, padding.
-            tokens = self.block_size * (1 if page % pages[layer] else page // pages[layer])
+            page = block_size * token[layer]
+            times = 1 if largest % page else largest // page
             shape = (needs[layer], self._heads(layer), layer.head_dim, layer.v_head_dim)
-            buckets.setdefault(shape, [layer, 0, tokens])[1] += n
-        counts = [n for _, n, _ in buckets.values()]
-        size = max(counts) if max(counts) < 1.5 * min(counts) else min(counts)
-        rows = []
-        for layer, n, block_size in buckets.values():
-            blocks, groups = self._blocks(needs[layer], context, block_size), -(-n // size)
-            row = self._row(layer, n, blocks, page, batch, block_size)
-            note = f"{groups} group{'s' if groups > 1 else ''} of {size} layers"
-            if unused := groups * size - n:
-                note += f", room for {unused} more unused"
-            if page % pages[layer]:
-                note += f", pages padded from {pages[layer]:,} to {page:,} bytes"
-            rows.append(dataclasses.replace(row, bytes=row.bytes // n * groups * size, note=note))
-        return rows
+            before = buckets[shape].n_layers if shape in buckets else 0
+            first = buckets[shape].layer if before else layer
+            buckets[shape] = Layers(first, before + n, needs[layer], times * block_size, times * page)
+        kept = [
+            Layers(layer, n, ("state", None), 0, self.state_bytes(layer, dtype))
+            for layer, n in states.items()
+        ]
+        return grouped([*buckets.values(), *kept])
 
-    def _row(self, layer, n_layers, blocks, page, batch, block_size=None):
-        block_size = block_size or self.block_size
-        nbytes = batch * n_layers * blocks * page
-        return Row(layer, n_layers, blocks * block_size, page // block_size, nbytes)
+    def _block_size(self, layers, states, layout, dtype) -> int:
+        """Tokens in a block: as asked for, or so many that no state is larger than the block."""
+        if not states:
+            return self.block_size
+        token = max(self.token_bytes(layer, layout, dtype) for layer in layers)
+        step = max(self.block_size, 128 if any(layer.kind == "latent" for layer in layers) else 16)
+        state = max(self.state_bytes(layer, dtype) for layer in states)
+        return step * max(1, -(-state // (step * token)))
 
     def _need(self, layer, layout):
         """What decides the blocks a layer asks for: all tokens, or a kind of window."""
@@ -125,28 +163,76 @@ class VLLM(Engine):
             return not any(kind == "chunked" for kind, _ in needs)
         return self.hybrid
 
-    def _blocks(self, need, context, block_size):
-        kind, window = need
+    def _blocks(self, one: Layers, context) -> int:
+        """Blocks that a sequence of `context` tokens takes of each group of such layers."""
+        (kind, window), block_size = one.need, one.block_size
         in_flight = self.max_num_batched_tokens * (2 if self.async_scheduling else 1)
+        if kind == "state":
+            mamba_2 = any(tensor.groups for tensor in one.layer.state)
+            more = mamba_2 if self.checkpoints is None else self.checkpoints
+            return 2 + more if self.prefix_caching else 1
         if kind == "sliding":
             return -(-min(window - 1 + in_flight, context) // block_size) + 1
         if kind == "chunked":
             return -(-min(window + in_flight, context) // block_size)
         return -(-context // block_size)
 
+    # What the layers take
+
+    def token_rows(self, layout, context, batch, dtype):
+        pool = self.pool(layout, dtype)
+        return [self._row(pool, one, context, batch) for one in pool.buckets if one.need[0] != "state"]
+
+    def state_rows(self, layout, batch, dtype):
+        if not _mixed(layout):
+            return super().state_rows(layout, batch, dtype)
+        pool = self.pool(layout, dtype)
+        return [self._row(pool, one, 1, batch) for one in pool.buckets if one.need[0] == "state"]
+
+    def _row(self, pool, one, context, batch) -> Row:
+        blocks, note = self._blocks(one, context), pool.note(one)
+        page = pool.page or one.page
+        layers = one.n_layers if pool.size is None else pool.groups(one) * pool.size
+        if one.need[0] == "state":
+            note = f"{note}; a sequence takes {blocks} of them" if blocks > 1 else note
+            return Row(one.layer, one.n_layers, 0, 0, batch * layers * blocks * page, note, "state")
+        token = page // one.block_size
+        return Row(
+            one.layer, one.n_layers, blocks * one.block_size, token, batch * layers * blocks * page, note
+        )
+
+    def capacity(self, layout, available, context, dtype="bf16") -> Capacity:
+        layout, dtype = self.seen(layout), as_dtype(dtype)
+        self.can_serve(layout)
+        self.can_store(dtype)
+        pool = self.pool(layout, dtype)
+        if not pool.buckets:
+            raise ValueError(f"engine vllm: {layout.name} keeps no tokens, so no capacity in tokens")
+        # The fullest of the pp stages decides; all tp GPUs of one are alike.
+        stage = -(-pool.block_bytes * -(-layout.n_layers // self.pp) // layout.n_layers)
+        blocks = available * self.tp // stage
+        shared = pool.buckets if pool.size else pool.buckets[:1]  # else one table serves all
+        taken = sum(pool.groups(one) * self._blocks(one, context) for one in shared)
+        size = max(one.block_size for one in shared)
+        return Capacity(blocks, size, blocks / taken, blocks * context // taken)
+
     def token_bytes(self, layer, layout, dtype):
         if self.kv_cache_dtype == "fp8_ds_mla":
             if layer.kind != "latent" or layer.k_elements != 576:
                 raise ValueError("kv_cache_dtype fp8_ds_mla is for latents of 512 + 64 numbers per token")
-            return self.tp * 656
-        width, scales = self._STORED.get(self.kv_cache_dtype, (dtype.bytes, 0))
+            return self.tp * (656 + fp8_indexer(layer))
+        width, scales = self._STORED.get(self.kv_cache_dtype, (16 * dtype.bytes, 0))
         values = layer.elements // layer.n_kv_heads
-        return self.tp * self._heads(layer) * (int(values * width) + scales)
+        return self.tp * (self._heads(layer) * (values * width // 16 + scales) + fp8_indexer(layer))
 
     def state_bytes(self, layer, dtype):
         # The cache's dtype is the model's where it is one that a model can have.
-        model = dtype if dtype.name in ("bf16", "fp16", "fp32") else "bf16"
-        return sum(one.nbytes(one.named or model, one.kernel and one.kernel - 1) for one in layer.state)
+        model = dtype if dtype.name in ("bf16", "fp16", "fp32") else as_dtype("bf16")
+        total = 0
+        for one in layer.state:
+            positions = 1 if one.kernel is None else one.kernel - 1
+            total += as_dtype(one.named or model).nbytes(split_state(one, self.tp) * positions)
+        return total
 
     def source_tokens(self, source_len):
         return -(-source_len // self.block_size) * self.block_size
@@ -157,6 +243,8 @@ class VLLM(Engine):
     def _heads(self, layer):
         """KV heads on one GPU; a latent counts as one head, whole everywhere."""
         return max(1, layer.n_kv_heads // self.tp)
+
+    # What it refuses
 
     def can_store(self, dtype):
         if self.kv_cache_dtype == "auto":
@@ -170,27 +258,27 @@ class VLLM(Engine):
                 "engine vllm is counted only for cross attention beside attention of the same size in every "
                 "layer, as Whisper has it"
             )
-        if layout.n_heads and layout.n_heads % self.tp:
-            raise ValueError(f"tp must divide n_heads: {layout.n_heads} query heads over {self.tp} GPUs")
-        for heads in {layer.n_kv_heads for layer in kept if layer.kind != "latent"}:
-            if heads % self.tp and self.tp % heads:
-                raise ValueError(
-                    f"tp must divide n_kv_heads or be a multiple of it: {heads} KV heads over {self.tp} GPUs"
-                )
-        states = any(layer.state for layer in layout.layers)
-        if kept and states:
-            raise ValueError(
-                "engine vllm makes its blocks as large as a layer's recurrent state, in dtypes of its own; "
-                "what that takes is not counted here: use ideal, transformers or llama.cpp for this model"
-            )
-        if states and self.tp > 1:
-            raise ValueError(
-                f"tp must be 1 for a model that keeps a state, not {self.tp}: how engine vllm splits it over "
-                "GPUs is not counted here"
-            )
+        can_split(layout, self.tp, self.pp)
+        can_count(self.name, layout, STATES_READ | {"jamba", "zamba2", "olmo_hybrid"})
+        if _mixed(layout) and any(layer.indexer for layer in layout.kinds):
+            raise ValueError("engine vllm: an indexer's keys beside recurrent states are not counted here")
         if not self._windows(layout) and len({layer.window for layer in kept} - {None}) > 1:
             raise ValueError(
                 "engine vllm cannot switch its hybrid manager off for windows of different sizes"
             )
         if not self._windows(layout) and all(layer.window for layer in kept):
             raise ValueError("engine vllm needs a full layer beside windows of different kinds")
+
+
+def _states(layout) -> Counter[LayerKV]:
+    """How many layers keep each state."""
+    found: Counter[LayerKV] = Counter()
+    for layer, n_layers in layout.kinds.items():
+        if layer.state:
+            found[LayerKV("state", state=layer.state)] += n_layers
+    return found
+
+
+def _mixed(layout) -> bool:
+    """Whether recurrent states share the pool with tokens."""
+    return any(layer.state for layer in layout.kinds) and any(layer.elements for layer in layout.kinds)

@@ -24,7 +24,8 @@ def kimi_state(f) -> readers.State:
 
 
 def delta_state(n_heads: int, width: int, kernel: int) -> readers.State:
-    return readers.state(3 * n_heads * width, kernel, n_heads * width * width)
+    # vLLM too keeps this state in float32, whatever the config says.
+    return readers.state(3 * n_heads * width, kernel, n_heads * width * width, "fp32")
 
 
 def beside_latents(f, kinds: list, state: readers.State) -> list[LayerKV]:

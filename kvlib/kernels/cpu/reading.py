@@ -146,22 +146,32 @@ def merge(q, n_kv_heads, parts, acc, top, total):
     return out
 
 
+@jit
+def one_by_one(q, memory, n_kv_heads, start, stop, parts):
+    """Every task in turn, and what they read together."""
+    acc, top, total = state(q, n_kv_heads, parts)
+    for task in range(len(top)):
+        run(task, q, memory, n_kv_heads, start, stop, parts, acc[task], top[task], total[task])
+    return merge(q, n_kv_heads, parts, acc, top, total)
+
+
 def _entries(sources):
-    """The entry points, whose compiled code is kept on disk."""
+    """The entry points, whose compiled code is kept on disk.
+
+    None encloses another: a compiled function has another name in every process, and what encloses it
+    would never be found again.
+    """
 
     @njit(cache=True, **FLAGS)
     def attend_here(q, memory, n_kv_heads, start, stop, parts):
         assert sources >= 0
-        acc, top, total = state(q, n_kv_heads, parts)
-        for task in range(len(top)):
-            run(task, q, memory, n_kv_heads, start, stop, parts, acc[task], top[task], total[task])
-        return merge(q, n_kv_heads, parts, acc, top, total)
+        return one_by_one(q, memory, n_kv_heads, start, stop, parts)
 
     @njit(cache=True, **FLAGS)
     def attend_token_here(qkv, heads, cos, sin, memory, start, stop):
         assert sources >= 0
         q = store_tokens(qkv, heads, cos, sin, memory, stop - 1)
-        return attend_here(q, memory, heads[1], start, stop, 1).reshape(len(q), -1)
+        return one_by_one(q, memory, heads[1], start, stop, 1).reshape(len(q), -1)
 
     @njit(cache=True, parallel=True, **FLAGS)
     def attend_parallel(q, memory, n_kv_heads, start, stop, parts):

@@ -14,6 +14,7 @@ from ...cache.quantized import QuantizedView
 from . import reading, storing
 from .memory import Packed, Paged, Plain
 
+FEW = 8  # rows for which one pass of these loops beats PyTorch's several
 _NONE = torch.zeros(0, 0, 0, 0)  # no residual
 _arrays = WeakKeyDictionary()  # of each `Codes`: its codes, scales and zeros as NumPy's
 
@@ -35,8 +36,8 @@ def token(qkv, n_heads, cos, sin, view):
     cos, sin  the tokens' angles, as `kvlib.decoder.rotary_tables` makes them
     Returns [B, H × D], or None where only the cache's own `write` can store the token.
     """
-    memory = None if view.slots is None else _memory(view)
-    if memory is None:
+    memory = _memory(view) if view.storable else None
+    if memory is None or _by_channel(memory):
         return None
     D = qkv.shape[3]
     heads, angles = (n_heads, view.shape[1]), (cos.view(-1, D).numpy(), sin.view(-1, D).numpy())
@@ -57,6 +58,10 @@ def silu_mul(gate_up):
     return torch.from_numpy(storing.silu_mul(gate_up.numpy()))
 
 
+def step(decoder, tokens, cache) -> None:
+    """Nothing: on a CPU there are no launches to save by capturing a step."""
+
+
 def prepare(view, in_place) -> None:
     """Compile now what a new token of such a view needs, so that no step waits for it.
 
@@ -65,7 +70,12 @@ def prepare(view, in_place) -> None:
     rms_norm(torch.zeros(1, 1), torch.zeros(1), 1e-5)
     silu_mul(torch.zeros(1, 2))
     if (memory := _memory(view)) is not None:
-        reading.prepare(memory, in_place, torch.get_num_threads())
+        reading.prepare(memory, in_place and not _by_channel(memory), torch.get_num_threads())
+
+
+def _by_channel(memory):
+    """Whether tokens are packed a whole group at a time, which only the cache does."""
+    return isinstance(memory, Packed) and memory.by_channel
 
 
 def _memory(view):
