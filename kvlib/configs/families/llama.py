@@ -124,7 +124,9 @@ def hrm(f) -> list[LayerKV]:
     Saved again, num_hidden_layers counts all runs and num_layers_per_stack the stack.
     """
     runs = f["H_cycles"] * (f["L_cycles"] + 1)
-    f.same("num_key_value_heads", f.size("num_attention_heads"))
+    n_heads = f.size("num_attention_heads")
+    f.same("num_key_value_heads", n_heads)
+    readers.hidden_over_heads(f, n_heads)
     stack = f.nullable("num_layers_per_stack")
     layers = readers.full(f)
     if len(layers) * (runs if stack is None else 1) > MOST_LAYERS:
