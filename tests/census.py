@@ -17,6 +17,8 @@ from . import oracle
 from .mutants import WINDOW
 
 RECORD = oracle.DATA.with_name("model-types.tsv")
+# What kvlib does not read of these, and why: each line a type and the reason.
+REFUSED = oracle.DATA.with_name("refused-types.tsv")
 CONTEXT, BATCH, SOURCE = 48, 2, 7
 SOURCE_LEN = {"whisper": 1500, "mllama": 0}
 WINDOWS = {"sliding_window", "sliding_window_size", "attention_window_size", "attention_chunk_size"}
@@ -129,6 +131,11 @@ def recorded() -> dict[str, Measured]:
         numbers = oracle.Kept(*map(int, kept)) if not why else None
         found[model_type] = Measured(numbers, int(parameters) if parameters else None, why)
     return found
+
+
+def refused() -> dict[str, str]:
+    """model_type -> why kvlib does not read it."""
+    return dict(line.split("\t") for line in REFUSED.read_text().splitlines())
 
 
 def write(measured: dict[str, Measured]) -> None:

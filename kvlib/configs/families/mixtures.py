@@ -185,7 +185,8 @@ DEEPSEEK = Architecture(
 # GLM's output matrix has no bias, whatever attention_bias says.
 GLM_ATTENTION = weights.attention_with(qkv="attention_bias", out=False)
 RECORDS = {
-    **each("olmoe granitemoe flex_olmo", MIXTURE),
+    **each("granitemoe flex_olmo", MIXTURE),
+    "olmoe": replace(MIXTURE, layers=readers.divided_full),
     "minimax_m2": replace(MIXTURE, layers=minimax_m2),
     "afmoe": Architecture(afmoe, whole=weights.uncounted),
     "aria_text": replace(MIXTURE, whole=weights.uncounted),
