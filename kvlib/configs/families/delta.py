@@ -62,7 +62,8 @@ def bailing(f) -> list[LayerKV]:
     own = ("num_attention_heads", "head_dim", "short_conv_kernel_size")
     sizes = (f[name] if name in f else f[other] for name, other in zip(names, own, strict=True))
     state = delta_state(*sizes)
-    f.read |= {*names, *own}
+    f.ignore(*own)
+    f.read |= {*names}
     return beside_latents(f, kinds, state)
 
 

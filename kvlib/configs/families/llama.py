@@ -108,8 +108,8 @@ def modernbert(f) -> list[LayerKV]:
     if "global_attn_every_n_layers" in f:
         every = f["global_attn_every_n_layers"]
     # Saved again, a config says both, and then this one counts.
-    window = f.nullable("sliding_window") or f.whole_number("local_attention", least=2) // 2
-    f.read.add("local_attention")
+    local = f.whole_number("local_attention", least=2) // 2
+    window = f.nullable("sliding_window") or local
     if "sliding_window" in f and f.get("sliding_window") is None:
         f.refuse("sliding_window", "a whole number of at least 1 is needed, or none at all")
     kinds = ["sliding" if i % every else "full" for i in range(n_layers)]
