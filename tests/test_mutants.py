@@ -27,6 +27,7 @@ NO_CACHE = {"mlp_layer_types", "mlp_only_layers", "moe_layer_freq", "moe_layers"
 NO_CACHE |= {"layer_rope_theta", "rope_scaling_layers"}
 # Mutants of these are also built with transformers (the rest with KVLIB_ORACLE=full); all are read.
 BUILT = list(BASES) if FULL else ["mistral", "falcon", "gemma3_text"]
+SOURCES = {"mllama": 0, "mllama_text_model": 0, **SOURCE}  # no picture
 CONTEXTS = (9, WINDOW + 2)
 
 
@@ -42,7 +43,7 @@ def answer(config):
 @pytest.mark.parametrize("model_type", BUILT)
 def test_a_number_is_that_of_transformers(model_type):
     base, seen = layout(BASES[model_type]), Counter()
-    source_len = SOURCE.get(model_type, 7)
+    source_len = SOURCES.get(model_type, 7)
     for what, config in mutants(BASES[model_type]):
         of = answer(config)
         if of is None:
