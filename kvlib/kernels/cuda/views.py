@@ -131,7 +131,7 @@ def tiles(G, W, dtype, packed, tensor_cores) -> dict:
     """How many query heads and tokens a program of `reading.decode` takes at a time, and how it multiplies.
 
     A product of matrices wants 16 rows at least. Where a GPU has no instructions for one (fp32; 16 bits too
-    before compute capability 8, for Triton) rows of padding cost as much as true ones, yet less than to add up
+    before compute capability 8, for Triton) padding costs as much as true rows do, yet less than to add up
     each row's products across threads. But a single row is best multiplied number by number, and so is what
     would not fit registers and shared memory. Chosen, for want of a GPU, by what the compiled loop takes: its
     instructions, and what tests/compiled.py prints.
