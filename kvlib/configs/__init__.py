@@ -160,7 +160,9 @@ def _nested_fields(top: dict, model_type: str) -> Fields:
         need = f"a {model_type} config keeps its language model's fields there"
         raise UnsupportedConfig(needs(nested.key, inner, need))
     own = inner.get("model_type")
-    if own is None or (nested.fixed and own in (model_type, nested.text.removesuffix("_text"))):
+    if (own is None and not nested.named) or (
+        nested.fixed and own in (model_type, nested.text.removesuffix("_text"))
+    ):
         own = nested.text
     if not isinstance(own, str) or own not in RECORDS or (nested.fixed and own != nested.text):
         need = f"not an architecture known within {model_type}"

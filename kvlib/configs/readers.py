@@ -153,6 +153,7 @@ def latent(f, known: dict | None = FULL) -> list[LayerKV]:
     width = f["kv_lora_rank"] + f["qk_rope_head_dim"]
     even(f, "qk_rope_head_dim", f["qk_rope_head_dim"])
     f.size("num_attention_heads")
+    f.same("use_mla", True)
     f.ignore("num_key_value_heads", "q_lora_rank", "head_dim", "qk_head_dim", "hidden_size")
     if f.given.get("qk_head_dim") is not None:
         f.same("qk_head_dim", f["qk_nope_head_dim"] + f["qk_rope_head_dim"])

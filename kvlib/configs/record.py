@@ -49,6 +49,7 @@ class Nested:
 
     text: str  # model_type of the text config where it does not name one
     fixed: bool = True  # it is always of that type
+    named: bool = False  # it must name its type
     flat: bool = False  # its fields may also stand at the top
     key: str = "text_config"  # the field that holds it
     beside: tuple[str, ...] = ()  # fields of the outer config that describe what is no language model

@@ -77,8 +77,9 @@ def before_the_last(i: int, n_layers: int) -> bool:
 def nemotron_nas(f) -> list[LayerKV]:
     """Nemotron's searched Llamas: block_configs says of each layer how many query heads share a KV head.
 
-    From vLLM 0.33.0, model_executor/models/nemotron_nas.py. A layer whose attention is left out or replaced
-    by a linear map keeps nothing; one with a window or sinks is not read.
+    From vLLM at commit 00bd1493, model_executor/models/nemotron_nas.py: a layer without attention (no_op)
+    keeps nothing. Nor does one with a linear map in its place: mlx-lm at commit 13c89f4,
+    models/nemotron-nas.py. A window or sinks are not read.
     """
     n_layers, blocks = readers.depth(f), f.get("block_configs")
     n_heads = f.size("num_attention_heads")
