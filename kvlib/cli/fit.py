@@ -9,12 +9,12 @@ from ..budget import Budget
 from ..configs import Checkpoint, checkpoint, models, source
 from ..engines import VLLM, engine
 from ..engines.overhead import NEWEST, Overhead, Part, Run, llama_cpp, numbers_of, sglang, vllm, vllm_batch
-from ..hardware import gpu as gpu_of
 from ..units import read_bytes, whole_number
 from .fit_text import print_fit
 from .options import (
     add_cache_arguments,
     cache_figures,
+    cards,
     count,
     engine_of,
     given_to_engine,
@@ -81,7 +81,7 @@ def run(args) -> int:
     layout, dtype = layout_and_dtype(args)
     source_len(args, layout)
     weights = checkpoint(args.model, args.weights_dtype, args.weights)
-    gpu, gpus = _cards(args.gpu)
+    gpu, gpus = cards(args.gpu)
     batch = whole_number("batch", 1 if args.batch is None else args.batch)
     whole_number("context", args.context)
     kept_by, remark = _counted_as(args, layout, dtype, gpu, gpus)
@@ -143,14 +143,6 @@ def run(args) -> int:
 
 def _version(args) -> str:
     return args.engine_version or NEWEST
-
-
-def _cards(text):
-    """The GPU and how many of them, of NAME:COUNT."""
-    name, colon, gpus = text.partition(":")
-    number = int(gpus) if gpus.isascii() and gpus.isdigit() and len(gpus) < 10 else gpus
-    number = whole_number("COUNT in --gpu NAME:COUNT", number if colon else 1)
-    return gpu_of(name), number
 
 
 def _counted_as(args, layout, dtype, gpu, gpus):

@@ -2,11 +2,13 @@
 
 import argparse
 import json
+import re
 
 from ..configs import layout
 from ..engines import engine
+from ..hardware import GPU, gpu as gpu_of
 from ..layouts import CacheLayout
-from ..units import UNITS, DType, dtype as as_dtype, fmt, read_count
+from ..units import UNITS, DType, dtype as as_dtype, fmt, read_count, whole_number
 
 # Options of the engines: flag, the engine's field, the value where the flag takes none, help.
 _ENGINE_OPTIONS = (
@@ -67,6 +69,19 @@ def count(text: str) -> int:
         return read_count(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+_TIMES = re.compile(r"([0-9]{1,9}) ?[x×*] ?(.*)|(.*) ?[x×*] ?([0-9]{1,9})", re.IGNORECASE)
+
+
+def cards(text: str) -> tuple[GPU, int]:
+    """The GPU and how many of them, of NAME:COUNT, or of 2x4090 and "4090 x2" as people write it."""
+    name, colon, gpus = text.partition(":")
+    if not colon and (times := _TIMES.fullmatch(text.strip())):
+        name, colon, gpus = times[2] or times[3], ":", times[1] or times[4]
+    number = int(gpus) if gpus.isascii() and gpus.isdigit() and len(gpus) < 10 else gpus
+    number = whole_number("COUNT in --gpu NAME:COUNT", number if colon else 1)
+    return gpu_of(name), number
 
 
 def layout_and_dtype(args) -> tuple[CacheLayout, DType]:
