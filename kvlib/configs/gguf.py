@@ -22,13 +22,16 @@ _TYPES = {
     "llama": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "qwen2moe": "qwen2_moe", "qwen3moe": "qwen3_moe",
     "gemma": "gemma", "gemma2": "gemma2", "gemma3": "gemma3_text", "phi3": "phi3", "starcoder2": "starcoder2",
     "olmo": "olmo", "olmo2": "olmo2", "granite": "granite", "glm4": "glm4", "internlm2": "internlm2",
-    "smollm3": "smollm3", "seed_oss": "seed_oss", "arcee": "arcee", "command-r": "cohere", "cohere2": "cohere2",
-    "gpt-oss": "gpt_oss", "deepseek2": "deepseek_v3", "qwen3vl": "qwen3_vl_text", "qwen2vl": "qwen2_vl_text",
+    "smollm3": "smollm3", "seed_oss": "seed_oss", "arcee": "arcee", "command-r": "cohere",
+    "cohere2": "cohere2", "gpt-oss": "gpt_oss", "deepseek2": "deepseek_v3",
+    "qwen3vl": "qwen3_vl_text", "qwen2vl": "qwen2_vl_text",
 }  # fmt: skip
 _FIELDS = {
-    "block_count": "num_hidden_layers", "embedding_length": "hidden_size", "context_length": "max_position_embeddings",
-    "feed_forward_length": "intermediate_size", "attention.head_count": "num_attention_heads",
-    "attention.head_count_kv": "num_key_value_heads", "attention.key_length": "head_dim", "vocab_size": "vocab_size",
+    "block_count": "num_hidden_layers", "embedding_length": "hidden_size",
+    "context_length": "max_position_embeddings", "feed_forward_length": "intermediate_size",
+    "attention.head_count": "num_attention_heads",
+    "attention.head_count_kv": "num_key_value_heads", "attention.key_length": "head_dim",
+    "vocab_size": "vocab_size",
 }  # fmt: skip
 # Beside them, by model_type.
 _MORE = {
@@ -52,7 +55,8 @@ _MORE = {
         "attention.kv_lora_rank": "kv_lora_rank", "attention.q_lora_rank": "q_lora_rank",
         "rope.dimension_count": "qk_rope_head_dim", "expert_count": "n_routed_experts",
         "expert_used_count": "num_experts_per_tok", "expert_shared_count": "n_shared_experts",
-        "expert_feed_forward_length": "moe_intermediate_size", "leading_dense_block_count": "first_k_dense_replace",
+        "expert_feed_forward_length": "moe_intermediate_size",
+        "leading_dense_block_count": "first_k_dense_replace",
     },
 }  # fmt: skip
 
@@ -152,8 +156,8 @@ def config(path: Path) -> dict:
     arch = found.get("general.architecture")
     if arch not in _TYPES:
         raise ValueError(
-            f"config: {path.name} has the architecture {str(arch)[:40]!r}, whose layers are not read from a GGUF "
-            "file; give the config.json of the model that it was made from"
+            f"config: {path.name} has the architecture {str(arch)[:40]!r}, whose layers are not read from a "
+            "GGUF file; give the config.json of the model that it was made from"
         )
     model_type = _TYPES[arch]
     given = {

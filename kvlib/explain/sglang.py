@@ -169,11 +169,11 @@ def _too_long(said) -> Explanation:
 def _full(said, of: Subject) -> Explanation:
     n = said["retracted"].value if said["retracted"] else 1
     verdict = (
-        f"The pool was full, so SGLang took back {n:,} request{'s' if n != 1 else ''}, whose keys and values "
-        "are computed again later. Once in a while that is well; often, it lets in more requests than can end."
+        f"The pool was full, so SGLang took back {n:,} request{'s' if n != 1 else ''}, to compute the keys and "
+        "values again later. Now and then that is well; often, it lets in more requests than can end."
     )
-    flags = (Flag("--schedule-conservativeness 1.3", 0, "fewer requests at once, each with more room to grow"),
-             *_flags(said, of, said["tokens"].value if said["tokens"] else None))  # fmt: skip
+    first = Flag("--schedule-conservativeness 1.3", 0, "fewer requests at once, each with more room to grow")
+    flags = (first, *_flags(said, of, said["tokens"].value if said["tokens"] else None))
     return Explanation(ENGINE, (), (), verdict, flags, _missing(of))
 
 

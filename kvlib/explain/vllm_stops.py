@@ -33,7 +33,7 @@ def startup(said) -> Explanation:
         ("short", size(desired - free)),
     )
     verdict = (
-        f"vLLM asks for {share:g} of the card before it loads a model, {size(desired)}; {size(free)} is free. "
+        f"vLLM asks for {share:g} of the card before loading a model, {size(desired)}; {size(free)} is free. "
         f"Another process, or CUDA and NCCL themselves, hold the other {size(total - free)}."
     )
     why = "the largest share that is free now; stopping what holds the rest is better (nvidia-smi names it)"
