@@ -3,7 +3,6 @@
 import os
 import sys
 from dataclasses import asdict
-from fractions import Fraction
 
 from ..explain import explain
 from .options import cards, count, print_json
@@ -44,7 +43,7 @@ def run(args) -> int:
         pp=args.pp,
     )
     if args.json:
-        print_json(**_plain(asdict(answer)))
+        print_json(**asdict(answer))
     else:
         print(answer.text())
     return 0
@@ -61,12 +60,3 @@ def _read(path: str) -> bytes:
     with open(path, "rb") as log:
         log.seek(max(0, os.fstat(log.fileno()).st_size - MOST))
         return log.read(MOST)
-
-
-def _plain(answer):
-    """Fractions as numbers, so that JSON takes them."""
-    if isinstance(answer, dict):
-        return {name: _plain(one) for name, one in answer.items()}
-    if isinstance(answer, list | tuple):
-        return [_plain(one) for one in answer]
-    return float(answer) if isinstance(answer, Fraction) else answer

@@ -71,7 +71,7 @@ def count(text: str) -> int:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-_TIMES = re.compile(r"([0-9]{1,9}) ?[x×*] ?(.*)|(.*) ?[x×*] ?([0-9]{1,9})", re.IGNORECASE)
+_TIMES = re.compile(r"([0-9]{1,4}) ?[x×*] ?(.*)|(.*) [x×*] ?([0-9]{1,4})", re.IGNORECASE)
 
 
 def cards(text: str) -> tuple[GPU, int]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from . import llama_cpp, out_of_memory, sglang, vllm
 from .answer import Explanation, Flag
 from .facts import Fact, read
-from .subject import CARD, MODEL, subject
+from .subject import CARD, MODEL, subject_of
 
 __all__ = ["Explanation", "Fact", "Flag", "explain"]
 
@@ -30,7 +30,7 @@ def explain(text, *, model=None, gpu=None, dtype=None, cache_dtype=None, tp=None
     Raises ValueError for a model, a GPU, a dtype or a number that is not known; never for the text.
     """
     facts = read(text)
-    of = subject(facts, model, gpu, dtype, cache_dtype, tp, pp)
+    of = subject_of(facts, model, gpu, dtype, cache_dtype, tp, pp)
     made = None
     stopped = facts.get("tried", "torch") and not facts.get("needed", "vllm") and not facts.get("none")
     for one in (out_of_memory.explain, *_ENGINES) if stopped else _ENGINES:

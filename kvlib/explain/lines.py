@@ -7,7 +7,6 @@ MiB in some of its versions: all sizes are read as binary.
 
 import re
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 
 from ..units import UNITS
@@ -190,9 +189,9 @@ def value(name: str, text: str) -> tuple:
         number, size = text.replace(",", "").rstrip("."), 1
     else:
         return text, 0
-    found = Fraction(number) * size
+    found = float(number) * size
     decimals = len(number.partition(".")[2])
     if abs(found) > _MOST:
         raise ValueError(f"{name} is no figure of an engine: {text}")
-    error = Fraction(size, 2 * 10**decimals) if decimals or name in SIZES else Fraction(0)
+    error = size / (2 * 10**decimals) if decimals or name in SIZES else 0.0
     return (int(found), 0) if name in COUNTS else (found, error)

@@ -54,7 +54,7 @@ def tensorrt(facts: Facts, of: Subject) -> Explanation | None:
     )  # fmt: skip
     verdict = f"{what}: TensorRT-LLM takes a share of the memory that is free when it starts. {second}"
     why = "a smaller share of the free memory; max_tokens in its place bounds the tokens themselves"
-    flags = (Flag("kv_cache_free_gpu_mem_fraction 0.5", -tokens // 2, why),)
+    flags = (Flag("kv_cache_free_gpu_mem_fraction 0.5", None, why),)
     return Explanation("tensorrt-llm", (), tuple(steps), verdict, flags, () if of.layout else (MODEL,))
 
 
@@ -169,8 +169,8 @@ def _too_long(said) -> Explanation:
 def _full(said, of: Subject) -> Explanation:
     n = said["retracted"].value if said["retracted"] else 1
     verdict = (
-        f"The pool was full, so SGLang took back {n:,} request{'s' if n != 1 else ''}, to compute the keys and "
-        "values again later. Now and then that is well; often, it lets in more requests than can end."
+        f"The pool was full: SGLang took back {n:,} request{'s' if n != 1 else ''}, to compute "
+        "their cache again later. Now and then that is well; often, it lets in more requests than can end."
     )
     first = Flag("--schedule-conservativeness 1.3", 0, "fewer requests at once, each with more room to grow")
     flags = (first, *_flags(said, of, said["tokens"].value if said["tokens"] else None))

@@ -39,7 +39,7 @@ class Subject:
         return self.layout.name if self.layout is not None else ""
 
 
-def subject(facts: Facts, model, gpu, dtype, cache_dtype, tp, pp) -> Subject:
+def subject_of(facts: Facts, model, gpu, dtype, cache_dtype, tp, pp) -> Subject:
     """The subject of a text. Raises ValueError for a model, a GPU, a dtype or a number that is not known."""
     said = {name: facts.value(name) for name in ("tp", "pp", "cache_dtype")}
     kept = cache_dtype or _dtype_said(said["cache_dtype"])

@@ -1,6 +1,7 @@
 """What vLLM says of its cache, computed again with kvlib's policy of it."""
 
 import dataclasses
+from itertools import product
 
 from ..engines import VLLM
 from .answer import Explanation, size
@@ -68,6 +69,7 @@ def _computed(said, of: Subject, policy: VLLM, tokens, length, agree) -> list[tu
     split = f" over {of.tp} × {of.pp} GPUs" if policy.gpus > 1 else ""
     kept = f"{each:,} bytes in {policy.stored_as(of.dtype)}{split}"
     rows = [("a token", f"{kept}, all {layout.n_layers} layers of {layout.name}")]
+    tokens = tokens or value(said["longest"])
     if available and tokens is not None:
         ranges = _ranges(policy, of, available, context)
         low, high = ranges[0]
@@ -77,12 +79,16 @@ def _computed(said, of: Subject, policy: VLLM, tokens, length, agree) -> list[tu
         rows.append(("printed", f"{tokens:,} tokens: {printed}"))
         agree.append(good)
     if said["needed"] and length:
-        exact = policy.bytes(layout, length, 1, of.dtype) / of.tp
-        off = abs(exact - float(said["needed"].value))
-        good = off <= float(said["needed"].error) + 1
-        printed = SAME if good else f"differs by {size(off)}, which kvlib does not explain"
+        needed, whole = said["needed"], policy.bytes(layout, length, 1, of.dtype) / of.tp
+        exact = whole * -(-layout.n_layers // of.pp) / layout.n_layers
+        good = abs(exact - needed.value) <= needed.error + 1
+        printed = SAME if good else f"differs by {size(needed.value - exact)}, which kvlib does not explain"
+        if not good and abs(whole - needed.value) <= needed.error + 1:
+            printed = (
+                f"that of all layers, {size(whole)}, though a GPU has 1 / {of.pp} (as in vLLM issue 34076)"
+            )
         rows.append((f"one sequence of {length:,}", f"{size(exact)} on a GPU"))
-        rows.append(("printed", f"{size(said['needed'].value)}: {printed}"))
+        rows.append(("printed", f"{size(needed.value)}: {printed}"))
         agree.append(good)
     return rows
 
@@ -111,16 +117,14 @@ def _off(tokens, low, high) -> str:
 def _others(of: Subject, policy: VLLM, available, context, tokens) -> str:
     """Options under which the same tokens would come about."""
     found = []
-    for tp in (1, 2, 4, 8):
-        for kind in ("auto", "fp8"):
-            other = dataclasses.replace(policy, tp=tp, kv_cache_dtype=kind)
-            try:
-                if other != policy and any(
-                    a <= tokens <= b for a, b in _ranges(other, of, available, context)
-                ):
-                    found.append(f"--tp {tp}" + (" --kv-cache-dtype fp8" if kind == "fp8" else ""))
-            except ValueError:
-                continue  # heads that so many GPUs cannot share
+    for tp, kind, pp in product((1, 2, 4, 8), ("auto", "fp8"), {1, policy.pp}):
+        other = dataclasses.replace(policy, tp=tp, kv_cache_dtype=kind, pp=pp)
+        try:
+            if other != policy and any(a <= tokens <= b for a, b in _ranges(other, of, available, context)):
+                options = [f"--tp {tp}"] + ["--kv-cache-dtype fp8"] * (kind == "fp8")
+                found.append(" ".join(options + [f"--pp {pp}"] * (policy.pp > 1)))
+        except ValueError:
+            continue  # heads that so many GPUs cannot share
     return f"; it would be so with {' or with '.join(found)}" if found else ""
 
 

@@ -1,9 +1,11 @@
 """Why vLLM stops or waits: before it starts, with nothing left for a cache, or with a full one."""
 
+import math
+
 from ..units import GiB
 from .answer import Explanation, Flag, size
 from .subject import Subject
-from .vllm_flags import missing, more_share, tokens_of, value
+from .vllm_flags import HIGHEST, missing, more_share, tokens_of, value
 
 ENGINE = "vllm"
 
@@ -54,13 +56,12 @@ def nothing_left(said, of: Subject) -> Explanation:
         Flag("--tensor-parallel-size 2", None, "half of the weights on each of two GPUs"),
         Flag("--max-num-batched-tokens 2048", None, "smaller activations in the run that measures them"),
     ]
-    if share := more_share(said, of):
-        gain = share[1] + (left or 0)
-        after = f"adds {size(share[1])} to the share"
-        enough = (
-            f", of which {size(gain)} would be left for the cache" if gain > 0 else ", which is not enough"
-        )
-        flags[0] = Flag(f"--gpu-memory-utilization {share[0]:g}", tokens_of(of, gain, 1), after + enough)
+    total, share = value(said["total"]), value(said["utilization"])
+    if total and share and left is not None:
+        after = min(HIGHEST, math.ceil(100 * (share - left / total) + 5) / 100)
+        gain = (after - share) * total + left
+        why = f"leaves {size(gain)} for the cache" if gain > 0 else "the most there is, and still not enough"
+        flags[0] = Flag(f"--gpu-memory-utilization {after:g}", tokens_of(of, gain, 1), why)
     return Explanation(ENGINE, (), steps, verdict, tuple(flags), missing(of))
 
 
