@@ -5,9 +5,8 @@ import sys
 from dataclasses import asdict
 
 from ..explain import explain
+from ..explain.facts import MOST
 from .options import cards, count, print_json
-
-MOST = 64 * 2**20  # bytes of a paste that are read
 
 
 def add_arguments(parser):

@@ -20,7 +20,7 @@ _KEPT = 4096  # items of a list that is kept; of a longer one its length is
 # keys and values of one shape, or windows in a pattern that the model_type fixes.
 _TYPES = {
     "llama": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "qwen2moe": "qwen2_moe", "qwen3moe": "qwen3_moe",
-    "gemma": "gemma", "gemma2": "gemma2", "gemma3": "gemma3_text", "phi3": "phi3", "starcoder2": "starcoder2",
+    "gemma": "gemma", "gemma2": "gemma2", "gemma3": "gemma3_text", "phi3": "phi3",
     "olmo": "olmo", "olmo2": "olmo2", "granite": "granite", "glm4": "glm4", "internlm2": "internlm2",
     "smollm3": "smollm3", "seed_oss": "seed_oss", "arcee": "arcee", "command-r": "cohere",
     "cohere2": "cohere2", "gpt-oss": "gpt_oss", "deepseek2": "deepseek_v3",
@@ -35,6 +35,7 @@ _FIELDS = {
 }  # fmt: skip
 # Beside them, by model_type.
 _MORE = {
+    "phi3": {"attention.sliding_window": "sliding_window"},
     "gemma2": {"attention.sliding_window": "sliding_window"},
     "gemma3_text": {"attention.sliding_window": "sliding_window"},
     "cohere2": {"attention.sliding_window": "sliding_window"},
@@ -154,7 +155,7 @@ def config(path: Path) -> dict:
     """The fields of a config.json that the header tells. ValueError for an architecture that is not read."""
     found, tensors, _ = read(path)
     arch = found.get("general.architecture")
-    if arch not in _TYPES:
+    if not isinstance(arch, str) or arch not in _TYPES:
         raise ValueError(
             f"config: {path.name} has the architecture {str(arch)[:40]!r}, whose layers are not read from a "
             "GGUF file; give the config.json of the model that it was made from"

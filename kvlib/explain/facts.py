@@ -7,11 +7,12 @@ from typing import Any
 
 from .lines import LINES, value
 
+MOST = 16 * 2**20  # characters that are read; of a longer text its end, which says why an engine stopped
 LONGEST = 240  # characters of a line that are quoted
 NEAR_BEFORE, NEAR_AFTER = 200, 400  # characters around an anchor in which its pattern is tried
 REPEATS = 200  # of one anchor that are looked at: the first and the last hundred
 _TERMINAL = re.compile(r"\x1b(?:\[[0-9;?]{0,20}[A-Za-z]|\][^\x07\x1b]{0,200}\x07)")
-_CONTROL = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 127, 0xFFFD])
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]+")
 # What a line not understood must speak of to be worth quoting.
 _SPEAKS = ("kv", "cache", "memory", "oom", "preempt", "max_model_len", "context")
 
@@ -53,8 +54,9 @@ class Facts:
 def read(text: str | bytes) -> Facts:
     """The facts of a text, whatever it holds."""
     if isinstance(text, bytes | bytearray):
-        text = bytes(text).decode("utf-8", errors="replace")
-    lines = [" ".join(line.split()) for line in _TERMINAL.sub("", text).translate(_CONTROL).splitlines()]
+        text = bytes(text[-MOST:]).decode("utf-8", errors="replace")
+    text = text[-MOST:]
+    lines = [" ".join(line.split()) for line in _CONTROL.sub("", _TERMINAL.sub("", text)).splitlines()]
     lines = [line for line in lines if line]
     starts, at = [], 0
     for line in lines:

@@ -14,7 +14,7 @@ from ..units import UNITS
 
 def S(name):
     """A size: 24.0 GiB."""
-    return rf"(?P<{name}>-?[0-9]{{1,15}}(?:\.[0-9]{{1,9}})? ?[KMGT]?i?B)"
+    return rf"(?P<{name}>-?[0-9]{{1,15}}(?:\.[0-9]{{1,9}})? ?(?:(?:[KMGT]i?)?B|bytes))"
 
 
 def N(name):
@@ -99,7 +99,7 @@ LINES = (
     Line("sglang", "increas", r"(?P<none>Not enough memory)\. Please try (?:to )?increas"),
     Line("sglang", "weights leave no", r"(?P<none>weights leave no GPU memory)"),
     Line("sglang", "mem-fraction-static", r"mem-fraction-static[= ](?P<share>0\.[0-9]{1,6})"),
-    Line("sglang", "KV cache pool is full", r"(?P<full>pool is full)\. Retract requests"),
+    Line("sglang", "KV cache pool is full", r"(?P<pool_full>pool is full)\. Retract requests"),
     Line("sglang", "#retracted_reqs:", rf"#retracted_reqs: {N('retracted')}"),
     Line("sglang", "Load weight end", rf"Load weight end\..{{0,120}}avail mem={S('free_after')}"),
     Line("sglang", "Load weight end", rf"Load weight end\..{{0,160}}mem usage={S('weights')}"),
@@ -135,7 +135,7 @@ LINES = (
     Line("llama.cpp", "available context size", r"(?P<exceeded>exceeds the available context size)"),
     Line("llama.cpp", "find a memory slot", r"(?P<exceeded>failed to find a memory slot)"),
     Line("llama.cpp", "find a KV slot", r"(?P<exceeded>could not find a KV slot)"),
-    Line("llama.cpp", "n_ctx_slot", rf"n_ctx_slot = {N('slot')}"),
+    Line("llama.cpp", "n_ctx_slot", rf"n_ctx_slot\"?(?: = |:){N('slot')}"),
     Line("llama.cpp", "n_prompt_tokens", rf"n_prompt_tokens\"?(?: = |:){N('prompt')}"),
     Line("llama.cpp", "\"n_ctx\":", rf"\"n_ctx\":{N('slot')}"),
     # Ollama.
@@ -175,6 +175,11 @@ COUNTS = set(
     " seqs k_width v_width latent rope context slot layers_all layers_gpu pool".split()
 )
 RATIOS = {"times", "usage", "utilization", "share", "free"}
+# Nothing that an engine runs with is without one of these.
+POSITIVE = set(
+    "total desired max_len cells layers seqs context slot pool needed utilization share tried weights kv"
+    " tokens tp pp full prompt k_width v_width latent".split()
+)
 
 _MOST = 10**15
 
@@ -182,16 +187,16 @@ _MOST = 10**15
 def value(name: str, text: str) -> tuple:
     """(what a group says, half of its last digit); bytes for a size. ValueError where it cannot be meant."""
     if name in SIZES:
-        number = text.rstrip("KMGTiB ")
+        number = text.rstrip("KMGTiBbytes ")
         unit = text[len(number) :].strip()[:1]
-        size = 1 if unit == "B" else UNITS[f"{unit}iB"]
+        size = 1 if unit in "Bb" else UNITS[f"{unit}iB"]
     elif name in COUNTS or name in RATIOS:
         number, size = text.replace(",", "").rstrip("."), 1
     else:
         return text, 0
     found = float(number) * size
     decimals = len(number.partition(".")[2])
-    if abs(found) > _MOST:
+    if abs(found) > _MOST or (found <= 0 and name in POSITIVE):
         raise ValueError(f"{name} is no figure of an engine: {text}")
     error = size / (2 * 10**decimals) if decimals or name in SIZES else 0.0
     return (int(found), 0) if name in COUNTS else (found, error)

@@ -23,6 +23,7 @@ def explain(facts: Facts, of: Subject) -> Explanation | None:
         return None
     engine = "ollama" if any(fact.engine == "ollama" for fact in theirs) else "llama.cpp"
     said: dict[str, Any] = {fact.name: fact.value for fact in theirs if fact.name in NAMES}
+    said = {name: one for name, one in said.items() if not name.startswith("type_") or _known(one)}
     said["pools"] = [fact for fact in theirs if fact.name == "kv"]
     if said.get("exceeded") or (said.get("slot") and said.get("prompt", 0) > said["slot"]):
         return _exceeded(said, of, engine)
@@ -33,12 +34,20 @@ def explain(facts: Facts, of: Subject) -> Explanation | None:
     return None
 
 
+def _known(name: str) -> bool:
+    try:
+        return bool(as_dtype(name))
+    except ValueError:
+        return False
+
+
 # An allocated cache
 
 
 def _allocated(said, of: Subject, engine) -> Explanation:
     total, printed = _printed(said["pools"])
-    cells, steps = said.get("cells") or said.get("context"), [("printed", size(total))]
+    cells = said.get("cells") or said.get("context") or said.get("slot")
+    steps = [("printed", size(total))]
     agree = None
     if of.layout is not None and cells:
         try:
@@ -62,7 +71,7 @@ def _allocated(said, of: Subject, engine) -> Explanation:
     if said.get("full") and said.get("free_bytes") is not None and said["full"] > said["free_bytes"]:
         layers = (
             f": {said['layers_gpu']} of {said['layers_all']} layers are on the GPU"
-            if said.get("layers_gpu")
+            if said.get("layers_gpu") and said.get("layers_all")
             else ""
         )
         first = f"Ollama needs {size(said['full'])} and {size(said['free_bytes'])} is free{layers}."
@@ -144,7 +153,7 @@ def _smaller(said, of: Subject, engine, total: int, cells) -> tuple[Flag, ...]:
     made = []
     k, v = _types(said, of)
     for name, why in SMALLER:
-        if as_dtype(k).bits <= as_dtype(name).bits or not cells or not total:
+        if as_dtype(k).bits <= as_dtype(name).bits or not total:
             continue
         ratio = (as_dtype(k).bits + as_dtype(v).bits) / (2 * as_dtype(name).bits)
         if of.layout is not None:
@@ -158,11 +167,9 @@ def _smaller(said, of: Subject, engine, total: int, cells) -> tuple[Flag, ...]:
         flag = f"OLLAMA_KV_CACHE_TYPE={name} (with OLLAMA_FLASH_ATTENTION=1)" if engine == "ollama" else (
             f"--cache-type-k {name} --cache-type-v {name}"
         )  # fmt: skip
-        made.append(
-            Flag(
-                flag, int(cells * ratio) - cells, f"{why}; the same memory then holds {int(cells * ratio):,}"
-            )
-        )
+        after = int(cells * ratio) if cells else 0
+        holds = f"; the same memory then holds {after:,}" if after else ""
+        made.append(Flag(flag, after - cells if after else None, why + holds))
     if cells and total:
         half = "OLLAMA_CONTEXT_LENGTH" if engine == "ollama" else "--ctx-size"
         joined = f"{half}={cells // 2}" if engine == "ollama" else f"{half} {cells // 2}"
@@ -177,7 +184,7 @@ def _failed(said, of: Subject, engine) -> Explanation:
     if said.get("kv_failed"):
         what = "the cache"
     elif said.get("compute_failed"):
-        what = "the compute buffer, which grows with --ubatch-size and, without flash attention, the context"
+        what = "the compute buffer, which grows with the tokens of a micro-batch"
     else:
         what = "a buffer"
     verdict = (
@@ -193,9 +200,10 @@ def _failed(said, of: Subject, engine) -> Explanation:
             Flag("--flash-attn on", 0, "no scores of all heads"),
             *flags,
         )
-    if not flags:
-        flags = (Flag("--ctx-size N", None, "a shorter context; the text does not say how long it is"),
-                 Flag("--n-gpu-layers N", None, "fewer layers, with their caches, on the GPU"))  # fmt: skip
+    if not said.get("cells") and not said.get("context") and not said.get("compute_failed"):
+        shorter = "a shorter context; the text does not say how long it is"
+        fewer = "fewer layers, with their caches, on the GPU"
+        flags = (*flags, Flag("--ctx-size N", None, shorter), Flag("--n-gpu-layers N", None, fewer))
     return Explanation(
         engine, (), (("asked for", size(tried)),), verdict, flags, () if of.layout else (MODEL,)
     )

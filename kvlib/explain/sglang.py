@@ -12,7 +12,7 @@ NAMES = (
     "tokens",
     "max_len",
     "none",
-    "full",
+    "pool_full",
     "retracted",
     "share",
     "free_after",
@@ -28,7 +28,7 @@ def explain(facts: Facts, of: Subject) -> Explanation | None:
         return _nothing_left(said, of)
     if said["prompt"]:
         return _too_long(said)
-    if said["full"] or said["retracted"]:
+    if said["pool_full"] or said["retracted"]:
         return _full(said, of)
     if said["tokens"]:
         return _pool(said, of)

@@ -10,6 +10,7 @@ from .facts import Facts
 
 MODEL = "--model MODEL: a config.json, its folder, a GGUF file or a shipped model's name"
 CARD = "--gpu NAME: the GPU, such as H100 or 4090"
+MOST_GPUS = 4096  # a text that says more says something else
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Subject:
 def subject_of(facts: Facts, model, gpu, dtype, cache_dtype, tp, pp) -> Subject:
     """The subject of a text. Raises ValueError for a model, a GPU, a dtype or a number that is not known."""
     said = {name: facts.value(name) for name in ("tp", "pp", "cache_dtype")}
+    said |= {name: None for name in ("tp", "pp") if not 0 < (said[name] or 0) <= MOST_GPUS}
     kept = cache_dtype or _dtype_said(said["cache_dtype"])
     layout, named = None, ""
     if model is not None:
@@ -64,10 +66,15 @@ def subject_of(facts: Facts, model, gpu, dtype, cache_dtype, tp, pp) -> Subject:
 
 
 def _dtype_said(name) -> str | None:
+    """What a log says that the cache is kept in, where it is not the model's own dtype."""
     name = str(name or "").lower().removeprefix("torch.")
-    if name.startswith(("fp8", "float8")):
-        return "fp8"
-    return None if name in ("", "auto", "none", "bfloat16", "float16") else name
+    return (
+        "fp8"
+        if name.startswith(("fp8_e", "float8")) or name == "fp8"
+        else "nvfp4"
+        if name == "nvfp4"
+        else None
+    )
 
 
 def _shipped(name: str) -> str | None:

@@ -23,7 +23,7 @@ def explain(facts: Facts, of: Subject) -> Explanation | None:
     said["available"] = facts.least("available", ENGINE)
     if said["dummies"]:
         return dummies(said)
-    if said["desired"]:
+    if all(said[name] for name in ("desired", "total", "free", "utilization")):
         return startup(said)
     available, usage = said["available"], said["usage"]
     if said["none"] or (available and available.value <= 0):

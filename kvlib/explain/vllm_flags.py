@@ -41,7 +41,8 @@ def flags(said, of: Subject, policy, tokens, length, short) -> tuple[Flag, ...]:
         made = [make(said, of, policy, now, context, length) for make in makers]
     except ValueError:
         made = []  # kvlib does not count this model for vLLM: the steps say why
-    return (*found, *filter(None, made))
+    helps = (*found, *filter(None, made))
+    return helps or (Flag("--gpu-memory-utilization 0.95", None, "a larger share of the card for the cache"),)
 
 
 def _enough(after: int, length) -> str:
