@@ -71,7 +71,7 @@ def count(text: str) -> int:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-_TIMES = re.compile(r"([0-9]{1,4}) ?[x×*] ?(.*)|(.*) [x×*] ?([0-9]{1,4})", re.IGNORECASE)
+_TIMES = re.compile(r"([0-9]{1,3}) ?[x×*] ?(.*)|(.*) [x×*] ?([0-9]{1,3})", re.IGNORECASE)
 
 
 def cards(text: str) -> tuple[GPU, int]:
@@ -106,13 +106,21 @@ def source_len(args, layout):
     return args.source_len
 
 
+def _as_vllm(name: str) -> str:
+    """vLLM's own word for a 16-bit dtype by another engine's name (f16, fp16, half)."""
+    try:
+        return {"bf16": "bfloat16", "fp16": "float16"}.get(as_dtype(name).name, name)
+    except ValueError:
+        return name
+
+
 def engine_of(args, name, **more):
     """The engine called `name`, with `more` where nothing else was given, and the options that were."""
     name = name.lower()
     given = {field: getattr(args, field, None) for _, field, _, _ in _ENGINE_OPTIONS}
     given |= {"type_k": args.cache_type_k, "type_v": args.cache_type_v}
     if args.kv_cache_dtype and name != "sglang":
-        given["kv_cache_dtype"] = args.kv_cache_dtype.lower()
+        given["kv_cache_dtype"] = _as_vllm(args.kv_cache_dtype.lower())
     given = {_RENAMED.get((name, field), field): value for field, value in given.items() if value is not None}
     return engine(name, **{**more, **given})
 

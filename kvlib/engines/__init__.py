@@ -36,9 +36,11 @@ def engine(name, **options) -> Engine:
         if not isinstance(name, Engine):
             raise unknown("engine", name, ENGINES)
         return dataclasses.replace(name, **options) if options else name
-    if name.lower() not in ENGINES:
+    spelt = {"llamacpp": LlamaCpp.name, "llama-cpp": LlamaCpp.name, "llama_cpp": LlamaCpp.name}
+    lower = spelt.get(name.lower(), name.lower())
+    if lower not in ENGINES:
         raise unknown("engine", name, ENGINES)
-    cls = ENGINES[name.lower()]
+    cls = ENGINES[lower]
     known = [field.name for field in dataclasses.fields(cls)]
     for option in options:
         if option not in known:
