@@ -5,8 +5,8 @@ import random
 MODELS = [
     "llama-3.1-8b", "gpt2", "deepseek-v3", "qwen-3-next-80b", "gpt-oss-20b", "t5-base",
     "mamba-130m", "gemma-3-1b", "Qwen3 8B", "meta-llama/Llama-3.1-8B-Instruct",
-    "https://huggingface.co/Qwen/Qwen3-8B", "lama", "", ".", "/", "~", "no.json", "no.gguf", "x" *
-    5000, "\x00", "../..", "-", "Qwen/" + "y" * 90, "{}", "llama-4-scout", "falcon-h1-34b",
+    "https://huggingface.co/Qwen/Qwen3-8B", "lama", "", ".", "/", "~", "no.json", "no.gguf", "x" * 5000,
+    "\x00", "../..", "-", "Qwen/" + "y" * 90, "{}", "llama-4-scout", "falcon-h1-34b",
 ]  # fmt: skip
 NUMBERS = [
     "0", "1", "-1", "4096", "128k", "128Ki", "8_192", "8,192", "1e5", "128 k", "10**9",
@@ -20,22 +20,39 @@ GPUS = [
     "x" * 3000, "B300", "H20:2", "Radeon", "RTX5090D", "A100",
 ]  # fmt: skip
 DTYPES = [
-    "bf16", "FP8", "fp8_e4m3", "f16", "q8_0", "Q4_0", "nvfp4", "mxfp4", "int4-g64", "int4-g3",
-    "fp9", "", "auto", ] ENGINES = ["vllm", "vLLM", "sglang", "llama.cpp", "transformers", "ideal",
-    "ollama", "", "tensorrt"] SIZES = ["1", "1.5GiB", "24GB", "0", "-1", "x", "", "1e9", "9" * 300,
-    "99999999TiB"] SHARES = ["0.9", "0", "1", "1.1", "-1", "x", "", "nan", "inf", "1e-300"] OPTIONS
-    = { "--context": NUMBERS, "--batch": NUMBERS, "--source-len": NUMBERS, "--dtype": DTYPES,
-    "--engine": ENGINES, "--kv-cache-dtype": DTYPES, "--cache-type-k": DTYPES, "--cache-type-v":
-    DTYPES, "--block-size": NUMBERS, "--tp": NUMBERS, "--pp": NUMBERS, "--max-num-batched-tokens":
-    NUMBERS, "--ubatch": NUMBERS, "--swa-ratio": SHARES, "--state-checkpoints": NUMBERS,
-    "--unified": None, "--swa-full": None, "--mla-expanded": None, "--json": None,
-    "--no-prefix-caching": None, "--no-hybrid": None,
-}  # fmt: skip
+    "bf16",
+    "FP8",
+    "fp8_e4m3",
+    "f16",
+    "q8_0",
+    "Q4_0",
+    "nvfp4",
+    "mxfp4",
+    "int4-g64",
+    "int4-g3",
+    "fp9",
+    "",
+]
+ENGINES = ["vllm", "vLLM", "sglang", "llama.cpp", "transformers", "ideal", "ollama", "", "tensorrt"]
+SIZES = ["1", "1.5GiB", "24GB", "0", "-1", "x", "", "1e9", "9" * 300, "99999999TiB"]
+SHARES = ["0.9", "0", "1", "1.1", "-1", "x", "", "nan", "inf", "1e-300"]
+COUNTED = ("--context", "--batch", "--source-len", "--block-size", "--tp", "--pp", "--max-num-batched-tokens")
+FLAGS = ("--unified", "--swa-full", "--mla-expanded", "--json", "--no-prefix-caching", "--no-hybrid")
+OPTIONS = {
+    **dict.fromkeys((*COUNTED, "--ubatch", "--state-checkpoints"), NUMBERS),
+    **dict.fromkeys(("--dtype", "--kv-cache-dtype", "--cache-type-k", "--cache-type-v"), DTYPES),
+    **dict.fromkeys(FLAGS, None),
+    "--engine": ENGINES,
+    "--swa-ratio": SHARES,
+}
 FIT = {
-    "--gpu": GPUS, "--weights-dtype": [*DTYPES, "awq", "q4_k_m", "gptq"], "--weights": SIZES,
-    "--overhead": SIZES, "--utilization": SHARES, "--engine-version": ["0.33.0", "0.6.4", "0.1",
-    "x", "", "9.9.9.9"], "--max-num-seqs": NUMBERS, "--activations": SIZES, "--graphs": SIZES,
-}  # fmt: skip
+    **dict.fromkeys(("--weights", "--overhead", "--activations", "--graphs"), SIZES),
+    "--gpu": GPUS,
+    "--weights-dtype": [*DTYPES, "awq", "q4_k_m", "gptq"],
+    "--utilization": SHARES,
+    "--engine-version": ["0.33.0", "0.6.4", "0.1", "x", "", "9.9.9.9"],
+    "--max-num-seqs": NUMBERS,
+}
 
 
 def command(rng: random.Random) -> list[str]:

@@ -45,7 +45,8 @@ def test_dtypes_by_any_engines_name(capsys, options, kept, each):
 @pytest.mark.parametrize(
     ("typed", "card", "gpus"),
     [
-        ("RTX 4090", "RTX4090", 1), ("4090:2", "RTX4090", 2), ("2x4090", "RTX4090", 2), ("8 x H100", "H100", 8),
+        ("RTX 4090", "RTX4090", 1), ("4090:2", "RTX4090", 2), ("2x4090", "RTX4090", 2),
+        ("8 x H100", "H100", 8),
         ("4090 x2", "RTX4090", 2), ("RTX3090", "RTX3090", 1),
         ("M4 Max 64GB", "M4 Max 64GB", 1),
         ("48GiB@1.0TB/s:2", "48GiB@1.0TB/s", 2),
