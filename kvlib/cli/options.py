@@ -31,6 +31,7 @@ _ENGINE_OPTIONS = (
     ("--swa-full", "swa_full", True, "windowed layers keep every token (llama.cpp)"),
     ("--mla-expanded", "mla_absorbed", False, "keys and values of every head for a latent (vllm, llama.cpp)"),
 )
+_SPELT = dict.fromkeys(("llamacpp", "llama-cpp", "llama_cpp"), "llama.cpp")
 _RENAMED = {("sglang", "block_size"): "page_size"}
 
 
@@ -116,7 +117,7 @@ def _as_vllm(name: str) -> str:
 
 def engine_of(args, name, **more):
     """The engine called `name`, with `more` where nothing else was given, and the options that were."""
-    name = name.lower()
+    name = _SPELT.get(name.lower(), name.lower())
     given = {field: getattr(args, field, None) for _, field, _, _ in _ENGINE_OPTIONS}
     given |= {"type_k": args.cache_type_k, "type_v": args.cache_type_v}
     if args.kv_cache_dtype and name != "sglang":

@@ -36,11 +36,9 @@ def engine(name, **options) -> Engine:
         if not isinstance(name, Engine):
             raise unknown("engine", name, ENGINES)
         return dataclasses.replace(name, **options) if options else name
-    spelt = {"llamacpp": LlamaCpp.name, "llama-cpp": LlamaCpp.name, "llama_cpp": LlamaCpp.name}
-    lower = spelt.get(name.lower(), name.lower())
-    if lower not in ENGINES:
+    if name.lower() not in ENGINES:
         raise unknown("engine", name, ENGINES)
-    cls = ENGINES[lower]
+    cls = ENGINES[name.lower()]
     known = [field.name for field in dataclasses.fields(cls)]
     for option in options:
         if option not in known:
