@@ -63,7 +63,7 @@ bench: .venv/.test browser
 
 # Every published config against the cache that transformers builds from it, at full depth.
 oracle: .venv/.test
-	KVLIB_ORACLE=full $(BIN)/python -m pytest tests/test_oracle.py -s
+	KVLIB_ORACLE=full $(BIN)/python -m pytest tests/test_oracle.py tests/test_census.py -s
 
 exercises: .venv/.book
 	$(BIN)/python -m tools.exercises

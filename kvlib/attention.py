@@ -15,9 +15,12 @@ from importlib import import_module
 
 import torch
 import torch.nn.functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 # Queries in one block of a prefill: bounds the mask, and skips keys that none of them sees.
 QUERY_BLOCK = 256
+# On a GPU. Not cuDNN's, which would come first on some and plans anew for every length.
+FUSED = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -150,10 +153,8 @@ def reference(q, k, v, window=None, sinks=0, pad=None):
     T, S = q.shape[2], k.shape[2]
     sees_all = (window is None or S <= window) and pad is None
     if T > QUERY_BLOCK:
-        if sees_all and S == T and q.is_cuda:
-            return F.scaled_dot_product_attention(
-                q, k, v, is_causal=True, enable_gqa=q.shape[1] != k.shape[1]
-            )
+        if sees_all and S == T and _flash_serves(q):
+            return _fused(q, k, v, is_causal=True, enable_gqa=q.shape[1] != k.shape[1])
         parts = []
         for start in range(0, T, QUERY_BLOCK):
             end = min(start + QUERY_BLOCK, T)
@@ -177,7 +178,19 @@ def grouped(q, k, v, mask=None):
         return _few_rows(rows, k, v).reshape(B, H, T, D)
     if mask is not None:
         mask = mask.repeat(1, 1, G, 1)  # [1 or B, 1, G·T, S]
-    return F.scaled_dot_product_attention(rows, k, v, attn_mask=mask).reshape(B, H, T, D)
+    return _fused(rows, k, v, attn_mask=mask).reshape(B, H, T, D)
+
+
+def _flash_serves(q):
+    """Whether FlashAttention can take q: elsewhere PyTorch would keep all T² scores of grouped heads."""
+    return q.is_cuda and q.dtype.itemsize == 2 and torch.cuda.get_device_capability(q.device) >= (8, 0)
+
+
+def _fused(q, k, v, **how):
+    if not q.is_cuda:
+        return F.scaled_dot_product_attention(q, k, v, **how)
+    with sdpa_kernel(FUSED):
+        return F.scaled_dot_product_attention(q, k, v, **how)
 
 
 def _few_rows(rows, k, v):

@@ -5,6 +5,7 @@ Nothing here holds keys or values, only who owns which block, so it runs without
 stream of requests on them.
 """
 
+import random
 from collections import Counter
 
 from .units import whole_number
@@ -67,6 +68,11 @@ class BlockPool:
             self._refs[block] -= 1
             if self._refs[block] == 0:
                 self._free.append(block)
+
+    def shuffle(self, seed: int = 0) -> None:
+        """Put the free blocks in an order that only `seed` decides, as after long use of the pool."""
+        self._free.sort()
+        random.Random(whole_number("seed", seed, least=0)).shuffle(self._free)
 
     def _must_own(self, times: Counter) -> None:
         for block, n in times.items():

@@ -1,6 +1,8 @@
 """Text from a decoder, with a cache or without, and how long each token took."""
 
+import copy
 import time
+import weakref
 from dataclasses import dataclass, field
 
 import torch
@@ -31,6 +33,7 @@ class LanguageModel:
     def __init__(self, decoder, tokenizer, *, stop=(), chat=None):
         self.decoder, self.tokenizer, self.layout = decoder, tokenizer, decoder.layout
         self.stop, self._chat = frozenset(stop), chat
+        self._spare: tuple | None = None  # the last cache that `generate` made: its shape, itself, its memory
 
     def chat(self, message: str) -> str:
         """`message` in the form the model was taught to answer; give the result to `generate`."""
@@ -40,6 +43,21 @@ class LanguageModel:
         """A cache for this model, on its device and in its dtype."""
         options = dict(dtype=self.decoder.dtype, device=self.decoder.device) | options
         return make_cache(kind, self.layout, batch=batch, capacity=capacity, **options)
+
+    def _cache_of(self, kind, room):
+        """An empty cache: the last one's memory, and the steps captured over it, if no one has that cache.
+
+        So texts of one shape that follow each other capture nothing anew. Of another shape, it is let go.
+        """
+        shape = kind, tuple(sorted(room.items()))
+        if self._spare and self._spare[0] == shape and self._spare[1]() is None:
+            cache = self._spare[2]
+            cache.clear()
+        else:
+            self._spare = None
+            cache = self.make_cache(kind, **room)
+        self._spare = shape, weakref.ref(cache), copy.copy(cache)
+        return cache
 
     def generate(
         self, prompt, max_new_tokens=64, use_cache=True, cache=None, on_token=None,
@@ -67,7 +85,7 @@ class LanguageModel:
                 raise ValueError("cache belongs to use_cache=True")
         elif not isinstance(cache, Cache):
             room = dict(batch=B, capacity=T + max_new_tokens) | options
-            cache = self.make_cache(cache or "contiguous", **room)
+            cache = self._cache_of(cache or "contiguous", room)
         elif options or cache.batch != B or cache.length:
             raise ValueError(f"cache must be empty, made for a batch of {B}, and take no more options")
         if cache is not None:

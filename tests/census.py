@@ -17,6 +17,8 @@ from . import oracle
 from .mutants import WINDOW
 
 RECORD = oracle.DATA.with_name("model-types.tsv")
+# What kvlib does not read of these, and why: each line a type and the reason.
+REFUSED = oracle.DATA.with_name("refused-types.tsv")
 CONTEXT, BATCH, SOURCE = 48, 2, 7
 SOURCE_LEN = {"whisper": 1500, "mllama": 0}
 WINDOWS = {"sliding_window", "sliding_window_size", "attention_window_size", "attention_chunk_size"}
@@ -41,6 +43,9 @@ CHANGES = {
     "cohere_compass": {"text_config": {"rope_parameters": {"full_attention": None}}},
     "cohere_compass_text": {"rope_parameters": {"full_attention": None}},
     "bamba": {"attn_layer_indices": [1, 4]},
+    "chameleon": {"vocabulary_map": {"<image>": 1, "IMGIMGA": 2}},
+    "glm4_moe": {"head_dim": 128},
+    "qwen3_omni_moe_thinker": {"text_config": {"head_dim": 128}},
     "granitemoehybrid": {"layer_types": ["mamba", "attention"] * 16},
     "lfm2_moe": {"layer_types": ["conv", "full_attention"] * 16},
     "dbrx": {"attn_config": {"rope_theta": 1e4, "clip_qkv": 8, "kv_n_heads": 8}},
@@ -50,13 +55,21 @@ CHANGES = {
     "nemotron": {"num_key_value_heads": 8},
     "qwen4_exp": {"text_config": _QSA},
     "qwen4_exp_text": _QSA,
+    "step3p5": {"sliding_window": WINDOW},
     "step3p7": {"text_config": {"sliding_window": WINDOW}},
     "xmod": {"is_decoder": True, "default_language": "en_XX"},
 }
 
 
 # Language parts whose own default does not fit itself: as part of a whole model it does.
-UNFIT = {"glm4_moe", "glm4v_text", "glm4v_moe_text", "hunyuan_vl_text", "qwen3_omni_moe_text"}
+UNFIT = {
+    "canary_decoder",
+    "glm4_moe",
+    "glm4v_text",
+    "glm4v_moe_text",
+    "hunyuan_vl_text",
+    "qwen3_omni_moe_text",
+}
 
 
 @dataclass(frozen=True)
@@ -118,6 +131,11 @@ def recorded() -> dict[str, Measured]:
         numbers = oracle.Kept(*map(int, kept)) if not why else None
         found[model_type] = Measured(numbers, int(parameters) if parameters else None, why)
     return found
+
+
+def refused() -> dict[str, str]:
+    """model_type -> why kvlib does not read it."""
+    return dict(line.split("\t") for line in REFUSED.read_text().splitlines())
 
 
 def write(measured: dict[str, Measured]) -> None:

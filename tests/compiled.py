@@ -19,6 +19,7 @@ from triton.compiler import ASTSource
 from kvlib.cache import make_cache
 from kvlib.kernels.cuda import views
 from kvlib.layouts import CacheLayout
+from kvlib.measure.progress import table
 
 CUOBJDUMP = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
 ARCHITECTURES = 75, 80, 89, 90
@@ -84,6 +85,7 @@ def _compiled(kernel, arguments, constants, arch, done):
             signature[name] = f"*{TYPES[value.dtype]}"
             attributes[(i,)] = [["tt.divisibility", 16]]
         else:
+            assert isinstance(value, float) or kernel.params[i].do_not_specialize, name
             signature[name] = "fp32" if isinstance(value, float) else "i32"
     signature |= dict.fromkeys(constants, "constexpr")
     signature = {name: signature[name] for name in kernel.arg_names}
@@ -110,7 +112,24 @@ def _resources(cubin):
     return dict(registers=registers, spilled=stack + local)
 
 
+def most_of_each(rows):
+    """For each GPU, dtype and kernel the most that any variant takes; and the columns of that table."""
+    most = {}
+    for row in rows:
+        key = row["arch"], row["dtype"], row["kernel"]
+        most[key] = [max(pair) for pair in zip(most.get(key, (0, 0, 0)), _taken(row), strict=True)]
+    names = "GPU", "dtype", "kernel", "registers", "bytes spilled", "bytes shared"
+    columns = {name: lambda row, i=i: row[i] for i, name in enumerate(names)}
+    return [(f"sm_{arch}", *key, *taken) for (arch, *key), taken in sorted(most.items())], columns
+
+
+def _taken(row):
+    return row["registers"], row["spilled"], row["shared"]
+
+
 if __name__ == "__main__":
-    only = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
-    for row in variants(**only):
-        print(json.dumps(row), flush=True)
+    if len(sys.argv) > 1:  # some of them, a line of JSON each
+        for row in variants(**json.loads(sys.argv[1])):
+            print(json.dumps(row), flush=True)
+    else:
+        print(table(*most_of_each(variants())))

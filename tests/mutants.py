@@ -10,17 +10,21 @@ from . import oracle
 
 WINDOW = 16
 LAYERS = 6
-DEPTH = {"num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers"}
+DEPTH = {"num_hidden_layers", "n_layer", "n_layers", "num_layers", "num_blocks", "decoder_layers"}
 SIZES = DEPTH | set(
     """num_attention_heads num_key_value_heads head_dim n_head n_heads num_kv_heads num_heads sliding_window
     kv_lora_rank qk_rope_head_dim attention_chunk_size state_size conv_kernel mamba_d_state mamba_d_conv
     mamba_expand ssm_state_size linear_num_value_heads conv_L_cache global_head_dim num_kv_shared_layers
-    hidden_size n_embd d_model d_kv""".split()
+    hidden_size n_embd d_model d_kv index_head_dim v_head_dim swa_num_key_value_heads swa_head_dim
+    linear_head_dim linear_num_heads linear_conv_kernel_dim linear_key_head_dim layer_group_size
+    conv_kernel_size cca_time0 n_mamba_heads decoder_attention_heads local_attention indexer_head_dim
+    short_conv_kernel_size hc_count ngram_size ple_conv_kernel_size""".split()
 )
 # Fields that place layers by number, so that the depth is theirs to say.
 PLACED = {
     "full_attn_idxs", "attn_layer_indices", "hybrid_layer_ids", "num_kv_shared_layers",
-    "hybrid_override_pattern", "cross_attention_layers",
+    "hybrid_override_pattern", "cross_attention_layers", "attention_types", "num_layers_per_stack",
+    "layers_block_type",
 }  # fmt: skip
 FOREIGN = {
     "kv_lora_rank": 512,

@@ -72,6 +72,20 @@ def test_sharing_a_free_block_is_refused():
         BlockPool(2).share([1])
 
 
+def test_a_shuffled_pool_hands_out_the_same_blocks_in_an_order_that_the_seed_decides():
+    def order(seed, used=()):
+        pool = BlockPool(12)
+        pool.free(pool.allocate(5)[::2] if used else [])
+        pool.shuffle(seed)
+        return pool.allocate(pool.num_free)
+
+    assert sorted(order(1)) == list(range(12)) != order(1)
+    assert order(1) == order(1) != order(2)
+    assert sorted(order(1, used=True)) == [0, 2, 4, *range(5, 12)]
+    with pytest.raises(ValueError, match="seed"):
+        BlockPool(4).shuffle(-1)
+
+
 @pytest.mark.parametrize("bad", [0, -1, 1.5, True, "2"])
 def test_sizes_must_be_counts(bad):
     with pytest.raises(ValueError, match="num_blocks"):

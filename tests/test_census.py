@@ -39,14 +39,20 @@ def test_every_type_of_transformers_is_recorded():
 
 
 def test_none_is_wrong_and_most_are_exact(states):
+    reasons = census.refused()
     print()
     for model_type, (found, why) in states.items():
-        print(f"{model_type:26} {found:8} {why[:200]}")
+        print(f"{model_type:26} {found:8} {reasons.get(model_type, why)}")
     counts = Counter(found for found, _ in states.values())
     print(f"{len(states)} model types: {dict(counts)}")
     assert counts["wrong"] == 0, [name for name, (found, _) in states.items() if found == "wrong"]
     assert counts["unknown"] == 0, [name for name, (found, _) in states.items() if found == "unknown"]
-    assert counts["exact"] >= 255
+    assert counts["exact"] >= 276
+
+
+def test_every_refusal_has_its_reason(states):
+    refused = {name for name, (found, _) in states.items() if found in ("refused", "unbuilt")}
+    assert refused == census.refused().keys()
 
 
 @pytest.mark.skipif(os.environ.get("KVLIB_ORACLE") != "full", reason="minutes: make oracle")

@@ -4,9 +4,14 @@ The decisive fields are those of published configs, as mlc-ai/mlc-llm@79d603f ha
 python/mlc_llm/model/model_preset.py, and ai-dynamo/aiconfigurator@095f58a in model_configs.
 """
 
+import json
+
 import pytest
 
+from kvlib.cli import main
 from kvlib.configs import UnsupportedConfig, layout, parameters
+
+from . import oracle
 
 INTERNLM2 = {
     "model_type": "internlm2", "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
@@ -100,3 +105,12 @@ def test_kimi_k3_keeps_a_latent_or_a_state():
 def test_refused(given, named):
     with pytest.raises(UnsupportedConfig, match=named):
         layout(given)
+
+
+def test_size_says_what_an_indexer_keeps(capsys, tmp_path):
+    given = oracle.published()["deepseek-ai/DeepSeek-V3.2"]
+    (tmp_path / "config.json").write_text(json.dumps(given))
+    assert main(["size", str(tmp_path), "--context", "8192"]) == 0
+    printed = capsys.readouterr().out
+    assert "(576 numbers + 128 in an indexer's key) × 2 bytes = 1,408 bytes per token" in printed
+    assert f"total {61 * 1408 * 8192:,} bytes" in printed

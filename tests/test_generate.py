@@ -99,3 +99,19 @@ def test_a_cache_of_ones_own_is_filled(lm):
 def test_bad_input_is_refused_by_name(lm, options, named):
     with pytest.raises(ValueError, match=named):
         lm.generate(**(dict(prompt="a", max_new_tokens=4) | options))
+
+
+@pytest.mark.parametrize("kind, options", [("contiguous", {}), ("paged", {}), ("quantized", dict(group=8))])
+def test_a_text_of_the_same_shape_takes_the_memory_of_one_that_is_gone(kind, options, lm):
+    """And with it what was captured over that memory; never of a cache that someone still has."""
+    first = lm.generate("one two", 5, cache=kind, **options)
+    kept = lm.generate("one two", 5, cache=kind, **options)
+    assert first.cache is not kept.cache and first.cache.layers is not kept.cache.layers
+    memory, tokens, captured = kept.cache.layers, kept.tokens, kept.cache.captured
+    del kept
+    again = lm.generate("one two", 5, cache=kind, **options)
+    assert again.cache.layers is memory and again.cache.captured is captured and again.tokens == tokens
+    assert again.cache.nbytes == again.cache.predicted_bytes == first.cache.nbytes
+    del again
+    longer = lm.generate("one two", 6, cache=kind, **options)
+    assert longer.cache.layers is not memory and longer.tokens[:5] == tokens == first.tokens

@@ -6,6 +6,7 @@ what the host decided in the recorded step stays decided. And on fake tensors of
 but hold nothing, whatever would make the host wait for the GPU raises.
 """
 
+import inspect
 import sys
 
 import pytest
@@ -228,3 +229,39 @@ def test_a_step_on_a_gpu_never_waits_for_the_host(name, dtype, gpu, monkeypatch)
             assert decoder(tokens, cache).shape == (2, 40)
     for kernel in ("store", "decode", "merge", "norm", "gate"):
         assert kernel in launched
+
+
+@pytest.mark.parametrize("name", CACHES)
+def test_no_context_and_no_batch_is_compiled_in(name, gpu, monkeypatch):
+    """Triton compiles anew for other constants, other types, a 1, and what 16 divides: none of it changes."""
+    from kvlib.kernels.cuda.reading import CHANGING
+
+    kernels, _ = gpu
+    compiled = set()
+
+    def launch(kernel, grid, *arguments, **constants):
+        kinds = []
+        for parameter, value in zip(inspect.signature(kernel.fn).parameters, arguments, strict=False):
+            if torch.is_tensor(value):
+                kinds.append((value.dtype, value.storage_offset() * value.element_size() % 16))
+            elif isinstance(value, int) and parameter not in CHANGING:
+                kinds.append(value)
+            else:
+                kinds.append(type(value))
+        compiled.add((kernel.fn.__name__, *kinds, *sorted(constants.items())))
+
+    monkeypatch.setattr(kernels, "_launch", launch)
+    monkeypatch.setattr(kernels, "_processors", lambda device: 132)
+    layout = CACHES[name][1]
+    H, H_kv, D = layout.n_heads, layout.n_kv_heads, layout.head_dim
+    for batch in (1, 2, 5, 16):
+        for capacity in (1, 40, 129, 4096, 10_001):
+            cache = made(name, batch=batch, capacity=capacity, device="meta")
+            cache.append(1)
+            qkv = torch.empty(batch, 1, H + 2 * H_kv, D, device="meta")
+            angles = torch.empty(1, 1, 1, D, device="meta")
+            for layer in range(len(layout.layers)):
+                kernels.token(qkv, H, angles, angles, cache.view(layer))
+            kernels.rms_norm(qkv.flatten(1), qkv[0].flatten(), 1e-5)
+            kernels.silu_mul(qkv.flatten(1))
+    assert len(compiled) == 5, sorted(map(str, compiled))

@@ -22,7 +22,7 @@ TOLERANCE = {"fp32": 3e-6, "fp16": 2e-3, "bf16": 3e-2}
 H, H_KV, D = 6, 2, 16
 FULL = CacheLayout.uniform(1, H_KV, D, n_heads=H)
 WINDOW = CacheLayout((LayerKV("sliding", H_KV, D, window=5),), n_heads=H)
-PAD = [0, 7]
+PAD = [3, 11]  # beyond the first group, and beyond all whole groups
 CACHES = {
     "contiguous": ("contiguous", FULL, {}),
     "ring": ("contiguous", WINDOW, {}),
@@ -45,15 +45,16 @@ def views():
     return views
 
 
-@pytest.fixture(params=["number by number", "matrix instructions"])
+@pytest.fixture(params=["number by number", "matrix product"])
 def multiplied(request, views, monkeypatch):
-    """Both ways to multiply, whatever this machine would choose."""
-    monkeypatch.setattr(views, "_tensor_cores", lambda device: request.param == "matrix instructions")
-    if DEVICE == "cpu":
-        small = dict(number_by_number=4, matrix_instructions=16)[request.param.replace(" ", "_")]
-        whole = views.tiles
-        monkeypatch.setattr(views, "tiles", lambda *args: whole(*args) | dict(T=small))  # several tiles
-    return request.param
+    """Both ways to multiply, whatever would be chosen here, in small tiles, so that there are several."""
+
+    def tiles(G, *_):
+        if request.param == "number by number":
+            return dict(G=G, R=views.triton.next_power_of_2(G), T=4, DOT=None)
+        return dict(G=G, R=16, T=16, DOT=views.tl.float32)
+
+    monkeypatch.setattr(views, "tiles", tiles)
 
 
 def made(name, dtype, pad=None, batch=2, capacity=40):

@@ -2,20 +2,18 @@
 
 import importlib.util
 import io
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from kvlib import cli
 from kvlib.cache import make_cache
 from kvlib.layouts import CacheLayout
-from kvlib.measure import attention_speed as measured_attention, command, decode, record, timing
+from kvlib.measure import attention_speed as measured_attention, decode, shapes, timing
 from kvlib.measure.progress import Progress, table
 from kvlib.measure.random_model import random_decoder
+
+from .test_measure_shapes import TINY
 
 ROOT = Path(__file__).parents[1]
 LAYOUT = CacheLayout.uniform(2, 2, 32, n_heads=4, max_context=128)
@@ -30,7 +28,7 @@ def tiny():
 def small_copies(monkeypatch):
     monkeypatch.setattr(measured_attention, "APART", 2**18)
     monkeypatch.setattr(measured_attention, "Copy", lambda device: timing.Copy(device, 2**16))
-    monkeypatch.setattr(decode, "copy_bandwidth", lambda device: 1e9)
+    monkeypatch.setattr(decode, "copy_bandwidth", lambda device, nbytes: 1e9)
 
 
 def tool(name):
@@ -65,6 +63,7 @@ def test_a_copy_copies_and_counts_what_it_reads_and_writes(monkeypatch):
     copy()
     assert copy.moved == 8192
     assert torch.equal(copy.source, copy.target)
+    assert timing.copy_bytes("cpu") == timing.COPY_BYTES
     monkeypatch.setattr(timing, "timed", lambda calls, repeats, device: {"copy": [0.5, 1.0, 4.0]})
     assert timing.copy_bandwidth("cpu", 4096) == 8192
     with pytest.raises(ValueError, match="nbytes"):
@@ -91,6 +90,22 @@ def test_attention_reads_the_bytes_it_says(monkeypatch):
         assert {nbytes for *_, nbytes in places} == {row.bytes_read}
         assert len(places) == 5  # each of the five calls reads another part of memory
     assert rows[1].floor_seconds == pytest.approx(5 * rows[0].floor_seconds)
+
+
+def test_calls_timed_together_share_their_time(monkeypatch):
+    monkeypatch.setattr(measured_attention, "_at_once", lambda device: 4)
+    read = []
+    monkeypatch.setattr(measured_attention, "attention", lambda q, view: read.append(view.k.data_ptr()))
+
+    def timed(calls, repeats, device, head_start):
+        assert head_start == timing.ALL_KERNELS
+        calls[64]()
+        return {"copy": [1.0], 64: [2.0]}
+
+    monkeypatch.setattr(measured_attention, "timed", timed)
+    [row] = measured_attention.attention_against_copy([64], 1, 4, 2, 16)
+    assert row.seconds == 0.5 and row.floor_seconds == row.bytes_read / 2**17
+    assert len(read) == len(set(read)) == 4
 
 
 def test_fraction_is_floor_over_time():
@@ -127,15 +142,35 @@ def test_every_cache_is_measured_beside_what_is_predicted(tiny):
     assert all(row["cache_bytes"] == 0 for row in rows if row["cache"] == "none")
 
 
-def test_what_does_not_fit_is_said_and_not_tried(tiny, monkeypatch):
-    monkeypatch.setattr(decode, "room", lambda device: 100)
-    rows, _ = decode.decode_times(tiny, [20], ["contiguous", "none"], steps=1)
+@pytest.mark.parametrize("name", [name for name in decode.CACHES if decode.CACHES[name]])
+def test_a_cache_is_asked_room_for_in_its_own_format(tiny, monkeypatch, name):
+    kind, options = decode.CACHES[name]
+    capacity = 20 + 1 + decode.WARM
+    reserved = make_cache(kind, LAYOUT, batch=3, capacity=capacity, **options).reserved_bytes
+    needs = int(decode.SLACK * reserved)
+    monkeypatch.setattr(decode, "room", lambda device: needs)
+    rows, _ = decode.decode_times(tiny, [20], [name], [3], steps=1)
+    assert "seconds" in rows[0]
+    monkeypatch.setattr(decode, "room", lambda device: needs - 1)
+    rows, _ = decode.decode_times(tiny, [20], [name, "none"], [3], steps=1)
     assert rows[0] == {
-        "cache": "contiguous", "batch": 1, "context": 20,
-        "short_by": int(decode.SLACK * LAYOUT.bytes(20, 1, "fp32")) - 100,
+        "cache": name, "batch": 3, "context": 20,
+        "failed": "does not fit", "asked_bytes": needs, "free_bytes": needs - 1,
     }  # fmt: skip
     assert "seconds" in rows[1]
-    assert "does not fit" in table(rows, command.COLUMNS)
+
+
+def test_a_pass_without_a_cache_is_warmed_up_and_a_long_one_run_once(tiny, monkeypatch):
+    for took, runs in ((decode.LONG, 4), (decode.LONG + 1, 1)):
+        calls = []
+
+        def once(call, device, calls=calls, took=took):
+            calls.append(call)
+            return took
+
+        monkeypatch.setattr(decode, "once", once)
+        assert decode._without(tiny, 1, 8) == [took] * max(1, runs - 1)
+        assert len(calls) == runs
 
 
 @pytest.mark.parametrize(
@@ -154,14 +189,6 @@ def test_an_embedding_apart_is_not_read(tiny):
     assert decode.weights_read(tiny) == tiny.weights_bytes
 
 
-def test_the_shape_of_a_7b_model(tiny):
-    small = decode.decoder_7b(2, n_layers=1, n_heads=4, head_dim=8, ffn=16, vocab=30, dtype="bf16")
-    assert small.layers[0].qkv.shape == (32, (4 + 2 * 2) * 8) and small.dtype == torch.bfloat16
-    assert decode.SHAPES == {"7b": 32, "7b-gqa": 8}
-    rows, _ = decode.decode_times(small, [64], ["contiguous", "paged"], [1, 3], steps=1)
-    assert all(row["cache_bytes"] == row["predicted_bytes"] for row in rows)
-
-
 @pytest.mark.parametrize("kind", ["contiguous", "paged", "quantized"])
 def test_a_filled_cache_holds_its_context(kind):
     options = dict(group=8) if kind == "quantized" else {}
@@ -177,39 +204,6 @@ def test_memory_is_counted():
     before = decode.peak("cpu")
     held = torch.ones(2**24)  # 64 MiB
     assert decode.peak("cpu") >= before + held.nbytes // 2
-
-
-# the record
-
-
-def test_a_record_says_where_it_comes_from():
-    about = record.provenance("tiny", "kvlib measure", "cpu")
-    assert list(about) == ["model", "device", "threads", "versions", "date", "command", "commit"]
-    assert about["versions"]["torch"] == torch.__version__ and "cores" in about["device"]
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True
-    ).stdout.strip()
-    assert (about["commit"] or "").removesuffix("+changes") == commit
-
-
-def test_outside_a_repository_there_is_no_commit(tmp_path, monkeypatch):
-    (tmp_path / "kvlib" / "measure").mkdir(parents=True)
-    monkeypatch.setattr(record, "HERE", tmp_path / "kvlib" / "measure")
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
-    assert record.commit() is None
-    # Nor in another project's repository, in which an installed copy lies.
-    author = ["-c", "user.name=a", "-c", "user.email=a@b"]
-    for arguments in (["init"], [*author, "commit", "--allow-empty", "-m", "one"]):
-        subprocess.run(["git", *arguments], cwd=tmp_path, check=True, capture_output=True)
-    assert record.commit() is None
-
-
-def test_a_record_is_read_back_as_it_was_written_a_row_a_line(tmp_path):
-    kept = {"model": "é", "tokens": 3, "rows": [{"a": 1, "b": None}, {"a": 2.5, "b": "x"}], "none": []}
-    record.write(tmp_path / "r.json", kept)
-    text = (tmp_path / "r.json").read_text(encoding="utf-8")
-    assert json.loads(text) == kept
-    assert sum('"a"' in line for line in text.splitlines()) == 2
 
 
 # what is shown
@@ -242,55 +236,6 @@ def test_a_table_lines_up():
     assert shown.splitlines() == ["name      n", "----  -----", "left      5", "x     1,234"]
 
 
-# the command
-
-
-def test_measure_is_known_without_torch():
-    code = (
-        "import argparse, sys, kvlib.measure as m; m.add_arguments(argparse.ArgumentParser());"
-        "sys.exit('torch' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
-
-
-@pytest.fixture
-def model(tiny, monkeypatch):
-    class LM:
-        decoder = tiny
-
-    monkeypatch.setattr(command, "_smollm2", lambda args, device, dtype: LM)
-
-
-def test_the_command_prints_a_table_and_writes_a_record(model, tmp_path, monkeypatch, capsys):
-    arguments = (
-        "measure --device cpu --contexts 16,32 --caches none,contiguous,int4 --steps 2 --threads 1".split()
-    )
-    monkeypatch.setattr(sys, "argv", ["kvlib", *arguments, "--json", str(tmp_path / "r.json")])
-    assert cli.main(sys.argv[1:]) == 0
-    out = capsys.readouterr().out
-    assert len(out.splitlines()) == 3 + 2 + 6 and "does not fit" not in out
-    kept = json.loads((tmp_path / "r.json").read_text())
-    assert {"model", "device", "versions", "date", "command", "commit", "copy_bandwidth"} <= set(kept)
-    assert kept["command"].startswith("kvlib measure --device cpu") and kept["copy_bandwidth"] == 10**9
-    assert [row["cache"] for row in kept["rows"]] == ["none", "contiguous", "int4"] * 2
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [("--shape 8b", "unknown shape"), ("--caches ring --contexts 8", "unknown cache"),
-     ("--contexts 900", "contexts must be at most"), ("--threads 0", "threads")],
-)  # fmt: skip
-def test_the_command_refuses_with_status_2(model, capsys, arguments, said):
-    assert cli.main(["measure", "--device", "cpu", *arguments.split()]) == 2
-    assert said in capsys.readouterr().err
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens without a CUDA GPU")
-def test_cuda_is_refused_where_there_is_none(model, capsys):
-    assert cli.main(["measure", "--device", "cuda"]) == 2
-    assert "no CUDA GPU" in capsys.readouterr().err
-
-
 # make bench
 
 
@@ -305,9 +250,9 @@ def test_bench_stores_one_token_and_reads_none(kind):
     assert cache.length == 35
 
 
-def test_bench_runs_what_cuda_would_run_on_a_small_shape():
-    shape = dict(n_kv_heads=2, n_layers=1, n_heads=4, head_dim=8, ffn=16, vocab=30)
-    rows = tool("bench_transformers").cuda(1, shape, context=24, batches=(1, 2), device="cpu")
+def test_bench_runs_what_cuda_would_run_on_a_small_shape(monkeypatch):
+    monkeypatch.setitem(shapes.SHAPES, "tiny", TINY)
+    rows = tool("bench_transformers").cuda(1, "tiny", context=24, batches=(1, 2), device="cpu")
     assert [(row["side"].split(",")[0], row["batch"]) for row in rows] == [
         ("kvlib", 1), ("kvlib", 2), ("transformers", 1), ("transformers", 2),
     ]  # fmt: skip
@@ -316,11 +261,3 @@ def test_bench_runs_what_cuda_would_run_on_a_small_shape():
 
 def test_bench_counts_from_token_to_token():
     assert tool("bench_transformers").intervals([5.0, 9.0, 10.0, 12.0]) == [1.0, 2.0]
-
-
-@pytest.mark.parametrize(
-    "capability, dtype", [((7, 5), "fp16"), ((8, 0), "bf16"), ((8, 9), "bf16"), ((9, 0), "bf16")]
-)
-def test_a_gpu_computes_in_what_it_has_arithmetic_for(monkeypatch, capability, dtype):
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
-    assert command.default_dtype("cuda") == dtype and command.default_dtype("cpu") == "fp32"

@@ -123,3 +123,10 @@ def test_other_spellings(given, same):
 
 def test_falcon_mamba_keeps_what_its_width_says():
     assert layout(FALCON_MAMBA).bytes(1) == 37_748_736
+
+
+def test_glm_4_7_takes_head_dim_for_its_rotary_width():
+    lite = transformers.AutoConfig.for_model("glm4_moe_lite").to_dict()
+    assert layout({**lite, "head_dim": lite["qk_rope_head_dim"]}).layers == layout(lite).layers
+    with pytest.raises(UnsupportedConfig, match="head_dim = 24"):
+        layout({**lite, "head_dim": 24})

@@ -39,7 +39,7 @@ def write(*options) -> int:
 def resolve(python: str, pins=PINS) -> str:
     """Why these pins cannot be installed from wheels under this Python; "" if they can."""
     command = ["pyproject.toml", "--all-extras", "--constraints", pins, "--python-version", python]
-    command += ["--only-binary", ":all:", "--no-header", "--output-file", "-"]
+    command += ["--only-binary", ":all:", "--no-header"]
     done = subprocess.run([*UV, *command], cwd=ROOT, capture_output=True, text=True)
     return done.stderr.strip() or "uv failed without a word" if done.returncode else ""
 

@@ -158,10 +158,11 @@ class Cache:
                 )
 
     def once(self, make, *key):
-        """make(*key), made once a step for all layers that need the same."""
-        if (make, key) not in self._step:
-            self._step[make, key] = make(*key)
-        return self._step[make, key]
+        """make(*key), a method of this cache, made once a step for all layers that need the same."""
+        name = make.__name__, *key  # the method itself would hold the cache, which then never died by itself
+        if name not in self._step:
+            self._step[name] = make(*key)
+        return self._step[name]
 
     def span(self, window):
         """first and last of a `View`, [B]."""

@@ -58,7 +58,7 @@ def _print_row(row, batch, dtype, engine):
             numbers, what = layer.cross_elements, plural(layer.cross_elements, "number")
         else:
             print(f"{layers}{f', window {layer.window:,}' if layer.window else ''}")
-            numbers, what = layer.elements, _numbers(layer)
+            numbers, what = layer.elements + layer.indexer, _numbers(layer)
         if dtype and dtype.values == 1 and row.token_bytes == numbers * dtype.bytes:
             print(f"  {what} × {plural(dtype.bytes, 'byte')} = {row.token_bytes:,} bytes per token")
         else:
@@ -76,6 +76,8 @@ def _print_row(row, batch, dtype, engine):
 def _numbers(layer) -> str:
     """The numbers of one token in one layer, as they come about."""
     if layer.kind == "latent":
-        return f"{layer.elements:,} numbers"
-    values = layer.v_elements // layer.n_kv_heads
-    return f"{plural(layer.n_kv_heads, 'KV head')} × ({layer.head_dim} in a key + {values} in a value)"
+        kept = f"{layer.elements:,} numbers"
+    else:
+        values = layer.v_elements // layer.n_kv_heads
+        kept = f"{plural(layer.n_kv_heads, 'KV head')} × ({layer.head_dim} in a key + {values} in a value)"
+    return f"({kept} + {layer.indexer} in an indexer's key)" if layer.indexer else kept

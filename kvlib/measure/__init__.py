@@ -11,13 +11,15 @@ _LAZY = {
     "copy_bandwidth": "timing",
     "timed": "timing",
     "decode_times": "decode",
-    "decoder_7b": "decode",
+    "shape_decoder": "shapes",
+    "step_times": "plots",
     "perplexity": "quality",
     "precisions": "quality",
     "windows": "quality",
     "text": "quality",
     "singular_values": "lowrank",
     "ranks": "lowrank",
+    "default_dtype": "command",
     "run": "command",
 }
 
@@ -42,10 +44,12 @@ def add_arguments(parser) -> None:
         "--singular-values", action="store_true", help="of SmolLM2's keys and values, layer by layer"
     )
     parser.add_argument(
-        "--shape", default="smollm2", help="smollm2, or 7b or 7b-gqa with random weights (default smollm2)"
-    )
+        "--shape", default="smollm2",
+        help="smollm2; or with random weights 1b (Llama 3.2's), 7b (Llama 2's), 7b-gqa (the same with 8 KV "
+        "heads) or 8b (Llama 3.1's)",
+    )  # fmt: skip
     parser.add_argument("--contexts", type=_numbers, metavar="N,N,…", help="tokens before the new one")
-    parser.add_argument("--batches", type=_numbers, default=[1], metavar="N,N,…", help="sequences (1)")
+    parser.add_argument("--batches", type=_numbers, metavar="N,N,…", help="sequences (default: by the shape)")
     parser.add_argument(
         "--caches", type=_names, metavar="NAME,…",
         help="none, contiguous, sliding, int8, int4, int2, paged (default: all)",
@@ -56,9 +60,17 @@ def add_arguments(parser) -> None:
         "--dtype",
         help="fp32, bf16 or fp16 (default: fp32 on a CPU; on CUDA what the GPU has arithmetic for)",
     )
+    parser.add_argument(
+        "--no-graph", action="store_true", help="on CUDA, launch a step's kernels one by one, not as a graph"
+    )
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
     parser.add_argument("--text", metavar="FILE", help="a text for --quality (default: the course's)")
     parser.add_argument("--json", metavar="FILE", help="write a record, with all that is needed to repeat it")
+    parser.add_argument(
+        "--compare", action="append", metavar="RECORD",
+        help="beside this run, a record: decode (the book's) or a file of one; given twice, those two alone",
+    )  # fmt: skip
+    parser.add_argument("--plot", metavar="FILE", help="draw the times over context (.png, .svg, .pdf)")
 
 
 def _numbers(text):

@@ -1,4 +1,4 @@
-"""What `kvlib measure` does: measure, show a table, and write a record."""
+"""What `kvlib measure` does: measure, show a table, compare, draw, and write a record."""
 
 import os
 import shlex
@@ -8,11 +8,17 @@ from pathlib import Path
 import torch
 
 from ..smollm2 import load_smollm2
-from ..units import fmt, fmt_seconds, unknown, whole_number
-from . import decode, lowrank, quality, record
+from ..units import fmt, unknown, whole_number
+from . import compare, decode, lowrank, plots, quality, record
 from .progress import Progress, table
+from .rows import COLUMNS, why
+from .shapes import SHAPES, shape_decoder
+from .timing import copy_bytes
 
-CONTEXTS = {"smollm2": (128, 512, 2048), "7b": (512, 2048, 8192, 32768), "7b-gqa": (512, 2048, 8192, 32768)}
+PICTURES = (".png", ".svg", ".pdf")
+CONTEXTS = {"smollm2": (128, 512, 2048)} | dict.fromkeys(SHAPES, (512, 2048, 8192, 32768))
+# With 32 KV heads a sequence takes four times the room that it takes with 8, so they come one at a time.
+BATCHES = {"smollm2": (1,), "1b": (1, 8, 32), "7b": (1,), "7b-gqa": (1, 16), "8b": (1, 16)}
 
 
 def run(args) -> int:
@@ -20,6 +26,53 @@ def run(args) -> int:
 
     Raises ValueError for a bad argument.
     """
+    others = _others(args)
+    _check_files(args, measured=len(others) < 2)
+    if len(others) == 2:
+        a, b = others.items()
+    else:
+        kept = _measured(args)
+        if args.json:
+            record.write(args.json, kept)
+            print(f"record written to {args.json}", file=sys.stderr)
+        a, b = ("this run", kept), next(iter(others.items()), None)
+    if b:
+        _compared(a, b)
+    if args.plot:
+        plots.step_times(a[1]["rows"], dict([b] if b else []), label=a[0]).savefig(args.plot, dpi=144)
+        print(f"picture drawn in {args.plot}", file=sys.stderr)
+    return 0
+
+
+def _others(args) -> dict:
+    """The records to compare with, by the names they were given by."""
+    for option in ("compare", "plot"):
+        if getattr(args, option) and (args.quality or args.singular_values):
+            raise ValueError(f"{option} is for decode times, not for --quality or --singular-values")
+    others = {given: compare.read(given) for given in args.compare or ()}
+    if len(args.compare or ()) != len(others) or len(others) > 2:
+        raise ValueError("compare takes one record, or two that differ")
+    of = [record["model"] for record in others.values()]
+    if len(of) == 1 and of != [args.shape]:
+        raise ValueError(f"compare: {args.compare[0]} is a record of {of[0]}; add --shape {of[0]}")
+    if len(set(of)) == 2:
+        raise ValueError(f"compare: both records must be of one model, not of {of[0]} and {of[1]}")
+    return others
+
+
+def _check_files(args, measured):
+    """Before anything is measured: what is to be written can be."""
+    if args.json and not measured:
+        raise ValueError("json is for what is measured; with two records to compare, nothing is")
+    for option, file in (("json", args.json), ("plot", args.plot)):
+        if file and not Path(file).absolute().parent.is_dir():
+            raise ValueError(f"{option}: there is no folder {Path(file).parent}")
+    if args.plot and (kind := Path(args.plot).suffix) not in PICTURES:
+        raise ValueError(f"plot must be a file whose name ends in {', '.join(PICTURES)}, not in {kind!r}")
+
+
+def _measured(args) -> dict:
+    """The record of what `args` ask for."""
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     if torch.device(device).type == "cuda" and not torch.cuda.is_available():
         raise ValueError("device: this machine has no CUDA GPU that torch can use")
@@ -28,13 +81,20 @@ def run(args) -> int:
         torch.set_num_threads(whole_number("threads", args.threads))
     try:
         measure = _quality if args.quality else _singular_values if args.singular_values else _decode
-        kept = measure(args, device)
+        return measure(args, device)
     finally:
         torch.set_num_threads(threads)
-    if args.json:
-        record.write(args.json, kept)
-        print(f"record written to {args.json}", file=sys.stderr)
-    return 0
+
+
+def _compared(a, b):
+    """Print two records, (name, record) each, side by side."""
+    for letter, (name, of) in zip("AB", (a, b), strict=True):
+        print(f"\n{letter}  {name}: {compare.about(of)}", end="")
+    print("\n")
+    print(table(compare.pairs(a[1], b[1]), compare.COLUMNS))
+    for letter, one, other in (("A", a, b), ("B", b, a)):
+        for line in compare.alone(one[1], other[1]):
+            print(f"only in {letter}: {line}")
 
 
 def _about(args, model, device, **more):
@@ -58,22 +118,32 @@ def _tokens(args, lm):
 def _decode(args, device):
     if args.shape not in CONTEXTS:
         raise unknown("shape", args.shape, CONTEXTS)
+    if args.no_graph and torch.device(device).type != "cuda":
+        raise ValueError(f"no-graph is for CUDA: a step on {device} is no graph")
     dtype = args.dtype or default_dtype(device)
     caches = args.caches or list(decode.CACHES)
-    contexts = args.contexts or CONTEXTS[args.shape]
+    contexts, batches = args.contexts or CONTEXTS[args.shape], args.batches or BATCHES[args.shape]
     if args.shape == "smollm2":
         decoder = _smollm2(args, device, dtype).decoder
     else:
-        decoder = decode.decoder_7b(decode.SHAPES[args.shape], dtype=dtype, device=device)
+        decoder = shape_decoder(args.shape, dtype=dtype, device=device)
+    decoder.graph = not args.no_graph
     about = _about(args, args.shape, device, dtype=dtype)
-    progress = Progress(len(caches) * len(contexts) * len(args.batches))
-    rows, bandwidth = decode.decode_times(decoder, contexts, caches, args.batches, args.steps, progress)
+    copied = copy_bytes(device)
+    progress = Progress(len(caches) * len(contexts) * len(batches))
+    rows, bandwidth = decode.decode_times(
+        decoder, contexts, caches, batches, args.steps, progress, copy_bytes=copied
+    )
     print(f"{args.shape}, {dtype}, on {about['device']}, {about['threads']} threads")
     weights = fmt(decoder.weights_bytes)
-    print(f"weights {weights}; copy bandwidth {bandwidth / 1e9:.1f} GB/s, read and written\n")
+    print(f"weights {weights}; a copy of {fmt(copied)}: {bandwidth / 1e9:.1f} GB/s, read and written\n")
     print(table(rows, COLUMNS))
+    for row in rows:
+        if "failed" in row:
+            print(why(row))
     return about | {
         "weights_bytes": decoder.weights_bytes,
+        "copy_bytes": copied,
         "copy_bandwidth": round(bandwidth),
         "rows": [_rounded(row) for row in rows],
     }
@@ -84,25 +154,6 @@ def default_dtype(device) -> str:
     if torch.device(device).type != "cuda":
         return "fp32"
     return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp16"
-
-
-def _measured(show):
-    """A cell of a row that was measured; one whose cache did not fit says so."""
-    return lambda row: show(row) if "seconds" in row else "does not fit"
-
-
-COLUMNS = {
-    "cache": lambda row: row["cache"],
-    "batch": lambda row: row["batch"],
-    "context": lambda row: f"{row['context']:,}",
-    "a step takes": _measured(lambda row: fmt_seconds(row["seconds"])),
-    "floor": _measured(lambda row: fmt_seconds(row["floor_seconds"])),
-    "reached": _measured(lambda row: f"{row['fraction']:.0%}"),
-    "tokens/s": _measured(lambda row: f"{row['batch'] / row['seconds']:,.1f}"),
-    "cache predicted": _measured(lambda row: fmt(row["predicted_bytes"])),
-    "measured": _measured(lambda row: fmt(row["cache_bytes"])),
-    "peak memory": _measured(lambda row: fmt(row["peak_bytes"])),
-}
 
 
 def _rounded(row):

@@ -4,19 +4,15 @@ A decode step must read every weight and every key and value once. Those bytes o
 bandwidth of the same machine in the same run are its floor; the fraction is the share reached.
 """
 
-import os
-import resource
-from contextlib import suppress
+import re
 from functools import partial
-from pathlib import Path
 
 import torch
 
 from ..cache import make_cache
-from ..layouts import CacheLayout
-from ..units import KiB, unknown, whole_number
-from .random_model import random_decoder
-from .timing import copy_bandwidth, median, once, spread, wait
+from ..units import read_bytes, unknown, whole_number
+from .memory import peak, reset_peak, room
+from .timing import copy_bandwidth, median, once, spread
 
 # What the command line calls a cache: its kind and its options.
 CACHES = {
@@ -28,28 +24,27 @@ CACHES = {
     "int2": ("quantized", dict(codes="int2")),
     "paged": ("paged", dict(block_size=16)),
 }
-# Llama 2 7B's widths, with its own KV heads and with the eight of its successors.
-SHAPES = {"7b": 32, "7b-gqa": 8}
 WARM = 3  # steps before those that count
+LONG = 10  # seconds; what takes longer is measured once
 FILL = 1024  # tokens written at once where a cache is filled with random numbers
-SLACK = 1.1  # of what a cache predicts, for what a step needs beside it
-
-
-def decoder_7b(n_kv_heads=32, *, n_layers=32, n_heads=32, head_dim=128, ffn=11008, vocab=32000, **rest):
-    """A decoder of a 7B model's shape with random weights: the right speed, no sense."""
-    layout = CacheLayout.uniform(n_layers, n_kv_heads, head_dim, n_heads=n_heads, max_context=65536)
-    return random_decoder(layout, n_heads * head_dim, ffn, vocab, **rest)
+# Of a cache's bytes, what a step is given beside them on a CPU, where a process that runs out is ended. CUDA
+# says when it runs out, so there it is tried.
+SLACK = 1.1
 
 
 def decode_times(
-    decoder, contexts, caches=("none", "contiguous"), batches=(1,), steps=15, progress=None
+    decoder, contexts, caches=("none", "contiguous"), batches=(1,), steps=15, progress=None, copy_bytes=None
 ) -> tuple[list[dict], float]:
     """One row for each cache, batch and context, and the copy bandwidth (bytes per second) of the run.
 
-    steps  one-token steps of which the median is taken; three more warm up
+    steps       one-token steps of which the median is taken; three more warm up
+    copy_bytes  what the copy reads (default: `timing.copy_bytes`)
+
     A row holds: cache, batch, context; seconds and spread of a step; predicted_bytes and
     cache_bytes of the cache; bytes_read, floor_seconds and fraction; peak_bytes of the process (on
-    CUDA, of its tensors). Where the cache does not fit, `short_by` bytes stand in place of times.
+    CUDA, of its tensors); on CUDA, graph: whether its steps were replayed from one. Where memory is
+    short, `failed` stands in place of times: "does not fit" for a cache that was not tried, "out of
+    memory" for one that was, with asked_bytes and free_bytes.
     Raises ValueError for a count below 1, an unknown cache, or a context the decoder cannot reach.
     """
     steps = whole_number("steps", steps)
@@ -64,7 +59,9 @@ def decode_times(
     rows, bandwidths = [], []
     for batch in batches:
         for context in contexts:
-            bandwidths.append(copy_bandwidth(decoder.device))
+            # A CPU shares its memory with all that runs beside; a GPU's copies alike from first to last.
+            if decoder.device.type == "cpu" or not bandwidths:
+                bandwidths.append(copy_bandwidth(decoder.device, copy_bytes))
             for name in caches:
                 rows.append(_row(decoder, name, batch, context, steps))
                 if progress:
@@ -79,22 +76,29 @@ def decode_times(
 
 def _row(decoder, name, batch, context, steps):
     row = {"cache": name, "batch": batch, "context": context}
-    made = None if CACHES[name] is None else partial(_filled, decoder, name, batch, context, steps)
-    short_by = 0
-    if made:
-        dtype = str(decoder.dtype).removeprefix("torch.")
-        short_by = int(SLACK * decoder.layout.bytes(context, batch, dtype)) - room(decoder.device)
-    if short_by > 0:
-        return row | {"short_by": short_by}
+    made = None
+    if CACHES[name]:
+        made = partial(_made, decoder, name, batch, context + steps + WARM)
+    # On the meta device a cache takes no memory, and knows how much it would take.
+    needs = made("meta").reserved_bytes if made else 0
+    if decoder.device.type == "cpu":
+        needs = int(SLACK * needs)
+    free = room(decoder.device)
+    if needs > free:
+        return row | {"failed": "does not fit", "asked_bytes": needs, "free_bytes": free}
     reset_peak(decoder.device)
     try:
         with torch.inference_mode():
-            cache = made() if made else None
+            cache = made(decoder.device) if made else None
+            if cache:
+                fill(cache, context)
             seconds = _steps(decoder, cache, steps) if made else _without(decoder, batch, context)
-    except torch.cuda.OutOfMemoryError:
-        torch.cuda.empty_cache()
-        return row | {"short_by": None}
+    except torch.cuda.OutOfMemoryError as error:
+        asked = _asked(error) or needs
+        return row | {"failed": "out of memory", "asked_bytes": asked, "free_bytes": room(decoder.device)}
     held = cache.nbytes if cache else 0
+    if cache and decoder.device.type == "cuda":
+        row["graph"] = bool(cache.captured)
     return row | {
         "seconds": median(seconds),
         "spread": spread(seconds),
@@ -103,6 +107,18 @@ def _row(decoder, name, batch, context, steps):
         "bytes_read": weights_read(decoder) + held,
         "peak_bytes": peak(decoder.device),
     }
+
+
+def _made(decoder, name, batch, capacity, device):
+    kind, options = CACHES[name]
+    like = dict(batch=batch, capacity=capacity, dtype=decoder.dtype, device=device)
+    return make_cache(kind, decoder.layout, **like, **options)
+
+
+def _asked(error) -> int | None:
+    """The bytes that PyTorch could not get, as its message gives them; None where it gives none."""
+    found = re.search(r"Tried to allocate ([\d.]+ [KMGT]iB)", str(error))
+    return read_bytes(found[1]) if found else None
 
 
 def _steps(decoder, cache, steps):
@@ -117,18 +133,9 @@ def _steps(decoder, cache, steps):
 def _without(decoder, batch, context, repeats=3):
     """Every past token computed again for the next one."""
     tokens = torch.zeros(batch, context, dtype=torch.long, device=decoder.device)
-    return [once(partial(decoder, tokens), decoder.device) for _ in range(repeats)]
-
-
-def _filled(decoder, name, batch, context, steps):
-    """A cache that holds `context` random tokens: how long a step takes does not hang on their values."""
-    kind, options = CACHES[name]
-    cache = make_cache(
-        kind, decoder.layout, batch=batch, capacity=context + steps + WARM,
-        dtype=decoder.dtype, device=decoder.device, **options,
-    )  # fmt: skip
-    fill(cache, context)
-    return cache
+    step = partial(decoder, tokens)
+    first = once(step, decoder.device)
+    return [first] if first > LONG else [once(step, decoder.device) for _ in range(repeats)]
 
 
 def fill(cache, context) -> None:
@@ -146,37 +153,3 @@ def weights_read(decoder) -> int:
     """Bytes of weights that one step reads: an embedding apart from the head is read a row at a time."""
     apart = 0 if decoder.head is decoder.embedding else decoder.embedding.nbytes
     return decoder.weights_bytes - apart
-
-
-def room(device) -> int:
-    """Bytes of memory that are free."""
-    if torch.device(device).type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    with suppress(ValueError, OSError):
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable"):
-                return int(line.split()[1]) * KiB
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")  # no Linux: all there is
-
-
-def reset_peak(device) -> None:
-    """Let `peak` count from now on, where the system can."""
-    wait(device)
-    if torch.device(device).type == "cuda":
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(device)
-        return
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def peak(device) -> int:
-    """The most bytes in use at one time: of tensors on CUDA, of the process on the CPU."""
-    if torch.device(device).type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    with suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM"):
-                return int(line.split()[1]) * KiB
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if os.uname().sysname == "Darwin" else most * KiB

@@ -7,10 +7,16 @@ from ..decoder import Decoder, Layer
 from ..units import whole_number
 
 
-def random_decoder(layout, hidden, ffn, vocab, *, dtype="fp32", device="cpu", seed=0, **rest) -> Decoder:
+def random_decoder(
+    layout, hidden, ffn, vocab, *, tied=False, dtype="fp32", device="cpu", seed=0, **rest
+) -> Decoder:
     """A decoder of this shape with random weights: the right speed, no sense.
 
-    hidden, ffn, vocab: widths. Raises ValueError for a count below 1 or a layout without n_heads.
+    hidden, ffn, vocab  widths
+    tied                the output head is the embedding
+
+    Every matrix is drawn where it stays and in its own dtype: nothing but the weights takes memory.
+    Raises ValueError for a count below 1 or a layout without n_heads.
     """
     for name, width in (("hidden", hidden), ("ffn", ffn), ("vocab", vocab)):
         whole_number(name, width)
@@ -28,4 +34,5 @@ def random_decoder(layout, hidden, ffn, vocab, *, dtype="fp32", device="cpu", se
               weight(hidden, 2 * ffn), weight(ffn, hidden))
         for _ in layout.layers
     ]  # fmt: skip
-    return Decoder(layout, layers, weight(hidden, vocab), one, head=weight(hidden, vocab), **rest)
+    head = None if tied else weight(hidden, vocab)
+    return Decoder(layout, layers, weight(hidden, vocab), one, head=head, **rest)

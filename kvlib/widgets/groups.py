@@ -13,9 +13,7 @@ from ..layouts import CacheLayout, LayerKV
 def key_numbers(layer: LayerKV) -> int:
     """Numbers in a token's key, an indexer's among them. ValueError where there are compressed entries."""
     if layer.compressed:
-        raise ValueError(
-            "the figures do not show entries that stand for many tokens: `kvlib size` counts them"
-        )
+        raise ValueError("the figures do not show compressed entries; `kvlib size` counts them")
     return layer.k_elements + layer.indexer
 
 

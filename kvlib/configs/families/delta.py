@@ -60,8 +60,10 @@ def bailing(f) -> list[LayerKV]:
     # Saved again, its head_dim is the latent's, and the fields on the left are named.
     names = ("linear_num_heads", "linear_head_dim", "linear_conv_kernel_dim")
     own = ("num_attention_heads", "head_dim", "short_conv_kernel_size")
-    state = delta_state(*(f.nullable(name) or f[other] for name, other in zip(names, own, strict=True)))
-    f.read |= {*names, *own}
+    sizes = (f[name] if name in f else f[other] for name, other in zip(names, own, strict=True))
+    state = delta_state(*sizes)
+    f.ignore(*own)
+    f.read |= {*names}
     return beside_latents(f, kinds, state)
 
 
@@ -138,10 +140,13 @@ def xlstm(f) -> list[LayerKV]:
     f.same("embedding_dim", hidden)
     f.same("num_blocks", readers.depth(f))
     f.read |= {"chunkwise_kernel", "inference_state_dtype", "max_inference_chunksize", "return_last_states"}
-    key, value = (
-        max(int((hidden * f.number(name) + 63) // 64) * 64 // n_heads, 1)
-        for name in ("qk_dim_factor", "v_dim_factor")
-    )
+    sizes = []
+    for name, factor in {"qk_dim_factor": 0.5, "v_dim_factor": 1.0}.items():
+        wide = int((hidden * f.number(name, factor) + 63) // 64) * 64
+        if wide % n_heads:
+            f.disagree("num_heads", f"it must divide the {wide} numbers of {name}")
+        sizes.append(max(wide // n_heads, 1))
+    key, value = sizes
     state = tuple(StateTensor(n_heads * size) for size in (key * value, key, 1))
     return [LayerKV("state", state=state)] * readers.depth(f)
 

@@ -81,6 +81,7 @@ def decoder(layers="decoder_layers", heads="decoder_attention_heads", width="d_m
 def grouped(f) -> list[LayerKV]:
     """A decoder like Llama's, whose every layer also keeps the encoder's output, of the same shape."""
     f.same("is_encoder_decoder", True)
+    f.ignore("encoder_num_hidden_layers", "encoder_num_attention_heads", "encoder_num_key_value_heads")
     return [replace(one, cross_elements=one.elements) for one in readers.full(f)]
 
 
@@ -123,5 +124,10 @@ RECORDS = {
         BART, layers=decoder("num_decoder_layers", "num_decoder_attention_heads", "hidden_size")
     ),
     **each("canary_decoder cohere_asr", replace(BART, layers=grouped, names={})),
+    "moonshine": replace(
+        BART,
+        layers=grouped,
+        names={"num_key_value_heads": None, "decoder_num_key_value_heads": "num_key_value_heads"},
+    ),
 }
 NESTED = {"florence2": Nested("bart"), "canary": Nested("canary_decoder", key="decoder_config")}

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from ...layouts import LayerKV
 from .. import readers, weights
+from ..fields import MOST_LAYERS
 from ..record import Architecture, each
 
 
@@ -107,8 +108,10 @@ def modernbert(f) -> list[LayerKV]:
     if "global_attn_every_n_layers" in f:
         every = f["global_attn_every_n_layers"]
     # Saved again, a config says both, and then this one counts.
-    window = f.nullable("sliding_window") or f.whole_number("local_attention", least=2) // 2
-    f.read.add("local_attention")
+    local = f.whole_number("local_attention", least=2) // 2
+    window = f.nullable("sliding_window") or local
+    if "sliding_window" in f and f.get("sliding_window") is None:
+        f.refuse("sliding_window", "a whole number of at least 1 is needed, or none at all")
     kinds = ["sliding" if i % every else "full" for i in range(n_layers)]
     shape = readers.every_head(f)[1:]
     listed = f.names("layer_types", readers.only("full", "sliding"), n_layers)
@@ -121,9 +124,14 @@ def hrm(f) -> list[LayerKV]:
     Saved again, num_hidden_layers counts all runs and num_layers_per_stack the stack.
     """
     runs = f["H_cycles"] * (f["L_cycles"] + 1)
-    f.same("num_key_value_heads", f.size("num_attention_heads"))
+    n_heads = f.size("num_attention_heads")
+    f.same("num_key_value_heads", n_heads)
+    readers.hidden_over_heads(f, n_heads)
     stack = f.nullable("num_layers_per_stack")
     layers = readers.full(f)
+    if len(layers) * (runs if stack is None else 1) > MOST_LAYERS:
+        f.refuse("H_cycles", f"kvlib reads no model with more than {MOST_LAYERS:,} layers")
+        return layers
     if stack is None:
         return layers * runs
     if len(layers) != stack * runs:
@@ -143,6 +151,7 @@ RECORDS = {
     "emu3_text_model": replace(LLAMA, whole=weights.uncounted),
     "modernbert-decoder": Architecture(modernbert, whole=weights.uncounted),
     "hrm_text": Architecture(hrm, whole=weights.uncounted),
+    "chameleon": Architecture(readers.divided_full, whole=weights.uncounted),
     "doge": Architecture(readers.windowed, whole=weights.uncounted),
     "evolla": replace(LLAMA, whole=weights.uncounted),
     "phi4_multimodal": Architecture(phi3, whole=weights.uncounted),

@@ -27,6 +27,12 @@ def after(name: str, n_shared: str | None = None):
     return choose
 
 
+def glm_lite_latent(f):
+    """Its class takes head_dim for another name of qk_rope_head_dim, so the two must agree."""
+    f.same("head_dim", f["qk_rope_head_dim"])
+    return readers.latent(f)
+
+
 def glm_lite(f, i: int) -> weights.Experts | None:
     """GLM 4.7: the class knows no first_k_dense_replace; without mlp_layer_types one layer is dense."""
     f.same("first_k_dense_replace", 1)
@@ -179,7 +185,8 @@ DEEPSEEK = Architecture(
 # GLM's output matrix has no bias, whatever attention_bias says.
 GLM_ATTENTION = weights.attention_with(qkv="attention_bias", out=False)
 RECORDS = {
-    **each("olmoe granitemoe flex_olmo", MIXTURE),
+    **each("granitemoe flex_olmo", MIXTURE),
+    "olmoe": replace(MIXTURE, layers=readers.divided_full),
     "minimax_m2": replace(MIXTURE, layers=minimax_m2),
     "afmoe": Architecture(afmoe, whole=weights.uncounted),
     "aria_text": replace(MIXTURE, whole=weights.uncounted),
@@ -229,6 +236,6 @@ RECORDS = {
     "glm": Architecture(readers.full, GLM_ATTENTION),
     "glm4": Architecture(readers.full, GLM_ATTENTION, norms=4),
     "glm4_moe": Architecture(readers.full, GLM_ATTENTION, feed_forward=AFTER_DENSE),
-    "glm4_moe_lite": replace(DEEPSEEK, feed_forward=weights.mixture(glm_lite)),
+    "glm4_moe_lite": replace(DEEPSEEK, layers=glm_lite_latent, feed_forward=weights.mixture(glm_lite)),
     "ernie4_5_moe": Architecture(readers.full, feed_forward=weights.mixture(ernie)),
 }

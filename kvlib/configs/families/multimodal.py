@@ -12,9 +12,10 @@ _ANY = {
     "exaone4": "exaone4_5",
     "gemma3_text": "shieldgemma2",
     "granite": "granite_speech granite_speech_plus",
-    "lfm3": "lfm3_vl",
     "hyperclovax": "hyperclovax_vision_v2",
+    "kimi_linear": "kimi_k3",
     "lfm2": "lfm2_vl",
+    "lfm3": "lfm3_vl",
     "llama": """deepseek_vl deepseek_vl_hybrid glmasr janus llava_next_video perception_lm
         video_llava vipllava voxtral""",
     "mistral": "idefics2",
@@ -32,16 +33,16 @@ _OWN = {
     "cohere_compass_text": "cohere_compass",
     "cosmos3_edge_text": "cosmos3_edge",
     "emu3_text_model": "emu3",
-    "kosmos_2_text_model": "kosmos-2",
-    "kosmos_2_5_text_model": "kosmos-2.5",
     "ernie4_5_vl_moe_text": "ernie4_5_vl_moe",
-    "glm4v_text": "glm4v glm46v glmga",
     "glm4v_moe_text": "glm4v_moe",
+    "glm4v_text": "glm4v glm46v glmga",
     "glm_ocr_text": "glm_ocr",
     "granite_docling_text": "granite_docling",
-    "inkling_text": "inkling_mm_model",
-    "inkling2_text": "inkling2",
     "hunyuan_vl_text": "hunyuan_vl",
+    "inkling2_text": "inkling2",
+    "inkling_text": "inkling_mm_model",
+    "kosmos_2_5_text_model": "kosmos-2.5",
+    "kosmos_2_text_model": "kosmos-2",
     "molmo2_text": "molmo2",
     "muse_glimmer_text": "muse_glimmer",
     "muse_spark_text": "muse_spark",
@@ -52,11 +53,11 @@ _OWN = {
 }
 # What describes a tower, and would be suspect in a language model.
 _BESIDE = {
-    "kosmos-2": ("latent_query_num",),
-    "kosmos-2.5": ("latent_query_num",),
-    "kimi_k25": ("use_unified_vision_chunk",),
     "granite_speech": ("has_lora_adapter", "window_size"),
     "granite_speech_plus": ("has_lora_adapter", "window_size"),
+    "kimi_k25": ("use_unified_vision_chunk",),
+    "kosmos-2": ("latent_query_num",),
+    "kosmos-2.5": ("latent_query_num",),
     "moss_transcribe_diarize": ("audio_chunk_size",),
     "musicflamingo": ("head_dim",),
     "qwen2_5_omni_thinker": ("seconds_per_chunk",),
@@ -69,3 +70,4 @@ NESTED = {
     for text, outer in names.items()
     for name in outer.split()
 }
+NESTED["step3p7"] = Nested("step3p5", flat=True)

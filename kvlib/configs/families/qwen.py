@@ -93,9 +93,28 @@ def tower(v, outer, hidden: int) -> int:
     return total + merged * (merged + 1) + (merged + 1) * hidden
 
 
+def later_tower(v, outer, hidden: int) -> int:
+    """Qwen 3 VL and 3.5: learned positions; Qwen 3 VL also merges the patches of several earlier layers."""
+    wide, out = v["hidden_size"], v["out_hidden_size"]
+    merged = wide * v["spatial_merge_size"] ** 2
+    total = wide * (3 * v["temporal_patch_size"] * v["patch_size"] ** 2 + 1 + v["num_position_embeddings"])
+    total += weights.vit(wide, v["depth"], v["intermediate_size"])
+    merger, deep = merged * (merged + 1) + (merged + 1) * out, v.get("deepstack_visual_indexes")
+    n_deep = len(deep) if isinstance(deep, list | tuple) else 0
+    return total + merger + 2 * wide + n_deep * (merger + 2 * merged)
+
+
 QWEN2 = Architecture(qwen2, weights.attention_with(qkv=True, out=False))
 NEXT = Architecture(qwen3_next, gated_attention, recurrent=delta_weights)
 VISION = {"depth": 32, "patch_size": 14, "temporal_patch_size": 2, "spatial_merge_size": 2}
+LATER = {"depth": 27, "hidden_size": 1152, "intermediate_size": 4304, "out_hidden_size": 3584}
+LATER |= {
+    "patch_size": 16,
+    "temporal_patch_size": 2,
+    "spatial_merge_size": 2,
+    "num_position_embeddings": 2304,
+}
+DEEP = {**LATER, "deepstack_visual_indexes": [8, 16, 24]}
 RECORDS = {
     **each("qwen2 qwen2_vl_text qwen2_5_vl_text qwen2_5_omni_text", QWEN2),
     "qwen2_moe": replace(QWEN2, layers=qwen2_moe, feed_forward=weights.mixture(sometimes_with_shared)),
@@ -121,8 +140,8 @@ NESTED = {
         tower=tower,
         vision=VISION | {"hidden_size": 3584, "intermediate_size": 3420},
     ),
-    "qwen3_vl": Nested("qwen3_vl_text"),
-    "qwen3_vl_moe": Nested("qwen3_vl_moe_text"),
-    "qwen3_5": Nested("qwen3_5_text"),
-    "qwen3_5_moe": Nested("qwen3_5_moe_text"),
+    "qwen3_vl": Nested("qwen3_vl_text", tower=later_tower, vision=DEEP),
+    "qwen3_vl_moe": Nested("qwen3_vl_moe_text", tower=later_tower, vision=DEEP),
+    "qwen3_5": Nested("qwen3_5_text", tower=later_tower, vision=LATER),
+    "qwen3_5_moe": Nested("qwen3_5_moe_text", tower=later_tower, vision=LATER),
 }

@@ -12,10 +12,10 @@ from .. import readers, weights
 from ..record import Architecture, Nested
 from . import delta, mixtures, qwen
 
-# The older names are those of published configs.
-INDEXED = dict.fromkeys(
-    ("indexed_attention", "full_attention", "deepseek_sparse_attention", "qwen_sparse_attention"), "full"
-)
+# The other names are older ones, of published configs.
+INDEXED = {"indexed_attention": "full", "deepseek_sparse_attention": "full"}
+BESIDE_STATES = {**INDEXED, "full_attention": "full", "qwen_sparse_attention": "full"}
+BESIDE_STATES |= {"linear_attention": "state"}
 
 
 def with_keys(f, layers: list[LayerKV], runs: list) -> list[LayerKV]:
@@ -95,9 +95,11 @@ def minimax_m3(f) -> list[LayerKV]:
 def glm5_next(f) -> list[LayerKV]:
     """Kimi's delta attention, and every fourth layer a latent whose indexer packs key, gate and a mark."""
     n_layers = readers.depth(f)
-    kinds = f.names("layer_types", {**INDEXED, "linear_attention": "state"}, n_layers)
+    kinds = f.names("layer_types", BESIDE_STATES, n_layers)
     kinds = kinds or ["full" if i % 4 == 3 else "state" for i in range(n_layers)]
-    latent = LayerKV("latent", 1, f["kv_lora_rank"] + f.whole_number("qk_rope_head_dim", 0), v_head_dim=0)
+    if f.whole_number("qk_rope_head_dim", 0):
+        f.refuse("qk_rope_head_dim", "0 is needed: its latents have no rotary part")
+    latent = LayerKV("latent", 1, f["kv_lora_rank"], v_head_dim=0)
     f.ignore("index_kpool", "index_topk", "index_n_heads", "num_key_value_heads", "hidden_size")
     f.ignore("q_lora_rank", "qk_nope_head_dim", "v_head_dim", "num_attention_heads")
     f.nullable("head_dim", 0)
@@ -118,7 +120,7 @@ def qwen4(f) -> list[LayerKV]:
     """
     n_layers = readers.depth(f)
     every = f["full_attention_interval"] if "full_attention_interval" in f else 4
-    kinds = f.names("layer_types", {**INDEXED, "linear_attention": "state"}, n_layers)
+    kinds = f.names("layer_types", BESIDE_STATES, n_layers)
     kinds = kinds or ["full" if (i + 1) % every == 0 else "state" for i in range(n_layers)]
     f.ignore("indexer_n_heads", "indexer_budget", "indexer_compress_ratio", "heads_per_ngram")
     f.same("number_of_conv_states", 3 if f.get("ple_layer_ids") else 1)
@@ -137,6 +139,9 @@ def qwen4(f) -> list[LayerKV]:
     if not isinstance(named, list | tuple) or any(type(i) is not int or not 0 < i <= n_layers for i in named):
         f.refuse("ple_layer_ids", f"a list of layers from 1 to {n_layers} is needed")
         named = []
+    parts = context * f["heads_per_ngram"]
+    if named and (not parts or (f.optional("ple_embed_dim") or f["hidden_size"]) % parts):
+        f.disagree("ngram_size", f"its {parts} heads must share the embedding evenly")
     for i in set(named):
         one = layers[i - 1]
         if one.kind != "state":
@@ -155,6 +160,8 @@ def deepseek_v4(f) -> list[LayerKV]:
     ahead). Every 4: two series overlap, so the last block is carried along; and an indexer's entry each.
     """
     n_layers, width = readers.depth(f), f["head_dim"]
+    readers.even(f, "head_dim", width)
+    readers.even(f, "index_head_dim", f["index_head_dim"])
     for name in ("layer_types", "compress_ratios"):
         value = f.given.get(name)
         if isinstance(value, list | tuple):
@@ -236,8 +243,6 @@ RECORDS = {
     "qwen4_exp_text": Architecture(qwen4, whole=weights.uncounted),
 }
 NESTED = {
-    "kimi_k3": Nested("kimi_linear"),
-    "step3p7": Nested("step3p5", flat=True),
     "mistral_large4": Nested("mistral_large4_text"),
     "minimax_m3_vl": Nested("minimax_m3_vl_text", beside=("img_token_compression_config",)),
     "glm5_next": Nested("glm5_next_text"),

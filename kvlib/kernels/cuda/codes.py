@@ -49,12 +49,14 @@ def load(x, scale, zero, row, D: tl.constexpr, T: tl.constexpr, W: tl.constexpr,
         if BITS == 2:
             even, odd = tl.interleave(codes & 3, codes >> 4 & 3), tl.interleave(codes >> 2 & 3, codes >> 6)
             codes = tl.interleave(even, odd)
-        # As the low bits of 2**23 a code is a float32 in two instructions; a conversion is slow.
-        numbers = (codes | 0x4B000000).to(tl.float32, bitcast=True) - 8388608.0
+        # A GPU converts whole numbers slowly. As the first bits after the point a code makes the float32
+        # 1 + code / 2**BITS at once, and scale and zero are made to fit that.
+        numbers = (codes << (23 - BITS) | 0x3F800000).to(tl.float32, bitcast=True)
         along: tl.constexpr = 1 if BY_CHANNEL else 2
         at, there = scale_of(row, D, T, W, GROUP, BY_CHANNEL)
-        steps = tl.expand_dims(tl.load(scale + at, mask=there, other=0).to(tl.float32), along)
-        zeros = tl.expand_dims(tl.load(zero + at, mask=there, other=0).to(tl.float32), along)
+        steps = tl.load(scale + at, mask=there, other=0).to(tl.float32) * 2**BITS
+        zeros = tl.load(zero + at, mask=there, other=0).to(tl.float32) - steps
+        steps, zeros = tl.expand_dims(steps, along), tl.expand_dims(zeros, along)
         return (grouped(numbers, T, W, GROUP, BY_CHANNEL) * steps + zeros).reshape(T, W)
 
 

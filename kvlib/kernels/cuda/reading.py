@@ -26,7 +26,7 @@ def slot_of(position, b, table, slots, sinks, width, size, PAGED: tl.constexpr):
     `kvlib.attention.ContiguousView` and `kvlib.cache.paged.PagedView` say how.
     """
     if PAGED:
-        return tl.load(table + b * width + position // size) * size + position % size
+        return tl.load(table + b * width + position // size).to(tl.int32) * size + position % size
     else:
         return tl.where(position < sinks, position, sinks + (position - sinks) % (slots - sinks))
 
@@ -75,7 +75,8 @@ def decode(q, first, last, table, k, v, k_scale, k_zero, v_scale, v_zero, k_wait
     """
     pair, part, parts = tl.program_id(0), tl.program_id(1), tl.num_programs(1)
     b = pair // n_kv_heads
-    start, stop = tl.load(first + b), tl.load(last + b)
+    # Positions in 32 bits: a GPU divides 64 by a long routine. Addresses are in 64.
+    start, stop = tl.load(first + b).to(tl.int32), tl.load(last + b).to(tl.int32)
     g, d = tl.program_id(2) * R + tl.arange(0, R), tl.arange(0, W)
     head, there = pair * G + g, (g < G)[:, None] & (d < D)[None, :]
     queries = tl.load(q + head[:, None] * D + d[None, :], mask=there, other=0)

@@ -19,7 +19,7 @@ def store(qkv, cos, sin, last, table, k, v, k_scale, k_zero, v_scale, v_zero, k_
     The rest as in `reading.decode`. Grid: B, H + 2 H_kv.
     """
     b, head, d = tl.program_id(0), tl.program_id(1), tl.arange(0, W)
-    position = tl.load(last + b) - 1
+    position = tl.load(last + b).to(tl.int32) - 1
     x = qkv + (b * (n_heads + 2 * n_kv_heads) + head) * D
     numbers = tl.load(x + d, mask=d < D, other=0)
     if head < n_heads + n_kv_heads:  # a query or a key: turned as `kvlib.decoder.rotate` does

@@ -23,7 +23,7 @@ PARTS = 64  # a context is split into no more
 PROGRAMS = 4  # for each of the GPU's processors, so that while one waits for memory others have it
 GATE_WIDTH = 1024
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
-DOTS = {torch.float16: tl.float16, torch.bfloat16: tl.bfloat16, torch.float32: tl.float32}
+DOTS = {torch.float16: tl.float16, torch.bfloat16: tl.bfloat16}
 
 
 @dataclass
@@ -109,9 +109,11 @@ def _attend(q, memory):
     """What the queries q [B, H, D] read: [B, H, D]."""
     B, H, D = q.shape
     W, pairs = memory.constants["W"], B * memory.n_kv_heads
-    tile = tiles(H // memory.n_kv_heads, W, q.dtype, _tensor_cores(q.device))
+    packed = memory.constants["BITS"] > 0
+    tile = tiles(H // memory.n_kv_heads, W, q.dtype, packed, _tensor_cores(q.device))
     parts = min(PARTS, triton.cdiv(PROGRAMS * _processors(q.device), pairs))
-    tops, totals = q.new_empty(2, B * H, parts, dtype=torch.float32)
+    # Each apart, not slices of one: a kernel is compiled anew for an address that 16 does not divide.
+    tops, totals = (q.new_empty(B * H, parts, dtype=torch.float32) for _ in range(2))
     accs, out = q.new_empty(B * H, parts, D, dtype=torch.float32), torch.empty_like(q)
     _launch(
         reading.decode, (pairs, parts, triton.cdiv(tile["G"], tile["R"])), q, memory.first, memory.last,
@@ -125,20 +127,23 @@ def _attend(q, memory):
     return out
 
 
-def tiles(G, W, dtype, tensor_cores) -> dict:
+def tiles(G, W, dtype, packed, tensor_cores) -> dict:
     """How many query heads and tokens a program of `reading.decode` takes at a time, and how it multiplies.
 
-    Matrix instructions want 16 rows at least. Where a GPU has none for the dtype (fp32; 16 bits before
-    compute capability 8, for Triton), a few rows are multiplied number by number: rows of padding would cost
-    as much as true ones. Sizes are such that registers hold a tile: nothing spills (tests/compiled.py).
+    A product of matrices wants 16 rows at least. Where a GPU has no instructions for one (fp32; 16 bits too
+    before compute capability 8, for Triton) padding costs as much as true rows do, yet less than to add up
+    each row's products across threads. But a single row is best multiplied number by number, and so is what
+    would not fit registers and shared memory. Chosen, for want of a GPU, by what the compiled loop takes: its
+    instructions, and what tests/compiled.py prints.
     """
     R = triton.next_power_of_2(G)
-    wide = dtype.itemsize == 2 and tensor_cores
-    if wide or R >= 16:
-        R = min(max(R, 16), max(16, 8192 // W)) if wide else 16
-        T = (32 if W <= 128 else 16) if wide else 16
-        return dict(G=G, R=R, T=T, DOT=tl.float32 if INTERPRETED else DOTS[dtype])
-    return dict(G=G, R=R, T=min(32, max(2, 2048 // (R * W))), DOT=None)
+    if dtype.itemsize == 2 and tensor_cores:
+        R = min(max(R, 16), max(16, 8192 // W))
+        return dict(G=G, R=R, T=32 if W <= 128 else 16, DOT=tl.float32 if INTERPRETED else DOTS[dtype])
+    if G > 1 and (W <= 128 or dtype.itemsize == 2 and not packed):
+        return dict(G=G, R=16, T=16, DOT=tl.float32, num_warps=8 if packed or W > 128 else 4)
+    R = min(R, 4)
+    return dict(G=G, R=R, T=min(32, 2048 // (R * W)), DOT=None)
 
 
 def _memory(view) -> Memory | None:
