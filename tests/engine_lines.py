@@ -196,6 +196,18 @@ LLAMA_CPP = {
         "llama_new_context_with_model: KV self size  = 2196.00 MiB, c^KV (f16): 2196.00 MiB, kv^T: not used",
         {"model": "deepseek-v3"}, ["2.14 GiB for the cache", "70,272 bytes", "to the log's rounding"],
     ),
+    "lmstudio 1862": (
+        "llama_kv_cache: size = 16384.00 MiB ( 65536 cells,  16 layers,  4/4 seqs), K (f16): 8192.00 MiB, V (f16): 8192.00 MiB\n"
+        "llama_memory_recurrent: size = 598.50 MiB ( 4 cells,  64 layers,  4 seqs), R (f32): 22.50 MiB, S (f32): 576.00 MiB",
+        {"model": QWEN_27B}, ["16 GiB for the cache", "65,536 each, 4 sequences", "598.5 MiB", "to the log's rounding"],
+    ),
+    "gpt-oss-120b with -c 65535, in a comment of a public script": (
+        "llama_kv_cache_iswa: creating non-SWA KV cache, size = 65536 cells\n"
+        "llama_kv_cache: size = 2304.00 MiB (65536 cells, 18 layers, 4/1 seqs)\n"
+        "llama_kv_cache_iswa: creating     SWA KV cache, size = 1024 cells\n"
+        "llama_kv_cache: size =   36.00 MiB ( 1024 cells, 18 layers, 4/1 seqs)",
+        {"model": "gpt-oss-120b"}, ["2.29 GiB for the cache", "65,536 for all, 4 sequences", "to the log's rounding"],
+    ),
     "gpustack 1269": (
         "3.02.199.202 E ggml_backend_cuda_buffer_type_alloc_buffer: allocating 4480.00 MiB on device 3: cudaMalloc "
         "failed: out of memory\n3.02.199.205 E llama_kv_cache_init: failed to allocate buffer for kv cache",

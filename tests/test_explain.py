@@ -66,6 +66,17 @@ def test_what_a_flag_buys_is_the_policys():
     assert share == tokens(2.89 + 0.05 * 23.58) - now
 
 
+def test_what_a_smaller_type_buys_is_the_policys():
+    """Of gpt-oss the windowed pool hardly grows, so smaller types buy more than their bits."""
+    text, options, _ = LINES["llama.cpp"]["gpt-oss-120b with -c 65535, in a comment of a public script"]
+    bought = {flag.flag: flag.tokens for flag in explain(text, **options).flags}
+    after = bought["--cache-type-k q8_0 --cache-type-v q8_0"] + 65_536
+    layout = kvlib.layouts.CacheLayout(kvlib.layout("gpt-oss-120b").layers)
+    now, then = (engine("llama.cpp", unified=True, type_k=kind, type_v=kind) for kind in ("fp16", "q8_0"))
+    room = now.bytes(layout, 65_536 // 4, 4)
+    assert then.bytes(layout, after // 4, 4) <= room < then.bytes(layout, after // 4 + 1, 4)
+
+
 def test_a_timestamp_a_prefix_and_colours_change_nothing():
     plain = explain(VLLM["vllm 10517, 20k"][0], model="llama-3.1-8b")
     dressed = "\n".join(

@@ -111,11 +111,16 @@ LINES = (
     # llama.cpp, and what is built on it.
     Line("llama.cpp", "KV self size", rf"KV self size ?= ?{S('kv')}"),
     Line("llama.cpp", "kv self size", rf"kv self size ?= ?{S('kv')}"),
+    # Cells of a stream; sequences / streams, of which there is one where all sequences share a pool.
     Line(
         "llama.cpp",
         "cells,",
-        rf"size = {S('kv')} \( ?{N('cells')} cells, {N('layers')} layers, ?(?:[0-9]+/ ?)?{N('seqs')} s",
+        rf"size = {S('kv')} \( ?{N('cells')} cells, {N('layers')} layers, ?{N('seqs')}"
+        rf"(?:/ ?{N('streams')})? seqs\)(?!, ?R \()",
     ),
+    Line("llama.cpp", "SWA KV cache, size", rf"(?:non-)?SWA KV cache, size = {N('pool_cells')} cells"),
+    Line("llama.cpp", "rs_seq), R", rf"size = {S('state')} \( ?{N('state_seqs')} cells, .{{5,60}}, R \("),
+    Line("llama.cpp", "seqs), R", rf"size = {S('state')} \( ?{N('state_seqs')} cells, .{{5,60}}, R \("),
     Line("llama.cpp", "kv_size = ", rf"kv_size = {N('cells')}"),
     Line("llama.cpp", "n_layer", rf"\bn_layer ?= ?{N('layers')}"),
     Line("llama.cpp", "K (", rf"[ ^]K \({W('type_k')}\): {S('k_size')}"),
@@ -167,18 +172,19 @@ LINES = (
 )  # fmt: skip
 
 SIZES = set(
-    "available needed total desired weights activations k_size v_size free_after kv tried full free_bytes"
-    " allocated reserved reserved_total in_use".split()
+    "available needed total desired weights activations k_size v_size free_after kv state tried full"
+    " free_bytes allocated reserved reserved_total in_use".split()
 )
 COUNTS = set(
     "max_len longest tokens blocks preemptions running waiting dummies tp pp retracted prompt cells layers"
-    " seqs k_width v_width latent rope context slot layers_all layers_gpu pool".split()
+    " seqs streams state_seqs pool_cells k_width v_width latent rope context slot layers_all layers_gpu"
+    " pool".split()
 )
 RATIOS = {"times", "usage", "utilization", "share", "free"}
 # Nothing that an engine runs with is without one of these.
 POSITIVE = set(
-    "total desired max_len cells layers seqs context slot pool needed utilization share tried weights kv"
-    " tokens tp pp full prompt k_width v_width latent".split()
+    "total desired max_len cells layers seqs streams context slot pool needed utilization share tried weights"
+    " kv tokens tp pp full prompt k_width v_width latent".split()
 )
 
 _MOST = 10**15

@@ -11,8 +11,8 @@ from .subject import MODEL, Subject
 ENGINES = ("llama.cpp", "ollama")
 SMALLER = (("q8_0", "34 bytes for 32 numbers"), ("q4_0", "18 bytes for 32 numbers"))
 NAMES = frozenset(
-    "kv cells layers seqs type_k type_v k_width v_width latent rope context tried kv_failed compute_failed"
-    " exceeded slot prompt full free_bytes layers_all layers_gpu".split()
+    "cells layers type_k type_v k_width v_width latent rope context tried kv_failed compute_failed state"
+    " state_seqs exceeded slot prompt full free_bytes layers_all layers_gpu".split()
 )
 
 
@@ -24,7 +24,7 @@ def explain(facts: Facts, of: Subject) -> Explanation | None:
     engine = "ollama" if any(fact.engine == "ollama" for fact in theirs) else "llama.cpp"
     said: dict[str, Any] = {fact.name: fact.value for fact in theirs if fact.name in NAMES}
     said = {name: one for name, one in said.items() if not name.startswith("type_") or _known(one)}
-    said["pools"] = [fact for fact in theirs if fact.name == "kv"]
+    said["pools"] = _pools(theirs)
     if said.get("exceeded") or (said.get("slot") and said.get("prompt", 0) > said["slot"]):
         return _exceeded(said, of, engine)
     if said.get("tried"):
@@ -44,52 +44,46 @@ def _known(name: str) -> bool:
 # An allocated cache
 
 
+def _pools(facts) -> list[dict]:
+    """Each pool that was printed, once: its bytes, their error and, where the line has them, its cells."""
+    pools: dict[str, dict] = {}
+    for fact in facts:
+        if fact.name == "kv":
+            pools[fact.line] = {"kv": fact.value, "error": fact.error}
+        elif fact.name in ("cells", "layers", "seqs", "streams") and fact.line in pools:
+            pools[fact.line][fact.name] = fact.value
+    return list(pools.values())
+
+
 def _allocated(said, of: Subject, engine) -> Explanation:
-    total, printed = _printed(said["pools"])
-    cells = said.get("cells") or said.get("context") or said.get("slot")
-    steps = [("printed", size(total))]
-    agree = None
+    pools = said["pools"]
+    last = pools[-1]
+    cells = last.get("cells") or said.get("cells") or said.get("context") or said.get("slot")
+    rows, agree, total = [], None, last["kv"]
     if of.layout is not None and cells:
         try:
-            rows, agree = _policy_rows(said, of, cells, total, printed)
-            steps += rows
+            rows, agree, total = _policy_rows(said, of, pools, cells)
         except ValueError as error:
-            steps.append(("not computed", str(error)))
+            rows = [("not computed", str(error))]
     elif cells and said.get("layers"):
-        rows, agree = _widths_rows(said, cells, total, printed)
-        steps += rows
+        rows, agree = _widths_rows(said, cells * last.get("streams", 1), int(total), int(last["error"]) + 1)
     name = "Ollama" if engine == "ollama" else "llama.cpp"
     first = f"{name} allocated {size(total)} for the cache when it started, whatever is said in it later."
+    second = "It is what the rows below give, to the log's rounding." if agree else (
+        "The rows below give another figure, which kvlib does not explain."
+    )  # fmt: skip
     if agree is None:
         second = "Name the model to have the figure computed again." if of.layout is None else (
             "The text does not say for how many tokens, so it cannot be computed again."
         )  # fmt: skip
-    else:
-        second = "It is what the rows below give, to the log's rounding." if agree else (
-            "The rows below give another figure, which kvlib does not explain."
-        )  # fmt: skip
     if said.get("full") and said.get("free_bytes") is not None and said["full"] > said["free_bytes"]:
-        layers = (
-            f": {said['layers_gpu']} of {said['layers_all']} layers are on the GPU"
-            if said.get("layers_gpu") and said.get("layers_all")
-            else ""
-        )
+        on, every = said.get("layers_gpu"), said.get("layers_all")
+        layers = f": {on} of {every} layers are on the GPU" if on and every else ""
         first = f"Ollama needs {size(said['full'])} and {size(said['free_bytes'])} is free{layers}."
     missing = () if of.layout is not None else (MODEL,)
-    return Explanation(
-        engine, (), tuple(steps), f"{first} {second}", _smaller(said, of, engine, total, cells), missing
-    )
-
-
-def _printed(pools) -> tuple[int, int]:
-    """Bytes of all pools of the last context, and the sum of what their rounding may hide."""
-    last, seen = {}, []
-    for fact in pools:
-        last[fact.line] = fact
-    seen = list(last.values())
-    # A second context of the same text has its own; a cache with windows prints two in a row.
-    pair = seen[-2:] if len(seen) > 1 and "cells" in seen[-1].line and "cells" in seen[-2].line else seen[-1:]
-    return int(sum(fact.value for fact in pair)), int(sum(fact.error for fact in pair)) + 1
+    steps = (("printed", size(total)), *rows)
+    every = max((one.get("cells", 0) * one.get("streams", 1) for one in pools), default=0) or cells
+    return Explanation(engine, (), steps, f"{first} {second}", _smaller(said, of, engine, every), missing)
 
 
 def _types(said, of: Subject) -> tuple[str, str]:
@@ -97,22 +91,38 @@ def _types(said, of: Subject) -> tuple[str, str]:
     return said.get("type_k") or both, said.get("type_v") or said.get("type_k") or both
 
 
-def _policy_rows(said, of: Subject, cells: int, total: int, rounding: int):
-    """The cache of the model that was named, as kvlib's policy of llama.cpp allocates it."""
-    seqs = said.get("seqs") or 1
+def _policy_rows(said, of: Subject, pools, cells: int):
+    """The cache of the model that was named, as kvlib's policy of llama.cpp allocates it.
+
+    A model with windows prints two pools, its full layers' first; another's second is a draft model's.
+    """
+    two = pools[-2:] if len(pools) > 1 and all("cells" in one for one in pools[-2:]) else pools[-1:]
+    windows = any(layer.window for layer in of.limitless.kinds)
+    used = two if windows else pools[-1:]
+    cells = max(one.get("cells", cells) for one in used)
+    seqs = used[0].get("seqs", 1)
+    shared = used[0].get("streams", 1) == 1 and seqs > 1
     k, v = (as_dtype(name).name for name in _types(said, of))
-    policy = LlamaCpp(type_k=k, type_v=v)
-    parts = policy.breakdown(of.limitless, max(1, cells // seqs), seqs)
+    policy = LlamaCpp(type_k=k, type_v=v, unified=shared)
+    parts = policy.breakdown(of.limitless, max(1, cells // seqs) if shared else cells, seqs)
+    total, rounding = sum(one["kv"] for one in used), sum(one["error"] for one in used) + 1
+    off = parts.tokens - total
+    agree = abs(off) <= rounding
     each = policy.bytes_per_token(of.limitless)
+    each_of = " each" if seqs > 1 and not shared else " for all" if shared else ""
     rows = [
         ("a token", f"{each:,} bytes, keys in {k} and values in {v}, all layers of {of.model}"),
-        ("cells", f"{cells:,}" + (f" for {seqs} sequences" if seqs > 1 else "")),
-        ("in all", f"{size(parts.tokens)}" + (f" and {size(parts.state)} of states" if parts.state else "")),
+        ("cells", f"{cells:,}" + (f"{each_of}, {seqs} sequences" if seqs > 1 else "")),
+        ("in all", size(parts.tokens)),
+        ("difference", "none, to the log's rounding" if agree else size(off)),
     ]
-    good = min(abs(parts.tokens - total), abs(parts.total - total), abs(parts.state - total)) <= rounding
-    off = parts.tokens - total
-    rows.append(("difference", "none, to the log's rounding" if good else size(off)))
-    return rows, good
+    if said.get("state"):
+        state = policy.breakdown(of.limitless, 1, said.get("state_seqs") or 1).state
+        good = abs(state - said["state"]) <= 6000  # hundredths of a MiB
+        same = "none, to the log's rounding" if good else size(state - said["state"])
+        rows += [("states, printed", size(said["state"])), ("states", size(state)), ("difference", same)]
+        agree = agree and good
+    return rows, agree, total
 
 
 def _widths_rows(said, cells: int, total: int, rounding: int):
@@ -148,35 +158,47 @@ def _widths_rows(said, cells: int, total: int, rounding: int):
 # What would help
 
 
-def _smaller(said, of: Subject, engine, total: int, cells) -> tuple[Flag, ...]:
-    """Smaller types, and a shorter context: the tokens that the same memory then holds."""
+def _smaller(said, of: Subject, engine, cells) -> tuple[Flag, ...]:
+    """Smaller types, and a shorter context: the tokens that the same memory then holds; `cells` are all."""
     made = []
-    k, v = _types(said, of)
+    types = tuple(as_dtype(name) for name in _types(said, of))
+    pool = said["pools"][-1] if said["pools"] else {}
+    seqs = pool.get("seqs", 1)
     for name, why in SMALLER:
-        if as_dtype(k).bits <= as_dtype(name).bits or not total:
+        if types[0].bits <= as_dtype(name).bits:
             continue
-        ratio = (as_dtype(k).bits + as_dtype(v).bits) / (2 * as_dtype(name).bits)
-        if of.layout is not None:
-            try:
-                before = LlamaCpp(type_k=as_dtype(k).name, type_v=as_dtype(v).name).bytes_per_token(
-                    of.limitless
-                )
-                ratio = before / LlamaCpp(type_k=name, type_v=name).bytes_per_token(of.limitless)
-            except ValueError:
-                continue
+        try:
+            after = (
+                _holds(of, types, as_dtype(name), cells, seqs, pool.get("streams", 1) == 1) if cells else 0
+            )
+        except ValueError:
+            continue  # heads that the type cannot pack
         flag = f"OLLAMA_KV_CACHE_TYPE={name} (with OLLAMA_FLASH_ATTENTION=1)" if engine == "ollama" else (
             f"--cache-type-k {name} --cache-type-v {name}"
         )  # fmt: skip
-        after = int(cells * ratio) if cells else 0
         holds = f"; the same memory then holds {after:,}" if after else ""
         made.append(Flag(flag, after - cells if after else None, why + holds))
-    if cells and total:
-        half = "OLLAMA_CONTEXT_LENGTH" if engine == "ollama" else "--ctx-size"
-        joined = f"{half}={cells // 2}" if engine == "ollama" else f"{half} {cells // 2}"
+    if cells:
+        flag = f"OLLAMA_CONTEXT_LENGTH={cells // 2}" if engine == "ollama" else f"--ctx-size {cells // 2}"
         made.append(
-            Flag(joined, cells // 2 - cells, f"half the cells: about {size(total / 2)} free for weights")
+            Flag(flag, cells // 2 - cells, "half the cells, and the memory of the others for weights")
         )
     return tuple(made)
+
+
+def _holds(of: Subject, types, kind, cells: int, seqs: int, shared: bool) -> int:
+    """Cells in `kind` that take no more than `cells` of now: by the policy, or by bits without a model."""
+    if of.layout is None:
+        return int(cells * (types[0].bits + types[1].bits) / (2 * kind.bits))
+    now, then = (LlamaCpp(type_k=k.name, type_v=v.name, unified=shared) for k, v in (types, (kind, kind)))
+    each = max(1, cells // seqs)
+    total = now.breakdown(of.limitless, each, seqs).tokens
+    low, high = each, 64 * each
+    while high - low > 1:
+        middle = (low + high) // 2
+        fits = then.breakdown(of.limitless, middle, seqs).tokens <= total
+        low, high = (middle, high) if fits else (low, middle)
+    return low * seqs
 
 
 def _failed(said, of: Subject, engine) -> Explanation:
@@ -191,8 +213,7 @@ def _failed(said, of: Subject, engine) -> Explanation:
         f"A GPU had no {size(tried)} left for {what}. llama.cpp allocates everything at the start, so it "
         "stops there and not later."
     )
-    total = _printed(said["pools"])[0] if said["pools"] else 0
-    flags = _smaller(said, of, engine, total or tried, said.get("cells") or said.get("context"))
+    flags = _smaller(said, of, engine, said.get("cells") or said.get("context"))
     if said.get("compute_failed"):
         why = "a smaller compute buffer: its size goes with the tokens of a micro-batch (512 by default)"
         flags = (
