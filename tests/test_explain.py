@@ -114,8 +114,26 @@ def test_a_model_that_the_log_names_is_taken_and_said():
     text = "config: model='Qwen/Qwen3-8B', tensor_parallel_size=2, kv_cache_dtype=auto\n"
     found = explain(f"{text}Available KV cache memory: 10.00 GiB\nGPU KV cache size: 145,632 tokens")
     assert "Qwen/Qwen3-8B" in found.verdict and "over 2 × 1 GPUs" in found.text()
+    args = text.replace("config: model=", "non-default args: {'model': ").replace(", tensor", ", 'tensor")
+    assert "Qwen/Qwen3-8B" in explain(f"{args}GPU KV cache size: 145,632 tokens").verdict
     named = explain(f"{text}GPU KV cache size: 145,632 tokens", model="gpt2")
     assert "Qwen" not in named.verdict
+
+
+def test_what_the_command_says_is_taken():
+    """vLLM prints the arguments that are not its defaults, and people paste the command itself."""
+    args = (
+        "non-default args: {'model': 'Qwen/Qwen3-8B', 'max_model_len': 40960, 'gpu_memory_utilization': 0.9}"
+    )
+    log = "Available KV cache memory: 4.13 GiB\nGPU KV cache size: 30,064 tokens"
+    command = (
+        "vllm serve Qwen/Qwen3-8B --max-model-len 40960 --gpu-memory-utilization 0.9 --kv-cache-dtype=auto"
+    )
+    for said in (args, command):
+        found = explain(f"{said}\n{log}", gpu="4090")
+        assert "30,064 tokens, less than a sequence of 40,960" in found.verdict and not found.missing
+        assert "--gpu-memory-utilization 0.95" in [flag.flag for flag in found.flags]
+        assert found.verdict.endswith("to the log's rounding.")
 
 
 def test_missing_options_are_asked_for():
@@ -132,6 +150,7 @@ def test_what_is_not_understood_is_quoted():
     assert "not understood:\n  kv_cache_manager v9" in found.text()
     nothing = explain("hello\nworld")
     assert nothing.unread == ("hello", "world") and "No line" in nothing.verdict
+    assert "Nothing was pasted" in explain(" \n\t").verdict and explain("--tp 4").facts
 
 
 def test_many_lines_not_understood_are_counted():

@@ -51,8 +51,10 @@ def run(args) -> int:
 def _read(path: str) -> bytes:
     """The log's bytes; of a larger one its end, which says why an engine stopped."""
     if path == "-":
-        if sys.stdin is None or sys.stdin.isatty():
-            raise ValueError("paste a log into standard input (kvlib explain < FILE), or name its file")
+        if sys.stdin is None:
+            raise ValueError("there is no standard input; name the log's file")
+        if sys.stdin.isatty():
+            print("paste the log, then Ctrl-D:", file=sys.stderr)
         return sys.stdin.buffer.read()[-MOST:]
     if os.path.isdir(path):
         raise ValueError(f"{path} is a folder; a log is a file, and a model goes after --model")

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from . import llama_cpp, out_of_memory, sglang, vllm
 from .answer import Explanation, Flag
-from .facts import Fact, read
-from .subject import CARD, MODEL, subject_of
+from .facts import Fact, Facts, read
+from .subject import subject_of
 
 __all__ = ["Explanation", "Fact", "Flag", "explain"]
 
@@ -37,8 +37,16 @@ def explain(text, *, model=None, gpu=None, dtype=None, cache_dtype=None, tp=None
         if made := one(facts, of):
             break
     if made is None:
-        what = "No line of an engine that kvlib knows was found that says how large a cache is."
-        made = Explanation("", (), (), f"{what} What was pasted is quoted below.", missing=(MODEL, CARD))
-        if facts.found:
-            made = replace(made, verdict=f"{what} The facts below were read, and they say too little alone.")
+        made = Explanation("", (), (), _nothing(facts))
     return replace(made, facts=facts.found, unread=facts.unread, more_unread=facts.more_unread)
+
+
+def _nothing(facts: Facts) -> str:
+    """The verdict on a text that no engine's part explains."""
+    if facts.found:
+        return "The facts below were read, and they say too little of a cache to compute it again."
+    if facts.unread:
+        return (
+            "No line here is one that kvlib knows of vLLM, SGLang, llama.cpp, Ollama, TensorRT-LLM or torch."
+        )
+    return "Nothing was pasted: an engine's lines about its memory or its cache are wanted."

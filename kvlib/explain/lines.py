@@ -72,7 +72,10 @@ LINES = (
     Line("vllm", "Running:", rf"Running: {N('running')} reqs"),
     Line("vllm", "Waiting:", rf"Waiting: {N('waiting')} reqs"),
     Line("vllm", "total_gpu_memory", rf"total_gpu_memory(?:=| \(){S('total')}"),
-    Line("vllm", "gpu_memory_utilization", rf"gpu_memory_utilization(?:=| \(){R('utilization')}"),
+    Line("vllm", "gpu_memory_utilization", rf"gpu_memory_utilization(?:=| \(|': ){R('utilization')}"),
+    Line("vllm", "max_model_len", rf"max_model_len(?:=|': ){N('max_len')}"),
+    Line("vllm", "--max-model-len", rf"--max-model-len[= ]{N('max_len')}"),
+    Line("vllm", "max_seq_len=", rf"max_seq_len={N('max_len')}"),
     Line("vllm", "gpu-memory-utilization", rf"--gpu-memory-utilization[= ]{R('utilization')}"),
     Line("vllm", "odel weights take", rf"odel weights take {S('weights')}"),
     Line("vllm", "odel weights took", rf"odel weights took {S('weights')}"),
@@ -87,6 +90,8 @@ LINES = (
     Line("", "--pipeline-parallel-size", rf"--pipeline-parallel-size[= ]{N('pp')}"),
     Line("", "kv_cache_dtype", rf"kv_cache_dtype['\"]?[=: ]{{1,3}}['\"]?{W('cache_dtype')}"),
     Line("", "--kv-cache-dtype", rf"--kv-cache-dtype[= ]{W('cache_dtype')}"),
+    Line("", "'model': ", rf"'model': '{W('model')}'"),
+    Line("", "'model_tag': ", rf"'model_tag': '{W('model')}'"),
     Line("", "model=", rf"\bmodel=['\"]{W('model')}['\"]"),
     Line("", "vllm serve", rf"vllm serve {W('model')}"),
     Line("", "--model", rf"--model(?:-path)?[= ]{W('model')}"),
@@ -121,6 +126,7 @@ LINES = (
     Line("llama.cpp", "SWA KV cache, size", rf"(?:non-)?SWA KV cache, size = {N('pool_cells')} cells"),
     Line("llama.cpp", "rs_seq), R", rf"size = {S('state')} \( ?{N('state_seqs')} cells, .{{5,60}}, R \("),
     Line("llama.cpp", "seqs), R", rf"size = {S('state')} \( ?{N('state_seqs')} cells, .{{5,60}}, R \("),
+    Line("llama.cpp", "KV buffer size", rf"KV buffer size = {S('kv_part')}"),
     Line("llama.cpp", "kv_size = ", rf"kv_size = {N('cells')}"),
     Line("llama.cpp", "n_layer", rf"\bn_layer ?= ?{N('layers')}"),
     Line("llama.cpp", "K (", rf"[ ^]K \({W('type_k')}\): {S('k_size')}"),
@@ -172,7 +178,7 @@ LINES = (
 )  # fmt: skip
 
 SIZES = set(
-    "available needed total desired weights activations k_size v_size free_after kv state tried full"
+    "available needed total desired weights activations k_size v_size free_after kv kv_part state tried full"
     " free_bytes allocated reserved reserved_total in_use".split()
 )
 COUNTS = set(

@@ -30,6 +30,8 @@ def flags(said, of: Subject, policy, tokens, length, short) -> tuple[Flag, ...]:
         why = "the longest that one sequence can be here; the cache itself stays as it is"
         found.append(Flag(f"--max-model-len {fits}", 0, why))
     if of.layout is None or not available or available.value <= 0:
+        if of.cache_dtype is not None:
+            return tuple(found)
         return (
             *found,
             Flag("--kv-cache-dtype fp8", None, "about half the bytes a token, so about twice the tokens"),
