@@ -85,7 +85,7 @@ def test_a_timestamp_a_prefix_and_colours_change_nothing():
     )
     found = explain(dressed, model="llama-3.1-8b")
     assert (found.steps, found.verdict, found.flags) == (plain.steps, plain.verdict, plain.flags)
-    assert "\x1b" not in found.text()
+    assert "\x1b" not in found.text() and "[36m" not in found.text()
 
 
 def test_a_message_wrapped_by_a_terminal_is_read():
@@ -98,9 +98,17 @@ def test_a_message_wrapped_by_a_terminal_is_read():
 
 
 def test_of_several_gpus_the_fullest_decides():
-    text = "Available KV cache memory: 8.11 GiB\nAvailable KV cache memory: 8.02 GiB\n"
+    text = "Available KV cache memory: 8.02 GiB\nAvailable KV cache memory: 8.11 GiB\n"
     found = explain(f"{text}GPU KV cache size: 178,880 tokens", model="qwen-3-235b-a22b", tp=4)
     assert "to the log's rounding" in found.verdict  # 8.02 GiB hold as many, 8.11 more
+
+
+def test_old_versions_print_whole_blocks_and_new_ones_whole_sequences():
+    text = "kv_cache_size=60.00GiB\n{}\nMaximum concurrency for 29000 tokens per request: 16.94x"
+    for printed in ("# GPU blocks: 30720", "GPU KV cache size: 491,384 tokens"):  # 30720 × 29000 / 1813
+        assert "to the log's rounding" in explain(text.format(printed), model="llama-3.1-8b").verdict
+    off = explain(text.format("GPU KV cache size: 491,000 tokens"), model="llama-3.1-8b")
+    assert "not as assumed" in off.verdict
 
 
 def test_the_options_that_explain_a_figure_are_named():
