@@ -206,6 +206,15 @@ HOSTILE = {
 }
 
 
+def test_of_a_long_paste_the_end_is_read_and_that_is_said(tmp_path, capsys):
+    long = "all is well\n" * 1_000_000
+    found = explain(f"GPU KV cache size: 1 tokens\n{long}GPU KV cache size: 178,880 tokens")
+    assert "178,880 tokens" in found.verdict and found.unread[0].startswith("… all before the last 8,388,608")
+    (tmp_path / "log").write_text(f"{long}GPU KV cache size: 178,880 tokens")
+    assert "all before the last" in answer(capsys, "explain", tmp_path / "log")[1]
+    assert explain("x" * 8 * 2**20).more_unread == 0 and "before" not in explain("x" * 8 * 2**20).unread[0]
+
+
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_hostile_paste_is_answered(kind):
     """10 MB within seconds of work, whatever the machine: nothing in it grows faster than the text."""

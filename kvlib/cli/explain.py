@@ -55,9 +55,9 @@ def _read(path: str) -> bytes:
             raise ValueError("there is no standard input; name the log's file")
         if sys.stdin.isatty():
             print("paste the log, then Ctrl-D:", file=sys.stderr)
-        return sys.stdin.buffer.read()[-MOST:]
+        return sys.stdin.buffer.read()[-MOST - 1 :]
     if os.path.isdir(path):
         raise ValueError(f"{path} is a folder; a log is a file, and a model goes after --model")
     with open(path, "rb") as log:
-        log.seek(max(0, os.fstat(log.fileno()).st_size - MOST))
-        return log.read(MOST)
+        log.seek(max(0, os.fstat(log.fileno()).st_size - MOST - 1))
+        return log.read(MOST + 1)

@@ -7,14 +7,15 @@ from typing import Any
 
 from .lines import LINES, value
 
-MOST = 16 * 2**20  # characters that are read; of a longer text its end, which says why an engine stopped
+MOST = 8 * 2**20  # characters that are read: of a longer text the end, which says why an engine stopped
 LONGEST = 240  # characters of a line that are quoted
 NEAR_BEFORE, NEAR_AFTER = 200, 400  # characters around an anchor in which its pattern is tried
 REPEATS = 200  # of one anchor that are looked at: the first and the last hundred
 _TERMINAL = re.compile(r"\x1b(?:\[[0-9;?]{0,20}[A-Za-z]|\][^\x07\x1b]{0,200}\x07)")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]+")
 # What a line not understood must speak of to be worth quoting.
-_SPEAKS = ("kv", "cache", "memory", "oom", "preempt", "max_model_len", "context")
+_SPEAKS = re.compile("kv|cache|memory|oom|preempt|max_model_len|context", re.IGNORECASE)
+_DIGIT = re.compile("[0-9]")
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Facts:
 
 def read(text: str | bytes) -> Facts:
     """The facts of a text, whatever it holds."""
+    skipped = max(0, len(text) - MOST)
     if isinstance(text, bytes | bytearray):
         text = bytes(text[-MOST:]).decode("utf-8", errors="replace")
     text = text[-MOST:]
@@ -82,6 +84,8 @@ def read(text: str | bytes) -> Facts:
     missed = [line for n, line in enumerate(lines) if n not in understood and _worth_quoting(line)]
     if not ordered and not missed:
         missed = lines
+    if skipped:
+        missed.insert(0, f"… all before the last {MOST:,} characters")
     return Facts(tuple(dict.fromkeys(ordered)), tuple(map(_short, missed[:5])), max(0, len(missed) - 5))
 
 
@@ -108,8 +112,8 @@ def _fact(engine, name, said, line) -> Fact | None:
 
 
 def _worth_quoting(line: str) -> bool:
-    lower = line[: 4 * LONGEST].lower()
-    return any(word in lower for word in _SPEAKS) and any(c.isdigit() for c in lower)
+    begin = line[: 4 * LONGEST]
+    return bool(_DIGIT.search(begin) and _SPEAKS.search(begin))
 
 
 def _short(line: str) -> str:
