@@ -5,11 +5,17 @@ since that is what an engine takes its share of. It is up to 3 % less than `nvid
 by a few hundredths of a GiB with the driver: each entry names the report it was taken from, which prints
 hundredths of a GiB. Bandwidth is the vendor's datasheet figure, an upper bound that no kernel quite
 reaches. The records are in gpus.json. Any other card is said by its two numbers: "48GiB@1TB/s".
+
+Apple's chips (chips.json) share one memory with the CPU, and Metal gives the GPU a part of it: by default two
+thirds of 16 and 32 GB (10,922.67 and 21,845.34 MB, llama-cpp-python issue 687 and ollama issue 434), three
+quarters of 64 and 96 GB (llama.cpp issues 1870 and 3213). macOS 26 gives 107.52 GiB of 128 (antirez/ds4 pull
+request 893), and `sysctl iogpu.wired_limit_mb` sets it: then say the card by its numbers.
 """
 
 import json
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from .units import GB, GiB, read_bytes, unknown, whole_number
@@ -56,21 +62,54 @@ def _read() -> dict[str, GPU]:
 
 
 GPUS = _read()
+CHIPS = json.loads((Path(__file__).parent / "chips.json").read_text(encoding="utf-8"))
 
 
-# What people write around a card's name: maker, series, and what there is only one kind of here.
-_AROUND = re.compile(r"nvidia|geforce|tesla|amd|instinct|apple|gpu|[ _-]")
-_ONE_OF = {
-    "h10080gb": "H100",
-    "h100sxm": "H100",
-    "h100sxm5": "H100",
-    "h200sxm": "H200",
-    "t416gb": "T4",
-}
+# What people and drivers write around a card's name: maker, series, how it is mounted.
+_AROUND = re.compile(
+    r"nvidia|geforce|tesla|amd|instinct|apple|gpus?|sxm[0-9]?|hbm[0-9]e?|generation"
+    r"|blackwell workstation edition|[ _-]"
+)
+_SIZE = re.compile(r"([0-9]{1,3})(?:g(?:i?b)?)?")
 
 
 def _key(name: str) -> str:
     return _AROUND.sub("", name.lower())
+
+
+def _sized(key: str, names: dict) -> tuple[str, str] | None:
+    """(a known name, the size in GB written after it or "") of a key; None for another name."""
+    if key in names:
+        return names[key], ""
+    sizes = {
+        name: _SIZE.fullmatch(key.removeprefix(begin))
+        for begin, name in names.items()
+        if key.startswith(begin)
+    }
+    return next(((name, size[1]) for name, size in sizes.items() if size), None)
+
+
+def _card(key: str) -> GPU | None:
+    """The card that a key stands for; a size after its name must be the one on the box."""
+    names = {_key(known): known for known in GPUS}
+    names |= {key.removeprefix("rtx"): known for key, known in names.items()}
+    name, size = _sized(key, names) or ("", "")
+    return GPUS[name] if name and (not size or f" {size} GB " in GPUS[name].source) else None
+
+
+def _chip(key: str) -> GPU | None:
+    """One of Apple's, with the memory that Metal gives it; ValueError for one without its size."""
+    name, size = _sized(key, {_key(known): known for known in CHIPS}) or ("", "")
+    if not name:
+        return None
+    speeds = CHIPS[name]["gb_s"]
+    if size not in speeds:
+        known, last = ", ".join(speeds), list(speeds)[-1]
+        raise ValueError(f"unknown GPU: {name} comes with {known} GB; say which, as {name} {last}GB")
+    share = Fraction(2, 3) if int(size) <= 32 else Fraction(3, 4)
+    source = f"{CHIPS[name]['source']}: {speeds[size]} GB/s"
+    metal = f"Metal: {share} of {size} GiB, its default"
+    return GPU(f"{name} {size}GB", int(share * int(size) * GiB), speeds[size] * GB, source, metal)
 
 
 def gpu(name) -> GPU:
@@ -82,13 +121,13 @@ def gpu(name) -> GPU:
         return name
     text = str(name)
     if "@" in text:
-        return _own(text)
-    by_key = {_key(known): card for known, card in GPUS.items()}
-    by_key |= {_key(known).removeprefix("rtx"): card for known, card in GPUS.items()}
+        return _own(text.replace(" ", ""))
     key = _key(text)
-    found = by_key.get(key) or GPUS.get(_ONE_OF.get(key, ""))
+    found = _card(key) or _chip(key)
     if found is None:
-        raise ValueError(f"{unknown('GPU', name, GPUS)}; or any card by its numbers, as 48GiB@1TB/s")
+        raise ValueError(
+            f"{unknown('GPU', text[:80], [*GPUS, *CHIPS])}; or any card by its numbers, as 48GiB@1TB/s"
+        )
     return found
 
 
@@ -101,6 +140,6 @@ def _own(text: str) -> GPU:
         card = None
     if card is None or not (memory[-1:].isalpha() and speed[-1:].isalpha()):
         raise ValueError(
-            f"unknown GPU {text!r}; a card of your own is MEMORY@BANDWIDTH with units, such as 48GiB@1TB/s"
+            f"unknown GPU {text[:80]!r}; a card of your own is MEMORY@BANDWIDTH with units, as 48GiB@1TB/s"
         )
     return card

@@ -26,7 +26,10 @@ def test_near_matches(name, near):
         ("RTX 4090", "RTX4090"), ("4090", "RTX4090"), ("NVIDIA GeForce RTX 3090", "RTX3090"),
         ("H100 SXM", "H100"), ("H100-80GB", "H100"), ("a100 80gb", "A100-80GB"), ("Tesla T4", "T4"),
         ("AMD Instinct MI300X", "MI300X"), ("l40s", "L40S"), ("A6000", "RTXA6000"), ("RTX A6000", "RTXA6000"),
-        ("RTX 6000 Ada", "RTX6000Ada"), ("RTX PRO 6000", "RTXPRO6000"),
+        ("RTX 6000 Ada", "RTX6000Ada"), ("RTX PRO 6000", "RTXPRO6000"), ("rtx 4090 24gb", "RTX4090"),
+        ("NVIDIA H100 80GB HBM3", "H100"), ("NVIDIA A100-SXM4-80GB", "A100-80GB"), ("B300 288GB", "B300"),
+        ("NVIDIA RTX PRO 6000 Blackwell Workstation Edition", "RTXPRO6000"), ("h20", "H20"),
+        ("V100-SXM2-32GB", "V100-32GB"),
     ],
 )  # fmt: skip
 def test_as_people_call_them(name, card):
@@ -44,6 +47,42 @@ def test_a_card_of_ones_own():
 )
 def test_a_card_that_cannot_be_read(name):
     with pytest.raises(ValueError, match="MEMORY@BANDWIDTH"):
+        gpu(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "gib", "speed"),
+    [
+        ("M2 Max 32GB", 21.33, 400),
+        ("apple m4 max 128gb", 96, 546),
+        ("M4 Max 36GB", 27, 410),
+        ("M1 8", 5.33, 68),
+    ],
+)
+def test_apples_chips_have_what_metal_gives(name, gib, speed):
+    # ollama issue 434 prints 21,845.34 MB of 32 GB, llama.cpp issue 3213 73,728 MB of 96.
+    card = gpu(name)
+    assert card.memory / GiB == pytest.approx(gib, abs=0.01) and card.bandwidth == speed * GB
+    assert "Metal" in card.memory_source and not card.capability
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"), [("M4 Max", "36, 48, 64, 128 GB"), ("m3 ultra 64gb", "96, 256, 512")]
+)
+def test_apples_chips_need_their_memory(name, sizes):
+    with pytest.raises(ValueError, match=sizes):
+        gpu(name)
+
+
+def test_what_metal_gives_was_printed_by_llama_cpp():
+    printed = {"M2 Max 32GB": 21845.34, "M1 Pro 16GB": 10922.67, "M2 Max 96GB": 73728}  # MiB
+    for name, mib in printed.items():
+        assert gpu(name).memory / 2**20 == pytest.approx(mib, abs=0.02)
+
+
+@pytest.mark.parametrize("name", ["RTX 4090 48GB", "H100 94GB", "4090D", "3090 Ti", "GB200"])
+def test_a_card_of_another_size_or_kind_is_unknown(name):
+    with pytest.raises(ValueError, match="unknown GPU"):
         gpu(name)
 
 
@@ -87,6 +126,7 @@ SMI = {
     "T4": 15360, "L4": 23034, "A10G": 23028, "RTX3090": 24576, "RTX4090": 24564, "RTX5090": 32607,
     "L40S": 46068, "A100-40GB": 40960, "A100-80GB": 81920, "H100": 81559, "H200": 143771, "B200": 183359,
     "MI300X": 196592, "V100-32GB": 32768, "RTXA6000": 49140, "RTX6000Ada": 46068, "RTXPRO6000": 97887,
+    "H20": 97871, "B300": 275040,
 }  # fmt: skip
 
 
@@ -102,5 +142,5 @@ def test_memory_is_what_cuda_reports(card):
 
 def test_compute_capabilities():
     known = {card.capability for card in GPUS.values()}
-    assert known == {0, 70, 75, 80, 86, 89, 90, 100, 120}
+    assert known == {0, 70, 75, 80, 86, 89, 90, 100, 103, 120}
     assert [name for name, card in GPUS.items() if not card.capability] == ["MI300X"]

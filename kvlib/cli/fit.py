@@ -4,17 +4,19 @@ import os
 import shlex
 from argparse import ArgumentTypeError
 from fractions import Fraction
+from pathlib import Path
 
 from ..budget import Budget
 from ..configs import Checkpoint, checkpoint, models, source
+from ..configs.gguf import is_gguf, weights_bytes
 from ..engines import VLLM, engine
 from ..engines.overhead import NEWEST, Overhead, Part, Run, llama_cpp, numbers_of, sglang, vllm, vllm_batch
-from ..hardware import gpu as gpu_of
 from ..units import read_bytes, whole_number
 from .fit_text import print_fit
 from .options import (
     add_cache_arguments,
     cache_figures,
+    cards,
     count,
     engine_of,
     given_to_engine,
@@ -80,8 +82,9 @@ def run(args) -> int:
     """What `kvlib fit` prints; returns the exit status."""
     layout, dtype = layout_and_dtype(args)
     source_len(args, layout)
-    weights = checkpoint(args.model, args.weights_dtype, args.weights)
-    gpu, gpus = _cards(args.gpu)
+    of_file = _of_file(args)
+    weights = checkpoint(args.model, args.weights_dtype, of_file or args.weights)
+    gpu, gpus = cards(args.gpu)
     batch = whole_number("batch", 1 if args.batch is None else args.batch)
     whole_number("context", args.context)
     kept_by, remark = _counted_as(args, layout, dtype, gpu, gpus)
@@ -110,7 +113,7 @@ def run(args) -> int:
         "utilization": budget.utilization,
         "usable_bytes": budget.usable,
         "weights_bytes": budget.weights_bytes,
-        "weights_format": weights.quantized or "bf16",
+        "weights_format": "gguf" if of_file else weights.quantized or "bf16",
         "weights_wide_bytes": weights.wide_bytes,
         "weights_left_out": list(weights.left_out),
         "overhead_bytes": budget.overhead_bytes,
@@ -141,21 +144,31 @@ def run(args) -> int:
     return 0
 
 
+def _of_file(args) -> int | None:
+    """The size of the weights that a GGUF file has; None for another model, or where an option says it."""
+    if args.weights is not None or args.weights_dtype or not is_gguf(Path(args.model)):
+        return None
+    if (nbytes := weights_bytes(Path(args.model))) is None:
+        raise ValueError(f"--weights: {args.model} is one part of several; say the size of all")
+    return nbytes
+
+
 def _version(args) -> str:
     return args.engine_version or NEWEST
 
 
-def _cards(text):
-    """The GPU and how many of them, of NAME:COUNT."""
-    name, colon, gpus = text.partition(":")
-    number = int(gpus) if gpus.isascii() and gpus.isdigit() and len(gpus) < 10 else gpus
-    number = whole_number("COUNT in --gpu NAME:COUNT", number if colon else 1)
-    return gpu_of(name), number
+def _usual(args, gpu) -> str:
+    """The engine that is counted unless told: llama.cpp for its own files and for Apple's chips."""
+    return "llama.cpp" if _metal(gpu) or is_gguf(Path(args.model)) else VLLM.name
+
+
+def _metal(gpu) -> bool:
+    return gpu.memory_source.startswith("Metal")
 
 
 def _counted_as(args, layout, dtype, gpu, gpus):
     """The engine to count with, and why it is not vLLM where nobody asked for another."""
-    name = (args.engine or VLLM.name).lower()
+    name = (args.engine or _usual(args, gpu)).lower()
     if name not in (VLLM.name, "sglang"):
         return engine_of(args, name), None
     stages = args.pp or 1
@@ -218,7 +231,9 @@ def _overhead(args, kept_by, weights: Checkpoint, layout, gpu, gpus) -> Overhead
     if kept_by.name == "sglang":
         return sglang(limits, None if args.utilization is None else Fraction(str(args.utilization)))
     if kept_by.name == "llama.cpp":
-        return llama_cpp(limits, kept_by.n_ubatch)
+        spent = llama_cpp(limits, kept_by.n_ubatch)
+        parts = tuple(part for part in spent.parts if part.name != "cuda context" or not _metal(gpu))
+        return Overhead(spent.utilization, parts)
     return Overhead(Fraction("0.9"), ())
 
 

@@ -11,7 +11,8 @@ from .options import both, plural, print_parts, sequences
 def print_fit(args, budget: Budget, found: dict):
     """The figures of --json in words."""
     gpu, batch = gpu_of(budget.gpu), found["batch"]
-    memory = f"{fmt(gpu.memory, digits=2)} as CUDA reports it" if gpu.memory_source != "given" else "as given"
+    by = "Metal gives by default" if gpu.memory_source.startswith("Metal") else "CUDA reports it"
+    memory = f"{fmt(gpu.memory, digits=2)} as {by}" if gpu.memory_source != "given" else "as given"
     print(f"{found['model']} on {found['gpus']} × {gpu.name} ({memory}, {gpu.bandwidth / TB:g} TB/s each)")
     counted = f"cache in {found['dtype']}, counted as {found['engine']} keeps it"
     print(f"{sequences(args.context, batch)}, {counted}")
@@ -60,6 +61,8 @@ def _weights(found) -> str:
     kind = found["weights_format"]
     if kind == "given":
         return "as given"
+    if kind == "gguf":
+        return "as the file has them"
     numbers = f"{found['parameters']:,} parameters"
     wide = found["weights_wide_bytes"]
     if kind == "bf16" or not wide:

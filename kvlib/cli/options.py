@@ -2,11 +2,13 @@
 
 import argparse
 import json
+import re
 
 from ..configs import layout
 from ..engines import engine
+from ..hardware import GPU, gpu as gpu_of
 from ..layouts import CacheLayout
-from ..units import UNITS, DType, dtype as as_dtype, fmt, read_count
+from ..units import UNITS, DType, dtype as as_dtype, fmt, read_count, whole_number
 
 # Options of the engines: flag, the engine's field, the value where the flag takes none, help.
 _ENGINE_OPTIONS = (
@@ -29,6 +31,7 @@ _ENGINE_OPTIONS = (
     ("--swa-full", "swa_full", True, "windowed layers keep every token (llama.cpp)"),
     ("--mla-expanded", "mla_absorbed", False, "keys and values of every head for a latent (vllm, llama.cpp)"),
 )
+_SPELT = dict.fromkeys(("llamacpp", "llama-cpp", "llama_cpp"), "llama.cpp")
 _RENAMED = {("sglang", "block_size"): "page_size"}
 
 
@@ -69,6 +72,19 @@ def count(text: str) -> int:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+_TIMES = re.compile(r"([0-9]{1,3}) ?[x×*] ?(.*)|(.*) [x×*] ?([0-9]{1,3})", re.IGNORECASE)
+
+
+def cards(text: str) -> tuple[GPU, int]:
+    """The GPU and how many of them, of NAME:COUNT, or of 2x4090 and "4090 x2" as people write it."""
+    name, colon, gpus = text.partition(":")
+    if not colon and (times := _TIMES.fullmatch(text.strip())):
+        name, colon, gpus = times[2] or times[3], ":", times[1] or times[4]
+    number = int(gpus) if gpus.isascii() and gpus.isdigit() and len(gpus) < 10 else gpus
+    number = whole_number("COUNT in --gpu NAME:COUNT", number if colon else 1)
+    return gpu_of(name), number
+
+
 def layout_and_dtype(args) -> tuple[CacheLayout, DType]:
     """The model's layout, and the dtype asked for.
 
@@ -91,13 +107,21 @@ def source_len(args, layout):
     return args.source_len
 
 
+def _as_vllm(name: str) -> str:
+    """vLLM's own word for a 16-bit dtype by another engine's name (f16, fp16, half)."""
+    try:
+        return {"bf16": "bfloat16", "fp16": "float16"}.get(as_dtype(name).name, name)
+    except ValueError:
+        return name
+
+
 def engine_of(args, name, **more):
     """The engine called `name`, with `more` where nothing else was given, and the options that were."""
-    name = name.lower()
+    name = _SPELT.get(name.lower(), name.lower())
     given = {field: getattr(args, field, None) for _, field, _, _ in _ENGINE_OPTIONS}
     given |= {"type_k": args.cache_type_k, "type_v": args.cache_type_v}
     if args.kv_cache_dtype and name != "sglang":
-        given["kv_cache_dtype"] = args.kv_cache_dtype.lower()
+        given["kv_cache_dtype"] = _as_vllm(args.kv_cache_dtype.lower())
     given = {_RENAMED.get((name, field), field): value for field, value in given.items() if value is not None}
     return engine(name, **{**more, **given})
 

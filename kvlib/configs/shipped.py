@@ -2,13 +2,19 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from ..units import unknown
+from . import gguf
 
 DEEPEST = 50  # objects and lists within one another; no config comes near
+
+
+_HUB = re.compile(r"https?://(?:huggingface\.co|hf\.co)/|/(?:tree|blob)/.*|hf://")
+_ID = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
 
 
 @cache
@@ -21,6 +27,19 @@ def _keys() -> dict:
     """Every name a shipped model answers to: its short name and its Hugging Face id, in lower case."""
     names = {entry["id"].lower(): name for name, entry in _shipped().items()}
     return {name: name for name in _shipped()} | names
+
+
+@cache
+def _loose() -> dict:
+    """The same names and the ids' last parts without punctuation, where one model alone has such a name."""
+    found: dict[str, set] = {}
+    for key, name in _keys().items():
+        found.setdefault(_bare(key.rpartition("/")[2]), set()).add(name)
+    return {key: names.pop() for key, names in found.items() if len(names) == 1}
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[\s_.:-]", "", name.lower())
 
 
 def models() -> list[str]:
@@ -54,11 +73,42 @@ def read_config(given) -> tuple[dict, str]:
     if isinstance(given, str) and given.lower() in _keys():
         return config(given), _keys()[given.lower()]
     path = Path(given)
-    if isinstance(given, os.PathLike) or path.suffix == ".json" or path.is_dir() or path.is_file():
-        path = path / "config.json" if path.is_dir() else path
+    if isinstance(given, os.PathLike) or path.suffix in (".json", ".gguf") or _there(path):
+        path = _within(path) if path.is_dir() else path
+        if gguf.is_gguf(path):
+            return gguf.config(path), path.stem
         name = path.parent.name if path.name == "config.json" and path.parent.name else path.stem
         return _shallow(_parsed(path)), name
-    raise unknown("model", given, sorted(_keys()))
+    id = _HUB.sub("", given).strip("/")
+    if id.lower() in _keys():
+        return config(id), _keys()[id.lower()]
+    if "/" not in id and (loose := _loose().get(_bare(id))):
+        return config(loose), loose
+    raise _not_shipped(given, id)
+
+
+def _there(path: Path) -> bool:
+    """Whether there is a file or a folder of that name; one that no file system takes is none."""
+    try:
+        return path.is_dir() or path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _within(folder: Path) -> Path:
+    """The config.json of a folder, or its only GGUF file."""
+    files = sorted(folder.glob("*.gguf"))
+    return files[0] if len(files) == 1 and not (folder / "config.json").exists() else folder / "config.json"
+
+
+def _not_shipped(given: str, id: str) -> ValueError:
+    """What is shipped nearby, and for a Hugging Face id how its config.json is had."""
+    near = unknown("model", given[:80], sorted(_keys()))
+    if not _ID.fullmatch(id):
+        return near
+    folder = id.rpartition("/")[2]
+    how = f"hf download {id} config.json --local-dir {folder}"
+    return ValueError(f"{near}; or have its own config.json: `{how}`, and name the folder {folder}")
 
 
 def _parsed(path: Path) -> dict:
