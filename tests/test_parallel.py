@@ -300,7 +300,7 @@ def test_a_function_of_the_notebook_is_refused(monkeypatch):
     def mine(): ...
 
     mine.__module__ = "__main__"
-    monkeypatch.delattr("__main__.__file__")
+    monkeypatch.delattr(sys.modules["__main__"], "__file__", raising=False)  # as in a notebook
     for work in (mine, partial(mine)):
         with pytest.raises(ValueError, match="mine is written in the notebook"):
             run(work, [[1]], 2)
