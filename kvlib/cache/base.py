@@ -80,7 +80,7 @@ class Cache:
         self.new = 0  # tokens that the last `append` added
         # What a step computes on the device it computes from these, which keep their addresses.
         self.device_lengths = torch.zeros(self.batch, dtype=torch.long, device=self.device)
-        self._pad, self._padded = torch.zeros_like(self.device_lengths), False
+        self._pad, self.padded = torch.zeros_like(self.device_lengths), False  # whether `pad` counts
         self.captured: dict = {}  # steps that were captured over this cache's memory
         self._written: set[int] = set()  # layers that have the new tokens
         self._step: dict = {}  # what layers of one kind share in a step
@@ -93,12 +93,12 @@ class Cache:
     @property
     def pad(self) -> torch.Tensor | None:
         """[B]: each sequence's padding tokens in front; None: there are none."""
-        return self._pad if self._padded else None
+        return self._pad if self.padded else None
 
     @pad.setter
     def pad(self, pad):
-        self._padded = pad is not None
-        if self._padded:
+        self.padded = pad is not None
+        if self.padded:
             self._pad.copy_(pad)
 
     def _like(self):

@@ -95,7 +95,7 @@ def step(decoder, tokens, cache):
 
     None where it cannot be: a cache that stores or reads in a way of its own may need the host in each step.
     """
-    key = decoder, cache.pad is None
+    key = decoder, cache.padded
     if not cache.storable:
         return None
     if key not in cache.captured:
