@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from tools import notebooks, prose
@@ -169,3 +170,13 @@ def test_repository_url_is_refused_when_it_is_none(tmp_path):
             [sys.executable, "-m", "tools.repo", *arguments], cwd=ROOT, capture_output=True, text=True
         )
         assert done.returncode == 2 and "URL=https://github.com/NAME/REPOSITORY" in done.stderr
+
+
+def test_a_display_that_fails_is_noticed_where_its_output_is_not_kept(tmp_path):
+    """The cell itself succeeds then."""
+    source = "class Bad:\n    def _repr_html_(self):\n        raise ValueError('no picture')\ndisplay(Bad())"
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    nb.cells[0].metadata["tags"] = ["nbval-ignore-output"]
+    nbformat.write(nb, tmp_path / "x.ipynb")
+    with pytest.raises(RuntimeError, match="ValueError: no picture"):
+        notebooks.run(tmp_path / "x.ipynb")

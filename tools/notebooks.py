@@ -182,6 +182,11 @@ def run(path: Path) -> dict:
     NotebookClient(
         nb, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
     ).execute()
+    for cell in nb.cells:
+        # A display that fails stops no cell, and a cell whose output is not kept would hide it.
+        for output in cell.get("outputs", ()):
+            if output.output_type == "error":
+                raise RuntimeError(f"{path.name}, cell {cell.id}: {output.ename}: {output.evalue}")
     return json.loads(nbformat.writes(nb))
 
 
