@@ -138,7 +138,7 @@ def tiles(G, W, dtype, packed, tensor_cores) -> dict:
     """
     R = triton.next_power_of_2(G)
     if dtype.itemsize == 2 and tensor_cores:
-        R = min(max(R, 16), max(16, 8192 // W))
+        R = min(max(R, 16), 4096 // W)
         return dict(G=G, R=R, T=32 if W <= 128 else 16, DOT=tl.float32 if INTERPRETED else DOTS[dtype])
     if G > 1 and (W <= 128 or dtype.itemsize == 2 and not packed):
         return dict(G=G, R=16, T=16, DOT=tl.float32, num_warps=8 if packed or W > 128 else 4)
