@@ -7,13 +7,7 @@ from kvlib.engines import engine
 from kvlib.layouts import CacheLayout, LayerKV
 from kvlib.units import GiB, MiB
 
-QWEN_27B = {
-    "model_type": "qwen3_5_text",
-    "num_attention_heads": 24, "num_key_value_heads": 4, "head_dim": 256, "full_attention_interval": 4,
-    "linear_key_head_dim": 128, "linear_value_head_dim": 128, "linear_conv_kernel_dim": 4,
-    "linear_num_key_heads": 16, "linear_num_value_heads": 48, "mamba_ssm_dtype": "float32",
-    "vocab_size": 248320, "intermediate_size": 17408, "num_hidden_layers": 64, "hidden_size": 5120,
-}  # fmt: skip
+from .engine_lines import QWEN_27B
 
 
 def tokens(model, available, context, name="vllm", dtype="bf16", **options):

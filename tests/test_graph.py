@@ -99,39 +99,34 @@ def made(name, **more):
     return make_cache(kind, layout, **dict(capacity=360) | options | more)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="tests/test_cuda.py replays true graphs")
-@pytest.mark.parametrize("name", CACHES)
-def test_one_recorded_step_serves_a_hundred_tokens(name, gpu):
-    """Over windows that turn, blocks that fill and groups that become whole, as the reference has it."""
+def agree(name, gpu, shape, steps, pad=None):
+    """A prompt of this shape [B, T], then tokens by one capture: what the reference gives."""
     kernels, captures = gpu
-    layout = CACHES[name][1]
+    layout, B = CACHES[name][1], shape[0]
     replayed, plain = decoder_of(layout, kernels), decoder_of(layout, None)
-    ours, theirs = made(name), made(name)
+    ours, theirs = made(name, batch=B), made(name, batch=B)
+    ours.pad = theirs.pad = pad
     torch.manual_seed(1)
-    prompt = torch.randint(0, 40, (1, 5))
+    prompt = torch.randint(0, 40, shape)
     replayed(prompt, ours), plain(prompt, theirs)
-    for _ in range(100):
-        token = torch.randint(0, 40, (1, 1))
+    for _ in range(steps):
+        token = torch.randint(0, 40, (B, 1))
         torch.testing.assert_close(replayed(token, ours), plain(token, theirs), atol=1e-4, rtol=1e-4)
     assert len(captures) == 1
     assert ours.nbytes == theirs.nbytes == ours.predicted_bytes
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="tests/test_cuda.py replays true graphs")
+@pytest.mark.parametrize("name", CACHES)
+def test_one_recorded_step_serves_a_hundred_tokens(name, gpu):
+    """Over windows that turn, blocks that fill and groups that become whole, as the reference has it."""
+    agree(name, gpu, (1, 5), steps=100)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="tests/test_cuda.py replays true graphs")
 @pytest.mark.parametrize("name", ["contiguous", "paged", "int8 and a ring"])
 def test_a_padded_batch_is_replayed(name, gpu):
-    kernels, captures = gpu
-    layout = CACHES[name][1]
-    replayed, plain = decoder_of(layout, kernels), decoder_of(layout, None)
-    ours, theirs = made(name, batch=2), made(name, batch=2)
-    ours.pad = theirs.pad = torch.tensor([0, 3])
-    torch.manual_seed(1)
-    prompt = torch.randint(0, 40, (2, 6))
-    replayed(prompt, ours), plain(prompt, theirs)
-    for _ in range(10):
-        token = torch.randint(0, 40, (2, 1))
-        torch.testing.assert_close(replayed(token, ours), plain(token, theirs), atol=1e-4, rtol=1e-4)
-    assert len(captures) == 1
+    agree(name, gpu, (2, 6), steps=10, pad=torch.tensor([0, 3]))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="tests/test_cuda.py replays true graphs")

@@ -175,7 +175,13 @@ def test_out_of_memory_is_said_with_its_figures_and_the_next_row_is_measured(mon
 def test_a_row_says_whether_its_steps_were_replayed(monkeypatch, captured):
     cache = SimpleNamespace(captured=captured, nbytes=8, predicted_bytes=8, reserved_bytes=9)
     monkeypatch.setattr(decode, "make_cache", lambda *args, **options: cache)
-    for name, given in (("fill", None), ("_steps", [1.0]), ("room", GiB), ("reset_peak", None), ("peak", 7)):
+    for name, given in (
+        ("fill", None),
+        ("timed_steps", [1.0]),
+        ("room", GiB),
+        ("reset_peak", None),
+        ("peak", 7),
+    ):
         monkeypatch.setattr(decode, name, lambda *args, given=given: given)
     monkeypatch.setattr(decode, "weights_read", lambda decoder: 100)
     row = decode._row(bare("cuda"), "int4", 1, 20, 2)

@@ -7,7 +7,7 @@ import torch
 
 from kvlib.configs import layout
 from kvlib.layouts import CacheLayout
-from kvlib.measure import longest
+from kvlib.measure import decode, longest
 from kvlib.measure.longest import DoesNotFit, Memory, quarter_decoder, reach, refused, too_long
 from kvlib.measure.random_model import random_decoder
 from kvlib.measure.shapes import MAX_CONTEXT, SHAPES
@@ -44,13 +44,13 @@ def test_what_is_larger_than_all_that_is_free_is_refused_before_it_is_allocated(
     beyond = too_long(tiny, "contiguous", memory)
     assert beyond == 401 and refused(tiny, "contiguous", memory, beyond)
     assert not refused(tiny, "contiguous", memory, beyond - 1)
-    made, real = [], longest.make_cache
+    made, real = [], decode.make_cache
 
     def make_cache(*args, device, **options):
         made.append(device)
         return real(*args, device=device, **options)
 
-    monkeypatch.setattr(longest, "make_cache", make_cache)
+    monkeypatch.setattr(decode, "make_cache", make_cache)
     with pytest.raises(DoesNotFit, match="410,624 bytes asked for, 409,600 free"):
         reach(tiny, "contiguous", memory, beyond)
     assert made == ["meta"]
@@ -122,7 +122,7 @@ def test_a_gpu_that_runs_out_does_not_fit_and_gives_back_what_it_had_given(t4, m
     def make_cache(*args, **options):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 3.00 GiB.")
 
-    monkeypatch.setattr(longest, "make_cache", make_cache)
+    monkeypatch.setattr(decode, "make_cache", make_cache)
     monkeypatch.setattr(longest, "room", given_back.append)
     with pytest.raises(DoesNotFit, match="3.00 GiB"):
         memory.make_cache("contiguous", 30_000)

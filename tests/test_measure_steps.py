@@ -7,7 +7,7 @@ import torch
 
 from kvlib.cache import CacheFull, make_cache
 from kvlib.layouts import CacheLayout
-from kvlib.measure import footprint as needs, steps
+from kvlib.measure import decode, footprint as needs, steps
 from kvlib.measure.decode import WARM, fill
 from kvlib.measure.footprint import Tensors, footprint
 from kvlib.measure.random_model import random_decoder
@@ -37,7 +37,7 @@ def test_a_step_is_the_median_of_those_after_the_first(tiny, monkeypatch):
         call()
         return next(took)
 
-    monkeypatch.setattr(steps, "once", once)
+    monkeypatch.setattr(decode, "once", once)
     assert steps.step_seconds(tiny, cache, steps=3) == 2.0
     assert cache.length == 10 + WARM + 3
     with pytest.raises(CacheFull):

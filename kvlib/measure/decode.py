@@ -78,7 +78,7 @@ def _row(decoder, name, batch, context, steps):
     row = {"cache": name, "batch": batch, "context": context}
     made = None
     if CACHES[name]:
-        made = partial(_made, decoder, name, batch, context + steps + WARM)
+        made = partial(new_cache, decoder, name, batch, context + steps + WARM)
     # On the meta device a cache takes no memory, and knows how much it would take.
     needs = made("meta").reserved_bytes if made else 0
     if decoder.device.type == "cpu":
@@ -92,7 +92,7 @@ def _row(decoder, name, batch, context, steps):
             cache = made(decoder.device) if made else None
             if cache:
                 fill(cache, context)
-            seconds = _steps(decoder, cache, steps) if made else _without(decoder, batch, context)
+            seconds = timed_steps(decoder, cache, steps) if made else _without(decoder, batch, context)
     except torch.cuda.OutOfMemoryError as error:
         asked = _asked(error) or needs
         return row | {"failed": "out of memory", "asked_bytes": asked, "free_bytes": room(decoder.device)}
@@ -109,7 +109,8 @@ def _row(decoder, name, batch, context, steps):
     }
 
 
-def _made(decoder, name, batch, capacity, device):
+def new_cache(decoder, name, batch, capacity, device):
+    """An empty cache for `decoder`, of a name in `CACHES`. On the device "meta" it takes no memory."""
     kind, options = CACHES[name]
     like = dict(batch=batch, capacity=capacity, dtype=decoder.dtype, device=device)
     return make_cache(kind, decoder.layout, **like, **options)
@@ -121,7 +122,8 @@ def _asked(error) -> int | None:
     return read_bytes(found[1]) if found else None
 
 
-def _steps(decoder, cache, steps):
+def timed_steps(decoder, cache, steps) -> list[float]:
+    """Seconds of each of `steps` steps of one token, after WARM others; the cache grows by all of them."""
     token = torch.zeros(cache.batch, 1, dtype=torch.long, device=decoder.device)
     decoder.prepare(cache)
     step = partial(decoder, token, cache)

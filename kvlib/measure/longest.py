@@ -8,16 +8,16 @@ a GPU of that size is refused here, before it is allocated.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
 from ..budget import Budget
-from ..cache import make_cache
 from ..configs import layout
 from ..decoder import Decoder
 from ..hardware import GPU
 from ..units import unknown, whole_number
-from .decode import CACHES, fill
+from .decode import CACHES, fill, new_cache
 from .memory import room
 from .random_model import random_decoder
 from .shapes import MAX_CONTEXT, SHAPES
@@ -89,16 +89,15 @@ class Memory:
 
     def make_cache(self, cache, context, batch=1):
         """An empty cache for `context` tokens. Raises DoesNotFit; a GPU is asked, a CPU pretends."""
-        kind, options = CACHES[cache]
-        options = dict(batch=batch, capacity=context, dtype=self.decoder.dtype) | options
+        made = partial(new_cache, self.decoder, cache, batch, context)
         if not self.on_cuda:
             # On the meta device a cache takes no memory, and knows how much it would take.
-            asked = make_cache(kind, self.decoder.layout, device="meta", **options).reserved_bytes
+            asked = made("meta").reserved_bytes
             if asked > self.free:
                 raise DoesNotFit(f"{asked:,} bytes asked for, {self.free:,} free")
         room(self.device)  # gives back caches that are gone
         try:
-            return make_cache(kind, self.decoder.layout, device=self.device, **options)
+            return made(self.device)
         except torch.cuda.OutOfMemoryError as error:
             message = str(error)
         room(self.device)  # and the layers that did fit

@@ -1,13 +1,9 @@
 """One-token steps of a decoder, timed: one cache beside another, a CUDA graph off and on."""
 
-from functools import partial
-
-import torch
-
 from ..cache import Cache
 from ..units import whole_number
-from .decode import WARM, fill
-from .timing import median, once
+from .decode import WARM, fill, timed_steps
+from .timing import median
 
 
 def step_seconds(decoder, cache: Cache, steps=10) -> float:
@@ -15,13 +11,7 @@ def step_seconds(decoder, cache: Cache, steps=10) -> float:
 
     The cache grows by steps + WARM tokens. Raises CacheFull where it has no room for them.
     """
-    whole_number("steps", steps)
-    token = torch.zeros(cache.batch, 1, dtype=torch.long, device=decoder.device)
-    step = partial(decoder, token, cache)
-    decoder.prepare(cache)
-    for _ in range(WARM):
-        step()
-    return median([once(step, decoder.device) for _ in range(steps)])
+    return median(timed_steps(decoder, cache, whole_number("steps", steps)))
 
 
 def in_turn(decoder, caches, steps=10, rounds=2) -> dict[str, float]:
