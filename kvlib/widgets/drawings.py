@@ -117,12 +117,16 @@ def utilization(runs, title="Of the slots taken, how many hold a token"):
 
 
 @styled
-def vram(weights, cache, overhead, memory, title=None):
-    """One bar of a GPU's memory, bytes: weights, cache, overhead and what is free (or missing)."""
+def vram(weights, cache, overhead, memory, title=None, usable=None):
+    """One bar of a GPU's memory, bytes: weights, cache, overhead and what is free (or missing).
+
+    With `usable`, the share of the memory that may be taken, a second line says where it ends, and only
+    what lies before it counts as free.
+    """
     figure, axes = new_figure(height=1.75)
     at = 0
     parts = [("weights", weights, ""), ("cache", cache, "//"), ("overhead", overhead, "\\\\")]
-    free = memory - weights - cache - overhead
+    free = (memory if usable is None else usable) - weights - cache - overhead
     if free > 0:
         parts.append(("free", free, None))
     for name, size, hatch in parts:
@@ -136,6 +140,9 @@ def vram(weights, cache, overhead, memory, title=None):
     if free < 0:
         end = f"{fmt(-free, digits=1)} too much; {end}"
     axes.text(memory / GiB, 0.42, end + " ", ha="right", va="bottom")
+    if usable is not None:
+        axes.axvline(usable / GiB, color=palette.color("ink"), lw=1.5, ls="--")
+        axes.text(usable / GiB, -0.38, f"usable: {fmt(usable, digits=1)} ", ha="right", va="top")
     axes.legend(frameon=False, ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.4))
     axes.set(yticks=[], ylim=(-0.4, 0.75), xlim=(0, max(at, memory) * 1.01 / GiB), xlabel="GiB")
     axes.spines["left"].set_visible(False)
