@@ -87,7 +87,7 @@ def test_vram_says_what_is_free_and_what_is_missing():
 
 def test_vram_counts_as_free_what_may_be_used():
     said = words(plots.vram(14 * GiB, 6 * GiB, 2 * GiB, 24 * GiB, usable=23 * GiB))
-    assert "free 1 GiB" in said and "usable: 23 GiB" in said
+    assert "free 1 GiB" in said and "usable: 23 GiB " in said
     over = " ".join(words(plots.vram(14 * GiB, 6 * GiB, 2 * GiB, 24 * GiB, usable=21 * GiB)))
     assert "1 GiB too much" in over
 
