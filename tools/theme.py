@@ -5,6 +5,7 @@ constraints.txt pins; tests/test_theme.py fails where another theme's HTML is no
 """
 
 import re
+from html import unescape
 
 # The book's own drawings, 24 units square, for the theme's names of its font's icons.
 ICONS = {
@@ -40,6 +41,7 @@ TABLE = re.compile(r'<table (?=[^>]*class="[^"]*\b(?:docutils|dataframe)\b)[^>]*
 EXERCISE = re.compile(
     r'<code class="docutils literal notranslate"><span class="pre">(exercises/[\w-]+\.ipynb)</span></code>'
 )
+CODE = re.compile(r'(<div class="highlight">)<pre>(.*?)</pre>', re.DOTALL)
 TO_TOP = re.compile(
     r'<button type="button" class="btn rounded-pill" id="pst-back-to-top">.*?</button>', re.DOTALL
 )
@@ -83,6 +85,12 @@ def _icon(match) -> str:
     return icon(name, " ".join(rest), match[3])
 
 
+def _measured(match) -> str:
+    """A block of code or output that says how long its longest line is: book.css makes it fit."""
+    longest = max(map(len, unescape(re.sub(r"<[^>]*>", "", match[2])).splitlines()), default=0)
+    return f'{match[1]}<pre style="--n: {max(1, longest)}">{match[2]}</pre>'
+
+
 def mend(html: str, repository: str) -> str:
     """The page `html` with its icons inline, its names and landmarks, and its wide tables in boxes.
 
@@ -96,6 +104,7 @@ def mend(html: str, repository: str) -> str:
         html = html.replace(handler, mark)
     html = SEARCH_FIELD.sub(r"\1", html)
     html = TABLE.sub(lambda table: f'<div class="kv-wide" data-name="Table">{table[0]}</div>', html)
+    html = CODE.sub(_measured, html)
     html = EXERCISE.sub(rf'<a class="reference external" href="{repository}/blob/main/\1">\g<0></a>', html)
     # Shown once the reader has scrolled, and then part of the text.
     if button := TO_TOP.search(html):

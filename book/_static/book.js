@@ -10,13 +10,13 @@ const wide = new ResizeObserver((boxes) => {
     const scrolls = target.scrollWidth > target.clientWidth + 1;
     if (scrolls) target.setAttribute("tabindex", "0");
     else target.removeAttribute("tabindex");
-    const name = target.dataset.name;
+    const name = target.dataset.name ?? (target.matches("pre") ? "What the cell printed" : null);
     if (name && scrolls) { target.setAttribute("role", "group"); target.setAttribute("aria-label", name); }
     else if (name) { target.removeAttribute("role"); target.removeAttribute("aria-label"); }
   }
 });
 addEventListener("DOMContentLoaded", () => {
-  for (const box of document.querySelectorAll(".kv-wide")) wide.observe(box);
+  for (const box of document.querySelectorAll(".kv-wide, .cell_output pre")) wide.observe(box);
 });
 
 // On paper every answer is open, and the reader's own choice stands again afterwards.
