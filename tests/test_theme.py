@@ -50,6 +50,8 @@ def test_a_table_gets_a_box_and_a_figure_s_own_none():
 def test_a_block_of_code_says_how_long_its_longest_line_is():
     html = mend('<div class="highlight"><pre><span>a &lt; b</span>\nlonger line\n</pre></div>', URL)
     assert '<pre style="--n: 11">' in html
+    long = mend(f'<div class="highlight"><pre>{"word " * 30}</pre></div>', URL)
+    assert '<pre class="kv-prose" style="--n: 150">' in long
 
 
 def test_an_exercise_is_linked_in_the_repository():

@@ -41,6 +41,7 @@ TABLE = re.compile(r'<table (?=[^>]*class="[^"]*\b(?:docutils|dataframe)\b)[^>]*
 EXERCISE = re.compile(
     r'<code class="docutils literal notranslate"><span class="pre">(exercises/[\w-]+\.ipynb)</span></code>'
 )
+WIDEST = 110  # characters: lines as long as the house's code allows are columns or code, longer ones prose
 CODE = re.compile(r'(<div class="highlight">)<pre>(.*?)</pre>', re.DOTALL)
 TO_TOP = re.compile(
     r'<button type="button" class="btn rounded-pill" id="pst-back-to-top">.*?</button>', re.DOTALL
@@ -88,9 +89,10 @@ def _icon(match) -> str:
 
 
 def _measured(match) -> str:
-    """A block of code or output that says how long its longest line is: book.css makes it fit."""
+    """A block of code or output that says how long its longest line is; book.css makes it fit."""
     longest = max(map(len, unescape(re.sub(r"<[^>]*>", "", match[2])).splitlines()), default=0)
-    return f'{match[1]}<pre style="--n: {max(1, longest)}">{match[2]}</pre>'
+    prose = ' class="kv-prose"' if longest > WIDEST else ""
+    return f'{match[1]}<pre{prose} style="--n: {max(1, longest)}">{match[2]}</pre>'
 
 
 def mend(html: str, repository: str) -> str:
