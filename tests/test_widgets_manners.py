@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from kvlib.widgets import Formula, Recompute, SharingHeads, palette
+from kvlib import CacheLayout
+from kvlib.widgets import BudgetWidget, Formula, LayerStrip, Recompute, SharingHeads, palette
 
 from .browser import chromium, page, show  # noqa: F401
 from .test_widgets_promises import ALL
@@ -252,3 +253,23 @@ def test_what_lies_side_by_side_differs_without_its_hue():
     for colors in (palette.LIGHT, palette.DARK):  # what is drawn on paper is seen: WCAG 1.4.11
         for name in set(colors) - {"paper", "wash", "rule"}:
             assert palette.contrast(colors[name], colors["paper"]) >= 3
+
+
+# ---- hostile words
+
+HOSTILE = '</script><img src=x onerror="document.title=1"><!--<script>'
+
+
+def test_hostile_words_in_a_name_or_an_address_stay_words(page, tmp_path):  # noqa: F811
+    toy = (CacheLayout.uniform(2, 2, 8), 1000, 1000)
+    figures = (
+        BudgetWidget(HOSTILE, models={HOSTILE: toy, "toy": toy}),
+        LayerStrip(models={HOSTILE: toy[0]}),
+        SharingHeads(models={HOSTILE: CacheLayout.uniform(2, 2, 8, n_heads=4)}),
+    )
+    hash = "#budget.gpu=<img src=x onerror=alert(1)>&budget.__proto__=1&layers.constructor=1"
+    show(page, tmp_path, *figures, hash=hash)
+    assert page.locator(".kv-figure").count() == 3 and page.locator("img").count() == 0
+    assert page.title() == "Figures"
+    assert HOSTILE in page.locator(".kv-models tbody th").all_inner_texts()
+    assert "can't be read" in page.locator(".kv-notice").first.inner_text()
