@@ -10,7 +10,7 @@ from kvlib.widgets import BudgetWidget, Formula, LayerStrip, Recompute, SharingH
 from .browser import chromium, page, show  # noqa: F401
 from .test_widgets_promises import ALL
 
-PLAYED = {"Recompute": "Generated", "WorkedExample": "Step", "Paging": "Step"}
+PLAYED = {"Recompute": "Generated", "WorkedExample": "Step", "Paging": "Step", "ByteRiver": "Elapsed"}
 SETTING = """() => [...document.querySelectorAll('.kv-figure :is(input, select)')].map(
     e => e.type === 'checkbox' ? e.checked : e.value)"""
 

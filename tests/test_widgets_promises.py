@@ -1,6 +1,6 @@
-"""What every figure promises (see test_widgets_base.py), held on sharing, paging, layers and caches.
+"""What every figure promises (see test_widgets_base.py), held on sharing, paging, layers, caches and the river.
 
-What concerns the keys, JupyterLab and a kernel is held on all eight.
+What concerns the keys, JupyterLab and a kernel is held on all nine.
 """
 
 import gzip
@@ -8,7 +8,7 @@ import gzip
 import pytest
 
 from kvlib import widgets
-from kvlib.widgets import CheaperCaches, LayerStrip, Paging, SharingHeads
+from kvlib.widgets import ByteRiver, CheaperCaches, LayerStrip, Paging, SharingHeads
 
 from .browser import chromium, document, page, show, violations  # noqa: F401
 from .drive import drive, live
@@ -18,6 +18,7 @@ FIGURES = {
     "SharingHeads": SharingHeads,
     "Paging": lambda: Paging(share_prefix=True),
     "LayerStrip": LayerStrip,
+    "ByteRiver": ByteRiver,
     "CheaperCaches": lambda: CheaperCaches(record()),
 }
 ALL = {name: getattr(widgets, name) for name in widgets.__all__} | FIGURES
