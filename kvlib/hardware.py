@@ -5,8 +5,9 @@ since that is what an engine takes its share of. It is up to 3 % less than `nvid
 by a few hundredths of a GiB with the driver: each entry names the report it was taken from, which prints
 hundredths of a GiB. Bandwidth is the vendor's datasheet figure, an upper bound that no kernel quite
 reaches. So is the peak of arithmetic: matrix products of bf16 numbers added up in fp32, dense; where a
-datasheet gives the figure "with sparsity" alone, half of it. T4 and V100 know no bf16: theirs is fp16's. A card
-whose figure was not found, or found as two that disagree, has none. The records are in gpus.json. Any other card is said by its two numbers: "48GiB@1TB/s".
+datasheet gives the figure "with sparsity" alone, half of it. T4 and V100 have no bf16: theirs is of fp16.
+A card whose figure was not found, or found as two that disagree, has none. The records are in gpus.json.
+Any other card is said by its two numbers: "48GiB@1TB/s".
 
 Apple's chips (chips.json) share one memory with the CPU, and Metal gives the GPU a part of it: by default two
 thirds of 16 and 32 GB (10,922.67 and 21,845.34 MB, llama-cpp-python issue 687 and ollama issue 434), three

@@ -176,7 +176,7 @@ H100 = Budget(LLAMA_3_8B, 2 * 8_030_261_248, "H100", weights_read_bytes=2 * LLAM
 
 
 def test_arithmetic_counted_one_product_at_a_time():
-    """Two layers of 4 query heads on 2 KV heads of 3 numbers, one with a window; 10 weights, 4 of them out."""
+    """Two layers, 4 query heads on 2 KV heads of 3 numbers, one with a window; 10 weights, 4 of them out."""
     layout = CacheLayout((LayerKV("full", 2, 3), LayerKV("sliding", 2, 3, window=2)), n_heads=4)
     tiny = Arithmetic(layout, 10, 4)
     for context in (1, 2, 5):

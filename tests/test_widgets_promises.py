@@ -1,4 +1,4 @@
-"""What every figure promises (see test_widgets_base.py), held on sharing, paging, layers, caches and the river.
+"""What every figure promises (see test_widgets_base.py), held on sharing, paging, layers, caches, river.
 
 What concerns the keys, JupyterLab and a kernel is held on all nine.
 """

@@ -98,11 +98,11 @@ class Setting:
 class ByteRiver(Figure):
     """What one step moves between a GPU's memory and its chip, and how long that and its arithmetic take.
 
-    ByteRiver(model="llama-3.1-8b", gpu="H100", context=8192, batch=16). `phase` is "decode", a new token for
-    each of `batch` sequences of `context` tokens, or "prefill", all tokens of `batch` prompts at once. Weights
-    and cache are stored as `weights` and `dtype` say; the arithmetic is bf16's. `elapsed` is the share of the
-    step that has passed, in percent. With `pinned`, the setting a_phase, a_model, … stands beside this one.
-    `setting` is the present Setting.
+    ByteRiver(model="llama-3.1-8b", gpu="H100", context=8192, batch=16). `phase` is "decode", a new
+    token for each of `batch` sequences of `context` tokens, or "prefill", all tokens of `batch` prompts at
+    once. Weights and cache are stored as `weights` and `dtype` say; the arithmetic is bf16's. `elapsed` is
+    the share of the step that has passed, in percent. With `pinned`, the setting a_phase, a_model, … stands
+    beside this one. `setting` is the present Setting.
     Raises ValueError for a number out of bounds or an unknown name.
     """
 
@@ -110,7 +110,7 @@ class ByteRiver(Figure):
     title = constant("The byte river")
     lead = constant(
         "Each step carries every weight once, and each sequence's own cache, from the memory to the chip. "
-        "Play a step, add sequences, lengthen their texts, and see what the chip waits for."
+        "Play a step, drag the cache's edge to add sequences, and see what the chip waits for."
     )
 
     phase = Choice("decode", PHASES)

@@ -55,18 +55,20 @@ function render({ model, el }) {
 
   // ---- the drawing
 
-  const TOP = 24, HIGH = 200, SPILL = 34;
+  const TOP = 24, HIGH = 240, SPILL = 34;
   let band = () => 1; // from a height in the drawing to the sequences that reach it
   function draw(s, step) {
     const width = f.width, left = 0.34 * width, chip = Math.min(110, 0.2 * width), right = width - chip - 1, mid = TOP + HIGH / 2;
     const px = (bytes) => HIGH * ratio(bytes, s.memory), top = TOP + Math.min(HIGH, px(s.held)), tall = px(s.one);
-    const rows = (n, at) => (tall < 3 ? [[1, at, left, tall * n]] : Array.from({ length: n }, (_, i) => [1, at + i * tall, left, tall - 1]));
-    const part = (role, all) => boxes("kv-part", all, { fill: texture(f, role), style: `stroke: var(--kv-${role})`, "data-role": role });
+    const rows = (n, at) => (tall < 2 ? [[1, at, left, tall * n]] : Array.from({ length: n }, (_, i) => [1, at + i * tall, left, tall - 1]));
+    // In a thin band a texture is noise: the bands themselves are one.
+    const part = (role, all, thin = false) => boxes("kv-part", all, { fill: thin ? `var(--kv-${role})` : texture(f, role),
+      style: `stroke: ${thin ? "none" : `var(--kv-${role})`}`, "data-role": role });
     const end = top + s.running * tall, waiting = s.batch - s.running;
     const nodes = [
       svg("text", { x: 1, y: 14 }, `${s.gpu}: ${fmt(s.memory, "GiB", 1)}`),
       svg("rect", { class: "kv-whole", x: 1, y: TOP, width: left, height: HIGH }),
-      part("weights", [[1, TOP, left, top - TOP]]), part("cache", rows(s.running, top)),
+      part("weights", [[1, TOP, left, top - TOP]]), part("cache", rows(s.running, top), tall >= 2 && tall < 8),
       svg("line", { class: "kv-limit", x1: 1, x2: left + 1, y1: TOP + px(s.usable), y2: TOP + px(s.usable) })];
     // What does not fit lies below the memory's floor.
     if (waiting) {
@@ -81,19 +83,21 @@ function render({ model, el }) {
     if (step) {
       const passed = (ratio(step.moved, 1n) * f.get("elapsed")) / 100, weights = Number(s.weights), one = Number(s.one), moved = Number(step.moved);
       const busy = step.compute === null ? 0 : step.compute / step.seconds, flow = thick * (step.moving / step.seconds);
-      // The pipe holds a sixth of the step's bytes: what arrives at the chip now, and what follows it.
-      const view = moved / 6, x = (at) => x0 + length * (1 - Math.min(1, Math.max(0, (at - passed) / view)));
-      const piece = (from, to, gap) => [x(to), mid - flow / 2, Math.max(0, x(from) - x(to) - gap), flow];
+      // The pipe holds a sixth of the step's bytes: what arrives now, and what follows it. A prompt's cache is
+      // written: it comes from the chip, once the weights have passed.
+      const view = moved / 6, far = (at) => length * Math.min(1, Math.max(0, (at - passed) / view)), writes = s.prefill && passed >= weights;
+      const piece = (from, to, gap) => [writes ? x0 + far(from) : x0 + length - far(to), mid - flow / 2, Math.max(0, far(to) - far(from) - gap), flow];
       const gap = (length * one) / view >= 3 ? 1 : 0;
       const from = Math.max(0, Math.floor((passed - weights) / one)), to = Math.min(s.running, Math.ceil((passed + view - weights) / one));
       const caches = gap ? Array.from({ length: Math.max(0, to - from) }, (_, i) => piece(weights + (from + i) * one, weights + (from + i + 1) * one, gap))
         : [piece(weights, moved, 0)];
       const read = passed < weights ? TOP + ((top - TOP) * passed) / weights : top + (tall * (passed - weights)) / one;
-      nodes.push(part("weights", [piece(0, weights, 0)]), part("cache", caches),
+      nodes.push(part("weights", [piece(0, weights, 0)]), part("cache", s.prefill && !writes ? [] : caches),
         svg("rect", { class: "kv-read", x: left + 3, y: TOP, width: 5, height: Math.max(0, read - TOP).toFixed(1) }),
         svg("rect", { class: "kv-busy", x: right, y: mid + chip / 2 - chip * busy, width: chip, height: chip * busy }),
         svg("text", { x: right + chip / 2, y: mid + chip / 2 + 18, "text-anchor": "middle" }, step.compute === null ? "peak ?" : `busy ${fixed(100 * busy, 0)} %`));
-      says = passed >= moved ? "all has passed" : passed < weights ? "the weights, for all" : `cache ${Math.min(s.running, Math.floor((passed - weights) / one) + 1)} of ${group(s.running)}`;
+      const nth = `${group(Math.min(s.running, Math.max(0, Math.floor((passed - weights) / one)) + 1))} of ${group(s.running)}`;
+      says = passed >= moved ? "all has passed" : passed < weights ? "weights →" : s.prefill ? `← cache ${nth}, written` : `cache ${nth} →`;
       nodes.push(svg("text", { x: (x0 + right) / 2, y: mid + 68, "text-anchor": "middle", class: "kv-name" }, says),
         svg("text", { x: (x0 + right) / 2, y: mid + 86, "text-anchor": "middle" }, fmtSeconds((step.seconds * f.get("elapsed")) / 100)));
     }
@@ -124,7 +128,7 @@ function render({ model, el }) {
     const more = step ? s.step(s.running + 1).seconds - step.seconds : 0, turn = s.turn, said = [];
     if (step) said.push(`${s.short ? `Of the ${many(s.running, "sequence")} that fit: weights` : "Weights"} ${percent(s.weights, step.moved)}, cache ${percent(step.cache, step.moved)} of what moves; one more sequence adds ${fmtSeconds(more)}.`);
     if (!s.peak) said.push("No source was found for this GPU's peak of arithmetic: that side is left open.");
-    else if (s.prefill) said.push(turn.prompt === null ? "No prompt alone is bound by arithmetic here." : `A prompt alone is bound by arithmetic from ${many(turn.prompt, "token")} on: it uses each weight once for every one of them.`);
+    else if (s.prefill) said.push(turn.prompt === null ? "No prompt alone is bound by arithmetic here." : `A prompt alone is bound by arithmetic from ${many(turn.prompt, "token")} on, since each weight that is read works for all its tokens.`);
     if (!s.prefill) said.push(`At this length the cache outweighs the weights from ${many(turn.cache, "sequence")} on.`);
     if (!s.prefill && s.peak) said.push(turn.compute === null
       ? "Arithmetic is the limit for no number of sequences: each adds at least as much reading as arithmetic."
@@ -137,14 +141,14 @@ function render({ model, el }) {
   function chartOf(s) {
     const [, most] = f.get("limits")[s.prefill ? "context" : "batch"];
     const at = Array.from({ length: 33 }, (_, i) => Math.round(most ** (i / 32))).filter((n, i, all) => n !== all[i - 1]);
-    const steps = at.map((n) => (s.prefill ? s.step(s.batch, n) : s.step(n)));
+    const steps = at.map((n) => (s.prefill ? s.step(s.running || 1, n) : s.step(n)));
     const line = (name) => at.map((n, i) => [n, steps[i][name]]);
     const lines = [{ points: line("moving"), color: "cache", name: "moving bytes" }];
     if (s.peak) lines.push({ points: line("compute"), color: "teal", dash: "6 4", name: "arithmetic" });
     const all = lines.flatMap((l) => l.points.map(([, y]) => y)), low = Math.floor(Math.log10(Math.min(...all))), high = Math.ceil(Math.log10(Math.max(...all)));
     const ticks = Array.from({ length: high - low + 1 }, (_, i) => [10 ** (low + i), fmtSeconds(10 ** (low + i))]);
-    const here = s.prefill ? s.context : s.batch, now = s.prefill ? s.step(s.batch) : s.step(here);
-    const marks = [[here, now.moving, "cache"], ...(s.peak ? [[here, now.compute, "teal"]] : [])];
+    const here = s.prefill ? s.context : s.running, now = s.step(s.running || 1);
+    const marks = s.running ? [[here, now.moving, "cache"], ...(s.peak ? [[here, now.compute, "teal"]] : [])] : [];
     return chart(Math.min(f.width < 620 ? f.width : f.width / 2 - 14, 420), 220, {
       x: { min: 1, max: most, log: true, label: s.prefill ? "tokens in the prompt" : "sequences", ticks: [1, 8, 64, 512, 4096, 32768].filter((n) => n <= most).map((n) => [n, group(n)]) },
       y: { min: 10 ** low, max: 10 ** high, log: true, label: "", ticks: ticks.filter((_, i) => ticks.length < 6 || i % 2 === 0) },
@@ -166,7 +170,7 @@ function render({ model, el }) {
     saidBefore = caption(s, step);
     result.show(s.short && step ? `${head}; ${group(s.running)} of ${group(s.batch)} fit` : head, { bad: s.short > 0n, why: saidBefore + versus });
     key.replaceChildren(legend(f, [["weights", "Weights", fmt(s.held)], ["cache", `Cache, ${group(s.batch)} ×`, fmt(s.one)], ["limit", "Usable, 90 %", fmt(s.usable)]]),
-      h("p", { class: "kv-small kv-quiet" }, `The dark edge has been read. Played ${shown.slower >= 1 ? `${group(shown.slower)} times slower` : "faster"} than it happens; ${s.source ? `Peak of arithmetic: ${s.source}.` : ""}`));
+      h("p", { class: "kv-small kv-quiet" }, `The line beside the memory is what has moved. Played ${shown.slower >= 1 ? `${group(shown.slower)} times slower` : `${group(Math.round(1 / shown.slower))} times faster`} than it happens. ${s.source ? `Peak of arithmetic: ${s.source}.` : ""}`));
     const rows = (name, at, of_) => (of_ ? [[`${name}weights`, ratio(at.weights, at.bandwidth)], [`${name}cache`, ratio(of_.cache, at.bandwidth)], [`${name}arithmetic`, of_.compute]] : []);
     const bar = [...rows("", s, step), ...rows("A: ", a, other)], longest = Math.max(...bar.map(([, t]) => t ?? 0), 1e-12);
     times.replaceChildren(h("p", { class: "kv-heading" }, "Time of each, on one scale"), bars("Time of each part",
