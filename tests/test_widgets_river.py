@@ -228,3 +228,20 @@ def test_only_models_that_can_be_counted_are_offered():
         assert configs.parameters(name).active == configs.parameters(name).total
     with pytest.raises(ValueError, match="unknown model 'mixtral-8x7b'"):
         ByteRiver(model="mixtral-8x7b")
+
+
+CROWDED = """el => {
+    const all = [...el.querySelectorAll('.kv-river text')].map(e => [e.textContent, e.getBoundingClientRect()]);
+    const box = el.querySelector('.kv-river').getBoundingClientRect();
+    const out = all.filter(([, r]) => r.left < box.left - 1 || r.right > box.right + 1);
+    const over = all.flatMap(([, a], i) => all.slice(i + 1).filter(([, b]) =>
+        a.left < b.right && b.left < a.right && a.top + 2 < b.bottom && b.top + 2 < a.bottom));
+    return [...out, ...over].map(([text]) => text);
+}"""
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_no_label_sticks_out_or_lies_on_another(page, width):  # noqa: F811
+    page.set_viewport_size({"width": width, "height": 900})
+    points = settings(2, 60)
+    assert drive(page, ByteRiver(), points, CROWDED) == [[]] * len(points)

@@ -95,7 +95,7 @@ function render({ model, el }) {
       nodes.push(part("weights", [piece(0, weights, 0)]), part("cache", s.prefill && !writes ? [] : caches),
         svg("rect", { class: "kv-read", x: left + 3, y: TOP, width: 5, height: Math.max(0, read - TOP).toFixed(1) }),
         svg("rect", { class: "kv-busy", x: right, y: mid + chip / 2 - chip * busy, width: chip, height: chip * busy }),
-        svg("text", { x: right + chip / 2, y: mid + chip / 2 + 18, "text-anchor": "middle" }, step.compute === null ? "peak ?" : `busy ${fixed(100 * busy, 0)} %`));
+        svg("text", { x: right + chip, y: mid + chip / 2 + 18, "text-anchor": "end" }, step.compute === null ? "peak ?" : `busy ${fixed(100 * busy, 0)} %`));
       const nth = `${group(Math.min(s.running, Math.max(0, Math.floor((passed - weights) / one)) + 1))} of ${group(s.running)}`;
       says = passed >= moved ? "all has passed" : passed < weights ? "weights →" : s.prefill ? `← cache ${nth}, written` : `cache ${nth} →`;
       nodes.push(svg("text", { x: (x0 + right) / 2, y: mid + 68, "text-anchor": "middle", class: "kv-name" }, says),
@@ -150,7 +150,7 @@ function render({ model, el }) {
     const here = s.prefill ? s.context : s.running, now = s.step(s.running || 1);
     const marks = s.running ? [[here, now.moving, "cache"], ...(s.peak ? [[here, now.compute, "teal"]] : [])] : [];
     return chart(Math.min(f.width < 620 ? f.width : f.width / 2 - 14, 420), 220, {
-      x: { min: 1, max: most, log: true, label: s.prefill ? "tokens in the prompt" : "sequences", ticks: [1, 8, 64, 512, 4096, 32768].filter((n) => n <= most).map((n) => [n, group(n)]) },
+      x: { min: 1, max: most, log: true, label: s.prefill ? "tokens in the prompt" : "sequences", ticks: (s.prefill ? [1, 32, 1024, 32768] : [1, 8, 64, 512]).map((n) => [n, group(n)]) },
       y: { min: 10 ** low, max: 10 ** high, log: true, label: "", ticks: ticks.filter((_, i) => ticks.length < 6 || i % 2 === 0) },
       series: lines, marks, alt: `How a step grows, both axes logarithmic: moving bytes ${fmtSeconds(now.moving)} here${s.peak ? `, arithmetic ${fmtSeconds(now.compute)}` : ""}. The longer of the two is the step.` });
   }
