@@ -230,7 +230,7 @@ def test_layouts_and_budgets(js):
 def test_arithmetic_and_where_a_step_turns(js):
     rng = random.Random(8)
     points, expected = [], []
-    for _ in range(POINTS // 10):
+    for _ in range(POINTS):
         heads, ratio = rng.randrange(1, 17), rng.randrange(1, 9)
         kinds = [{}, {"window": rng.choice([512, 4096])}]
         layers = [

@@ -24,7 +24,7 @@ DRAWN = """el => {
     const bands = (e) => (e.getAttribute('d').match(/M/g) ?? []).length;
     const parts = [...el.querySelectorAll('.kv-river .kv-part')];
     return { parts: box('.kv-river .kv-part'), bands: parts.map(bands), whole: box('.kv-river .kv-whole'),
-        read: box('.kv-read'), busy: box('.kv-busy'), chip: box('.kv-chip'), spill: box('.kv-spill'),
+        read: box('.kv-river-read'), busy: box('.kv-river-busy'), chip: box('.kv-river-chip'), spill: box('.kv-river-spill'),
         limit: el.querySelector('.kv-limit').getAttribute('y1'), big: el.querySelector('.kv-big').textContent,
         why: el.querySelector('.kv-why').textContent };
 }"""
@@ -130,8 +130,28 @@ def test_the_caption_turns(page):  # noqa: F811
         assert d["why"].startswith(said)
     assert f"outweighs the weights from {turn} sequences on" in shown[1]["why"]
     assert "limit for no number of sequences" in shown[1]["why"]
-    assert f"Arithmetic is the limit from {short} sequences on" in shown[3]["why"]
+    assert f"Arithmetic is the limit from {short} sequences on." in shown[3]["why"]
     assert f"bound by arithmetic from {prompt} tokens on" in shown[5]["why"]
+
+
+def test_what_passes_is_said_in_words(page):  # noqa: F811
+    """And a number of sequences beyond what fits is said to be so."""
+    label = """el => [el.querySelector('.kv-river').getAttribute('aria-label'),
+        el.querySelector('.kv-why').textContent]"""
+    points = [{"elapsed": 10}, {"elapsed": 60}, {"phase": "prefill"}, {"elapsed": 100}]
+    (weights, _), (cache, _), (written, _), (end, _), (_, why) = drive(
+        page,
+        ByteRiver(),
+        [*points, {"phase": "decode", "gpu": "L4", "context": 300, "dtype": "fp8"}],
+        label,
+    )
+    assert weights.endswith("10 % of the step has passed: the weights pass, for all sequences.")
+    # 13.979 GiB of weights and 16 of cache: at 60 %, 4.009 of the cache have passed.
+    assert cache.endswith("60 % of the step has passed: the cache of sequence 5 of 16 passes.")
+    assert written.endswith("the cache of prompt 5 of 16 is written.") and end.endswith("all has passed.")
+    s = python(ByteRiver(), {"gpu": "L4", "context": 300, "dtype": "fp8"}).setting
+    turn, most = s.budget.compute_bound_from(300, s.arithmetic), s.budget.max_sequences(300)
+    assert turn > most and f"limit from {turn:,} sequences on, more than fit." in why
 
 
 def test_what_does_not_fit_spills(page):  # noqa: F811
@@ -160,7 +180,7 @@ def test_without_a_peak_that_side_is_left_open(page):  # noqa: F811
 def test_sequences_are_dragged_by_the_cache_s_edge(chromium, tmp_path, touch):  # noqa: F811
     context = chromium.new_context(viewport={"width": 1000, "height": 900}, has_touch=touch)
     page = show(context.new_page(), tmp_path, ByteRiver())  # noqa: F811
-    grip, field = page.locator(".kv-grip"), page.get_by_role("spinbutton", name="Sequences", exact=True)
+    grip, field = page.locator(".kv-river-grip"), page.get_by_role("spinbutton", name="Sequences", exact=True)
     grip.scroll_into_view_if_needed()
     box, memory = grip.bounding_box(), page.locator(".kv-river .kv-whole").first.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -218,7 +238,7 @@ def test_a_step_is_played_a_thousand_times_slower(page, tmp_path):  # noqa: F811
     show(page, tmp_path, w)
     assert "Played 1,000 times slower" in page.locator(".kv-body").inner_text()
     page.get_by_role("button", name="Play: Elapsed").press("Enter")
-    page.wait_for_function("Number(document.querySelector('.kv-played input[type=number]').value) > 2")
+    page.wait_for_function("Number(document.querySelector('.kv-river-played input[type=number]').value) > 2")
     page.get_by_role("button", name="Pause: Elapsed").press("Enter")
     assert page.evaluate("paces.at(-1)") == pytest.approx(10_000 * w.setting.step(16).seconds)
 

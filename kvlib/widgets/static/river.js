@@ -10,17 +10,17 @@ function render({ model, el }) {
 
   const result = verdict(f);
   const picture = svg("svg", { class: "kv-river", role: "img" });
-  const drawn = svg("g"), grip = svg("rect", { class: "kv-grip", width: 34, height: 9, rx: 4 });
+  const drawn = svg("g"), grip = svg("rect", { class: "kv-river-grip", width: 34, height: 9, rx: 4 });
   picture.append(drawn, grip);
-  const played = h("div", { class: "kv-played" }), key = h("div"), times = h("div"), roof = h("div");
-  f.body.append(picture, played, key, h("div", { class: "kv-two" }, times, roof));
+  const played = h("div", { class: "kv-river-played" }), key = h("div"), times = h("div"), roof = h("div");
+  f.body.append(picture, played, key, h("div", { class: "kv-river-two" }, times, roof));
   f.controls.before(f.body);
   const presets = { Chat: [2048, 1], "One 128K document": [131072, 1], "64 users": [4096, 64] };
   const pin = button("", () => {
     const now = Object.fromEntries(KEYS.map((name) => [`a_${name}`, f.get(name)]));
     f.put(f.get("pinned") ? { pinned: false } : { pinned: true, ...now });
   });
-  f.controls.before(h("div", { class: "kv-buttons kv-presets" }, Object.entries(presets).map(([name, [context, batch]]) =>
+  f.controls.before(h("div", { class: "kv-buttons kv-river-presets" }, Object.entries(presets).map(([name, [context, batch]]) =>
     button(name, () => { f.notice(""); f.put({ phase: "decode", context, batch }); })), pin));
   player(f, "elapsed", { label: "Elapsed", unit: "%", at: played, pace: () => (1000 * shown.seconds * shown.slower) / 100 });
   choice(f, "phase", { label: "Step", names: { decode: "decode: one new token each", prefill: "prefill: all of a prompt" } });
@@ -48,7 +48,7 @@ function render({ model, el }) {
       const bound = compute !== null && compute > moving ? "arithmetic" : cache > weights ? "cache" : "weights";
       return { cache, operations, moving, compute, bound, seconds: Math.max(moving, compute ?? 0), moved: weights + cache };
     };
-    return { ...s, prefill, memory, bandwidth, peak, source, held, weights, one, usable, made_for, step, running: Math.min(s.batch, most),
+    return { ...s, prefill, memory, bandwidth, peak, source, held, weights, one, most, usable, made_for, step, running: Math.min(s.batch, most),
       short: need > usable ? need - usable : 0n, turn: turns({ work, weights, each, kept: each, bandwidth, peak, context: s.context }),
       named: `${s.phase}, ${s.model} (${s.weights}) on ${s.gpu}, ${group(s.batch)} × ${group(s.context)} tokens (${s.dtype})` };
   }
@@ -72,13 +72,13 @@ function render({ model, el }) {
       svg("line", { class: "kv-limit", x1: 1, x2: left + 1, y1: TOP + px(s.usable), y2: TOP + px(s.usable) })];
     // What does not fit lies below the memory's floor.
     if (waiting) {
-      nodes.push(svg("rect", { class: "kv-spill", x: 8, y: TOP + HIGH + 5, width: left - 14, height: Math.max(6, Math.min(SPILL, tall * waiting)) }),
+      nodes.push(svg("rect", { class: "kv-river-spill", x: 8, y: TOP + HIGH + 5, width: left - 14, height: Math.max(6, Math.min(SPILL, tall * waiting)) }),
         svg("text", { x: left + 8, y: TOP + HIGH + 22 }, s.running ? `${many(waiting, "sequence")} must wait` : "does not fit"));
     }
     const thick = Math.max(4, 100 * ratio(s.bandwidth, 8n * UNITS.TB)), x0 = left + 12, length = right - x0 - 3;
     nodes.push(svg("text", { x: (x0 + right) / 2, y: 14, "text-anchor": "middle" }, `${fmt(s.bandwidth, "TB")}/s`),
-      svg("rect", { class: "kv-whole kv-pipe", x: x0, y: mid - thick / 2, width: length, height: thick }),
-      svg("rect", { class: "kv-chip", x: right, y: mid - chip / 2, width: chip, height: chip }));
+      svg("rect", { class: "kv-whole", x: x0, y: mid - thick / 2, width: length, height: thick }),
+      svg("rect", { class: "kv-river-chip", x: right, y: mid - chip / 2, width: chip, height: chip }));
     let says = "nothing moves";
     if (step) {
       const passed = (ratio(step.moved, 1n) * f.get("elapsed")) / 100, weights = Number(s.weights), one = Number(s.one), moved = Number(step.moved);
@@ -93,12 +93,14 @@ function render({ model, el }) {
         : [piece(weights, moved, 0)];
       const read = passed < weights ? TOP + ((top - TOP) * passed) / weights : top + (tall * (passed - weights)) / one;
       nodes.push(part("weights", [piece(0, weights, 0)]), part("cache", s.prefill && !writes ? [] : caches),
-        svg("rect", { class: "kv-read", x: left + 3, y: TOP, width: 5, height: Math.max(0, read - TOP).toFixed(1) }),
-        svg("rect", { class: "kv-busy", x: right, y: mid + chip / 2 - chip * busy, width: chip, height: chip * busy }),
+        svg("rect", { class: "kv-river-read", x: left + 3, y: TOP, width: 5, height: Math.max(0, read - TOP).toFixed(1) }),
+        svg("rect", { class: "kv-river-busy", x: right, y: mid + chip / 2 - chip * busy, width: chip, height: chip * busy }),
         svg("text", { x: right + chip, y: mid + chip / 2 + 18, "text-anchor": "end" }, step.compute === null ? "peak ?" : `busy ${fixed(100 * busy, 0)} %`));
       const nth = `${group(Math.min(s.running, Math.max(0, Math.floor((passed - weights) / one)) + 1))} of ${group(s.running)}`;
-      says = passed >= moved ? "all has passed" : passed < weights ? "weights →" : s.prefill ? `← cache ${nth}, written` : `cache ${nth} →`;
-      nodes.push(svg("text", { x: (x0 + right) / 2, y: mid + 68, "text-anchor": "middle", class: "kv-name" }, says),
+      const [label, words] = passed >= moved ? ["all has passed", "all has passed"] : passed < weights ? ["weights →", "the weights pass, for all sequences"]
+        : s.prefill ? [`← cache ${nth}, written`, `the cache of prompt ${nth} is written`] : [`cache ${nth} →`, `the cache of sequence ${nth} passes`];
+      says = words;
+      nodes.push(svg("text", { x: (x0 + right) / 2, y: mid + 68, "text-anchor": "middle", class: "kv-name" }, label),
         svg("text", { x: (x0 + right) / 2, y: mid + 86, "text-anchor": "middle" }, fmtSeconds((step.seconds * f.get("elapsed")) / 100)));
     }
     drawn.replaceChildren(...nodes);
@@ -132,7 +134,7 @@ function render({ model, el }) {
     if (!s.prefill) said.push(`At this length the cache outweighs the weights from ${many(turn.cache, "sequence")} on.`);
     if (!s.prefill && s.peak) said.push(turn.compute === null
       ? "Arithmetic is the limit for no number of sequences: each adds at least as much reading as arithmetic."
-      : `Arithmetic is the limit from ${many(turn.compute, "sequence")} on.`);
+      : `Arithmetic is the limit from ${many(turn.compute, "sequence")} on${turn.compute > BigInt(s.most) ? ", more than fit" : ""}.`);
     if (s.made_for !== null && s.context > s.made_for) said.push(`${s.model} was made for ${many(s.made_for, "token")}.`);
     return said.join(" ");
   }
