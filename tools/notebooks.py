@@ -86,7 +86,9 @@ def links_source(url: str, path: Path) -> str:
         if (path.parent.parent / "solutions" / name).exists():
             links += f" · [its exercises]({colab}exercises/{name})"
     else:
-        links = f"[these exercises]({colab}exercises/{name}) · [the chapter]({colab}book/{name})"
+        links = f"[these exercises]({colab}exercises/{name})"
+        if (path.parent.parent / "book" / name).exists():
+            links += f" · [the chapter]({colab}book/{name})"
     return f"Open in Colab: {links}"
 
 

@@ -1,8 +1,10 @@
 """Questions of chapter 05, paging."""
 
 from ...blocks import BlockPool, BlockTable, OutOfBlocks
-from ..answers import Choice, Each, Function, Number
+from ..answers import Function, Slip
+from ..calls import Call, Result
 from .common import question
+from .old import Choice, Each, Function as OldFunction, Number
 
 
 def _blocks(tokens, block_size):
@@ -32,7 +34,7 @@ def _needed():
         for _ in range(20):
             yield rng.randint(0, 5000), rng.choice([1, 8, 16, 32, 128])
 
-    return Function(
+    return OldFunction(
         _blocks,
         cases,
         {
@@ -105,7 +107,7 @@ def _slot():
             size, n = rng.choice([2, 4, 8]), rng.randint(1, 6)
             yield rng.randrange(n * size), rng.sample(range(40), n), size
 
-    return Function(
+    return OldFunction(
         reference,
         cases,
         {
@@ -132,12 +134,12 @@ class _Pool:
 
     def allocate(self, n):
         try:
-            return self.pool.allocate(n)
+            return list(self.pool.allocate(n))
         except OutOfBlocks:
             return None
 
     def free(self, blocks):
-        self.pool.free(blocks)
+        self.pool.free(list(blocks))
 
 
 class _Leaky(_Pool):
@@ -174,56 +176,95 @@ class _Raising(_Pool):
         return self.pool.allocate(n)
 
 
-def _play(allocator, num_blocks, script):
-    """What `allocator` does at each step of `script`; None if it hands out nothing at all."""
-    made, held, seen = allocator(num_blocks), [], []
-    for verb, n in script:
-        if verb == "free":
-            if held:
-                made.free(held.pop(n % len(held)))
-            continue
-        blocks = made.allocate(n)
-        if blocks is None:
-            seen.append("None")
-            continue
-        taken = {b for other in held for b in other}
-        if len(blocks) != n or len(set(blocks)) != n:
-            return [*seen, f"{len(set(blocks))} different blocks, not {n}"]
-        if taken & set(blocks):
-            return [*seen, "a block that is in use"]
-        if not set(blocks) <= set(range(num_blocks)):
-            return [*seen, "a block that is not in the pool"]
-        held.append(blocks)
-        seen.append(f"{n} blocks")
-    return seen if set(seen) != {"None"} else None
+class _Aliasing:
+    """Keeps the caller's own list, which the caller may change."""
+
+    def __init__(self, num_blocks):
+        self.unused = list(range(num_blocks))
+
+    def allocate(self, n):
+        if n > len(self.unused):
+            return None
+        taken, self.unused = self.unused[:n], self.unused[n:]
+        return taken
+
+    def free(self, blocks):
+        blocks += self.unused
+        self.unused = blocks
 
 
-@question("05-allocator", points=4)
+def _scripts(rng):
+    """Scripts of an allocator's life; what is freed is a list that was handed out and is still held."""
+
+    def script(num_blocks, *verbs, spoil=False):
+        steps, held, free = [Call("", (num_blocks,))], [], num_blocks
+        for verb, n in verbs:
+            if verb == "allocate":
+                if n <= free:
+                    held.append((len(steps), n))
+                    free -= n
+                steps.append(Call("allocate", (n,)))
+            elif held:
+                step, size = held.pop(n % len(held))
+                free += size
+                steps.append(Call("free", (Result(step),), spoil))
+        return steps
+
+    yield script(4, ("allocate", 3), ("allocate", 1))
+    yield script(4, ("allocate", 3), ("allocate", 2), ("allocate", 1))
+    yield script(4, ("allocate", 3), ("free", 0), ("allocate", 4))
+    yield script(4, ("allocate", 3), ("free", 0), ("allocate", 4), spoil=True)
+    for _ in range(30):
+        verbs = [("allocate", 2)]
+        for _ in range(7):
+            verbs.append(
+                ("free", rng.randint(0, 3)) if rng.random() < 0.4 else ("allocate", rng.randint(1, 4))
+            )
+        yield script(rng.randint(3, 8), *verbs)
+
+
+def _handed_out(steps, values):
+    """What each allocation of a script came to, whichever blocks it hands out."""
+    [num_blocks] = steps[0].args
+    held, seen = {}, []
+    for number, (step, value) in enumerate(zip(steps, values, strict=False)):
+        if step.name == "free":
+            held.pop(step.args[0].step, None)
+        elif step.name == "allocate" and not isinstance(value, list):
+            seen.append("None" if value is None else "no list")
+        elif step.name == "allocate":
+            [n] = step.args
+            taken = {block for blocks in held.values() for block in blocks}
+            held[number] = value
+            if len(value) != n or len(set(value)) != n:
+                seen.append(f"{len(set(value))} different blocks, not {n}")
+            elif taken & set(value):
+                seen.append("a block that is in use")
+            elif not set(value) <= set(range(num_blocks)):
+                seen.append("a block that is not in the pool")
+            else:
+                seen.append(f"{n} blocks")
+    return seen
+
+
+@question("05-allocator", points=4, kind="code", minutes=12)
 def _allocator():
-    def cases(rng):
-        yield 4, [("allocate", 3), ("allocate", 1)]
-        yield 4, [("allocate", 3), ("allocate", 2), ("allocate", 1)]
-        yield 4, [("allocate", 3), ("free", 0), ("allocate", 4)]
-        for _ in range(30):
-            steps = [("allocate", 2)]
-            for _ in range(7):
-                steps.append(
-                    ("free", rng.randint(0, 3)) if rng.random() < 0.4 else ("allocate", rng.randint(1, 4))
-                )
-            yield rng.randint(3, 8), steps
-
     return Function(
         _Pool,
-        cases,
-        {
-            "It never gets blocks back: what is freed must be free again.": _Leaky,
-            "It hands out fewer blocks than asked for; give all of them or None.": _Partial,
-            "It hands out blocks that another sequence holds.": _Forgetful,
-            "It loses blocks when it refuses: a request that gets None must take nothing.": _Losing,
-            "It refuses when exactly as many are free as are asked for; that is enough.": _Timid,
-            "It raises when the pool runs short; return None.": _Raising,
-        },
-        drive=_play,
+        _scripts,
+        (
+            Slip("It never gets blocks back: what is freed must be free again.", _Leaky),
+            Slip("It hands out fewer blocks than asked for; give all of them or None.", _Partial),
+            Slip("It hands out blocks that another sequence holds.", _Forgetful),
+            Slip("It loses blocks when it refuses: a request that gets None must take nothing.", _Losing),
+            Slip("It refuses when exactly as many are free as are asked for; that is enough.", _Timid),
+            Slip("It raises when the pool runs short; return None.", _Raising),
+            Slip(
+                "It keeps the caller's own list. The caller may change it afterwards: copy the blocks.",
+                _Aliasing,
+            ),
+        ),
+        read=_handed_out,
         idea="Follow the script by hand and note who holds which block.",
     )
 

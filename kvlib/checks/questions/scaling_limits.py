@@ -4,8 +4,8 @@ from ...budget import Budget
 from ...hardware import GPU
 from ...layouts import CacheLayout, kv_bytes
 from ...units import GB, TB, GiB, MiB
-from ..answers import Choice, Each, Function, Number
 from .common import FACTOR_2, QUERY_HEADS, question
+from .old import Choice, Each, Function, Number
 
 LLAMA_8B = dict(n_layers=32, n_kv_heads=8, head_dim=128)
 

@@ -2,8 +2,8 @@
 
 from ...layouts import kv_bytes
 from ...units import KiB, MiB
-from ..answers import Choice, Each, Function, Number
 from .common import question, slips_of
+from .old import Choice, Each, Function, Number
 
 GEMMA_9B = dict(n_layers=42, n_kv_heads=8, head_dim=256)
 LLAMA_405B = dict(n_layers=126, n_kv_heads=8, head_dim=128)

@@ -1,8 +1,8 @@
 """Questions of chapter 02, the formula."""
 
 from ...layouts import CacheLayout, kv_bytes
-from ..answers import Choice, Each, Function, Number
 from .common import BITS, FACTOR_2, FOUR_BYTES, NO_BATCH, NUMBERS, ONE_LAYER, ONE_TOKEN, question, slips_of
+from .old import Choice, Each, Function, Number
 
 
 @question("02-two")

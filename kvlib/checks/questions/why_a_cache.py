@@ -1,7 +1,7 @@
 """Questions of chapter 01, why a cache."""
 
-from ..answers import Choice, Each, Function, Number
 from .common import question
+from .old import Choice, Each, Function, Number
 
 
 @question("01-count", points=2)

@@ -2,8 +2,8 @@
 
 from ...layouts import CacheLayout, LayerKV, kv_bytes
 from ...units import GiB
-from ..answers import Choice, Each, Function, Number
 from .common import FACTOR_2, FOUR_BYTES, question, slips_of
+from .old import Choice, Each, Function, Number
 
 LLAMA_7B = dict(n_layers=32, n_kv_heads=32, head_dim=128)
 LLAMA_13B = dict(n_layers=40, n_kv_heads=40, head_dim=128)
