@@ -36,11 +36,11 @@ class Function:
     peak: Callable | None = None
     idea: str = ""
 
-    def mark(self, answer, seed: int = 0):
+    def mark(self, answer):
         if not hasattr(answer, "run"):
             said = "Hand over the function or class itself: its name, without brackets."
             return 0, f"Not yet. {said}"
-        cases = self.draw(seed)
+        cases = self.draw(answer.seed)
         got = answer.run(cases, peak=self.peak is not None)
         if all(self._nothing(o) for o in got):
             if any(o.printed for o in got):
@@ -63,7 +63,7 @@ class Function:
         names = self._names()
 
         def spoilt(*args):
-            return evaluate(thing, dict(zip(names, args, strict=True)), slips, by_name=False)
+            return evaluate(thing, dict(zip(names, args, strict=False)), slips, by_name=False)
 
         return Here(spoilt if slips else thing).run(cases)
 
