@@ -1,0 +1,1 @@
+"""Questions of chapter 10, production."""
