@@ -66,7 +66,8 @@ def play(nb) -> dict:
 
 def test_there_is_a_notebook_for_each_chapter():
     chapters = [p.stem for p in notebooks.notebooks("book") if p.stem[:2].isdigit()]
-    assert NAMES == chapters[: len(NAMES)] and len(NAMES) >= 6
+    written = [name for name in NAMES if name in chapters]  # exercises can come before their chapter
+    assert written == chapters[: len(written)] and len(NAMES) >= 6
     assert [p.stem for p in notebooks.notebooks("exercises")] == NAMES
     for name, chapter in zip(NAMES, CHAPTERS, strict=True):
         assert chapter.__name__.rpartition(".")[2] == name[3:].replace("-", "_")
@@ -278,7 +279,7 @@ def test_the_instructors_table_is_true():
     text = (ROOT / "book" / "for-instructors.md").read_text()
     for name in NAMES:
         row = re.search(rf"\| {name[:2]} [^|]+\| (\d+) \| (\d+) \|", text)
-        points = [marks(c)["points"] for c in checks(read("solutions", name))]
+        points = [question.points for question in asked_in(name).values()]
         assert (int(row[1]), int(row[2])) == (len(points), sum(points))
 
 

@@ -25,11 +25,10 @@ def _latent(layers, rank, rotary):
 def _keeps():
     one = Slip(ONE_LAYER, layers=1)
     divided = "You divide hidden_size by the heads. This config names head_dim, and then that counts."
-    mistaken = "multi_query: true means one head of keys and values for all the query heads."
+    mistaken = "multi_query counts only in the older architecture; new_decoder_architecture is true here."
     latent = (
         "The config names kv_lora_rank: no head keeps keys or values of its own, a latent stands for all."
     )
-    offset = "Layer i attends if i % attn_layer_period == attn_layer_offset. Count the i from 0 on."
     return Each(
         {
             "Gemma 2 9B": Number(
@@ -68,11 +67,12 @@ def _keeps():
                 tol=0,
                 idea="Which two fields say what attention keeps of a token here?",
             ),
-            "Falcon 7B": Number(
+            "Falcon 40B": Number(
                 _heads,
-                dict(layers=32, kv_heads=1, width=64),
+                dict(layers=60, kv_heads=8, width=64),
                 (
-                    Slip(mistaken, kv_heads=71),
+                    Slip(mistaken, kv_heads=1),
+                    Slip(QUERY_HEADS, kv_heads=128),
                     one,
                     _half_or(""),
                     _twice_or(""),
@@ -80,19 +80,17 @@ def _keeps():
                 tol=0,
                 idea="How many heads keep keys and values here, and how wide is one?",
             ),
-            "Jamba": Number(
+            "Qwen3-Next 80B": Number(
                 _heads,
-                dict(layers=4, kv_heads=8, width=128),
+                dict(layers=12, kv_heads=2, width=256),
                 (
-                    Slip("You count all 32 layers; most of them keep a state and no tokens.", layers=32),
-                    Slip("You count the layers that do not attend: those keep a state.", layers=28),
-                    Slip(offset, layers=3),
-                    Slip(offset, layers=5),
+                    Slip("You count all the layers; three of four keep a state and no tokens.", layers=48),
+                    Slip("You count the layers with a state; the others keep the tokens.", layers=36),
+                    Slip("You take the interval for the number of full layers.", layers=4),
                     one,
-                    Slip(QUERY_HEADS, kv_heads=32),
-                    _half_or(""),
-                    _twice_or("Or you take the period for the number of layers that attend."),
-                    Slip("You leave out the KV heads: each keeps a key and a value.", kv_heads=1),
+                    Slip(QUERY_HEADS, kv_heads=16),
+                    _half_or(f"Or: {divided}"),
+                    _twice_or("Or you count all the layers at half their width."),
                 ),
                 tol=0,
                 idea="First count the layers that attend.",
@@ -111,7 +109,9 @@ def _layers(layers, tokens):
     points=3,
     kind="by hand",
     minutes=6,
-    drawn=dict(tokens=(9000, 10_000, 14_000, 18_000, 20_000, 26_000, 30_000, 36_000, 40_000)),
+    drawn=dict(
+        tokens=(9000, 11_000, *range(14_000, 20_000, 1000), *range(22_000, 28_000, 1000), 38_000, 45_000)
+    ),
 )
 def _windows(tokens=18_000):
     sliding, full, window = 24, 8, 4096
