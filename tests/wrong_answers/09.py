@@ -1,31 +1,8 @@
 """Wrong answers of chapter 09, as numbers and letters; its functions are in `09_code.py`."""
 
-from kvlib.checks.questions import QUESTIONS
+from .made import each, rows
 
 MIB, GIB = 2**20, 2**30
-
-
-def _right(part):
-    return getattr(part, "right", None)
-
-
-def each(name, **wrong):
-    """The right answers to all parts, but for the `wrong` ones, and the points that are left."""
-    question = QUESTIONS[name]
-    parts = {key: _right(part) for key, part in question.build().parts.items()}
-    share = (len(parts) - len(wrong)) / len(parts)
-    points = question.points * share
-    return parts | wrong, int(points) if points == int(points) else round(points, 2)
-
-
-def row(name, key, answer, said):
-    answers, points = each(name, **{key: answer})
-    return name, answers, said, points
-
-
-def rows(name, key, answers):
-    return [row(name, key, answer, said) for answer, said in answers]
-
 
 GEMMA = [
     (2 * 42 * 8 * 224, "names head_dim"),
@@ -212,14 +189,14 @@ AUDIT = {
 }
 READ = dict.fromkeys(("latent", "width", "ranks", "numbers"), True)
 WRONG = [
-    *rows("09-keeps", "Gemma 2 9B", GEMMA),
-    *rows("09-keeps", "DeepSeek-V3", DEEPSEEK),
-    *rows("09-keeps", "Falcon 40B", FALCON),
-    *rows("09-keeps", "Qwen3-Next 80B", QWEN),
-    *(one for key, answers in WINDOWS.items() for one in rows("09-windows", key, answers)),
-    *(one for key, answers in STATES.items() for one in rows("09-state", key, answers)),
-    *(one for key, answers in ENGINES.items() for one in rows("09-engines", key, answers)),
-    *(one for key, answers in AUDIT.items() for one in rows("09-audit", key, answers)),
+    *rows(
+        "09-keeps",
+        {"Gemma 2 9B": GEMMA, "DeepSeek-V3": DEEPSEEK, "Falcon 40B": FALCON, "Qwen3-Next 80B": QWEN},
+    ),
+    *rows("09-windows", WINDOWS),
+    *rows("09-state", STATES),
+    *rows("09-engines", ENGINES),
+    *rows("09-audit", AUDIT),
     ("09-windows", 946.5, "Give a dict with the keys"),
     ("09-explain", "It is wrong.", "write 80 to 160"),
     ("09-explain", {"text": "word " * 200} | READ, "write 80 to 160"),

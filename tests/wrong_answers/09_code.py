@@ -1,6 +1,6 @@
 """Wrong answers of chapter 09 that are functions: a student's program, changed as students err."""
 
-from .edits import edited
+from .made import edited
 
 READER = """
 def read(config):

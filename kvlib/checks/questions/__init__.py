@@ -12,9 +12,18 @@ number follows. A notebook of solutions/ asks it in a cell `kvlib.check("02-toke
 tests/test_checks.py tries every question with its right answer, each of its mistakes, and nonsense.
 """
 
-from . import any_model, paging, scaling_limits, sharing_heads, the_formula, why_a_cache, worked_7b
+from . import (
+    any_model,
+    paging,
+    production,
+    scaling_limits,
+    sharing_heads,
+    the_formula,
+    why_a_cache,
+    worked_7b,
+)
 from .common import QUESTIONS
 
-CHAPTERS = (why_a_cache, the_formula, worked_7b, sharing_heads, paging, scaling_limits, any_model)
+CHAPTERS = (why_a_cache, the_formula, worked_7b, sharing_heads, paging, scaling_limits, any_model, production)
 
 __all__ = ["CHAPTERS", "QUESTIONS"]
