@@ -121,7 +121,7 @@ class Function:
         if all(g is None for g, _ in values):
             return "Some way through it ends without a return."
         g, w = next((g, w) for g, w in values if g is not None)
-        return f"It gives {_kind(g)} where {_kind(w)} is wanted."
+        return f"It gives {_kind(g)} where {_kind(w)} is wanted." if _kind(g) != _kind(w) else ""
 
     def shown(self, case, got: Outcome, want: Outcome) -> str:
         """One case, what the answer did with it and what is right."""

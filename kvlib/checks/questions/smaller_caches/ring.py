@@ -92,5 +92,5 @@ def _ring_bug():
             idea="Write down the slots by hand for a window of 3 behind one sink.",
         ),
         fits=lambda window, sinks, tokens: whole(1, window=window) or whole(0, sinks=sinks, tokens=tokens),
-        hint="It is right until a token is overwritten, and where the sinks are 0 or a multiple of the window.",
+        hint="It is right until a token is overwritten, and where the sinks are 0 or a multiple of window.",
     )
