@@ -51,7 +51,7 @@ def test_a_right_number_is_right_in_any_sensible_form():
 
 def test_a_number_names_one_mistake_or_two():
     assert mark(BYTES, BYTES.right / 3)[1] == "Not yet. No batch."
-    assert mark(BYTES, BYTES.right / 6)[1] == "Not yet. Perhaps two things at once. No batch. And: Half."
+    assert mark(BYTES, BYTES.right / 6)[1] == "Not yet. Two things, perhaps. No batch. And: Half."
     assert mark(BYTES, BYTES.right * 1.048576)[1] == "Not yet. You answer in MB; the question asks for MiB."
     assert mark(BYTES, BYTES.right * 1.2)[1] == "Not yet. Your number is too large. Multiply."
 
@@ -165,7 +165,7 @@ def test_a_function_names_one_mistake_or_two_or_where_it_fails():
     assert mark(NEEDED, lambda t, s: t // s)[1] == "Not yet. Down."
     assert (
         mark(NEEDED, lambda t, s: 2 * blocks(t, 16))[1]
-        == "Not yet. Perhaps two things at once. One size. And: Bytes."
+        == "Not yet. Two things, perhaps. One size. And: Bytes."
     )
     said = mark(NEEDED, lambda t, s: blocks(t, s) + (t % s == 0 and t > 0))[1]
     assert said.startswith(

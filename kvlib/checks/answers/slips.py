@@ -14,7 +14,7 @@ can be put together, since each says which part it spoils.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import combinations
 
-TWO = "Perhaps two things at once."
+TWO = "Two things, perhaps."
 
 
 class Slip:
