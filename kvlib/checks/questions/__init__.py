@@ -18,12 +18,23 @@ from . import (
     production,
     scaling_limits,
     sharing_heads,
+    smaller_caches,
     the_formula,
     why_a_cache,
     worked_7b,
 )
 from .common import QUESTIONS
 
-CHAPTERS = (why_a_cache, the_formula, worked_7b, sharing_heads, paging, scaling_limits, any_model, production)
+CHAPTERS = (
+    why_a_cache,
+    the_formula,
+    worked_7b,
+    sharing_heads,
+    paging,
+    scaling_limits,
+    smaller_caches,
+    any_model,
+    production,
+)
 
 __all__ = ["CHAPTERS", "QUESTIONS"]
