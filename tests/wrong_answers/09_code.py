@@ -1,4 +1,6 @@
-"""Wrong answers of chapter 09 that are functions: a student's program, changed as students err."""
+"""Wrong answers of chapter 09 that are programs: a student's own, changed as students err."""
+
+# ruff: noqa: E501
 
 from .made import edited
 
@@ -111,6 +113,15 @@ READ = [
     (read(("    return result", "    return [r for r in result if r[0]]")), "not left out"),
     (read(("    return result", "    print(result)")), "ends without a return"),
     (read(("(size, w)", "(w, size)")), "the wrong order"),
+    (
+        read(
+            ("            result.append((0, None))", "            yield 0, None"),
+            ("            result.append((size, w))", "            yield size, w"),
+        ),
+        "a generator where a list",
+    ),
+    (read(("    return result", "    return dict(enumerate(result))")), "a dict where a list"),
+    (read(("    return result", "    return result[0]")), "a tuple where a list"),
     (read(("            w = None\n", "            w = 0\n"), ("else None", "else 0")), "that is None, not 0"),
 ]
 COUNT = [

@@ -66,7 +66,7 @@ def _reader(
 def _configs(rng):
     """Configs of the family: what may be left out is, at times, or is None."""
     for case in range(40):
-        heads, n = rng.choice([4, 8, 12, 16]), rng.choice([4, 6, 7, 8, 12, 13])
+        heads, n = rng.choice([4, 8, 12, 16]), rng.choice([4, 6, 7, 7, 8, 13])
         hidden = heads * rng.choice([32, 48, 64])
         config = dict(num_hidden_layers=n, num_attention_heads=heads, hidden_size=hidden)
         if case % 4 != 1:
