@@ -17,6 +17,8 @@ GEMMA = [
     ("a lot", "Give a number"),
     ([172032], "Give one number"),
     (2 * 42 * 3584, "Two things"),
+    (42 * 8 * 256 * 8, "the query heads, and bytes"),
+    (26 * 2 * 8 * 256, None),
 ]
 DEEPSEEK = [
     (61 * 512, "the rotary part"),
@@ -30,6 +32,9 @@ DEEPSEEK = [
     (61 * (512 + 192), "the whole key's width"),
     (61 * (1536 + 64), "q_lora_rank"),
     (576, "one layer"),
+    (61 * 64, "beside the rotary part"),
+    (61 * (128 + 64), "a whole key"),
+    (62 * 576, None),
     (61 * (1536 + 512 + 64), None),
 ]
 FALCON = [
@@ -60,6 +65,7 @@ WINDOWS = {
         (32 * 4096 * TOKEN / MIB, "every fourth is full"),
         (4096 * TOKEN / MIB, "one layer"),
         (24 * 4096 * TOKEN / 2 / MIB, "Half of it is missing"),
+        (24 * 4096 * TOKEN / 4 / MIB, "Two things"),
         (24 * 4096 * TOKEN * 4 / MIB, "the query heads"),
         (24 * 4096 * TOKEN * 8 / MIB, "a byte has 8"),
         (24 * 4096 * TOKEN / 1e6, "You answer in MB"),
@@ -114,7 +120,10 @@ STATES = {
         (35 * STATE / MIB, "the layers that attend"),
         ((5 * STATE + 35 * 8000 * TOKEN) / MIB, "the wrong way round"),
         ((STATE + 8000 * TOKEN) / MIB, "one layer of each kind"),
+        ((35 * STATE + 5 * 8000 * TOKEN * 4) / MIB, "the query heads"),
+        ((35 * STATE + 5 * 8000 * TOKEN / 2) / MIB, "the keys alone"),
         ((35 * STATE + 40 * 8000 * TOKEN) / MIB, None),
+        (40 * STATE / MIB, None),
     ],
 }
 LATENT = 27 * 576 * 2
@@ -130,7 +139,8 @@ ENGINES = {
         (80 * 27 * 16 * 320 * 2 / MIB, "this engine keeps the latent"),
         (80 * 576 * 2 / MIB, "one layer"),
         (80 * LATENT / 1e6, "You answer in MB"),
-        (5 * LATENT / MIB, None),
+        (5 * LATENT / MIB, "You count blocks"),
+        (1024 * LATENT / MIB, None),
     ],
     "llama.cpp": [
         (75 * LATENT / MIB, "whole blocks or cells"),
@@ -161,6 +171,7 @@ AUDIT = {
         (2 * 61 * 512 * 2, "That is the claim"),
         (61 * 1152 * 2, "kept once"),
         (61 * 512 * 2, "beside the latent"),
+        (61 * (512 + 128) * 2, "is qk_rope_head_dim"),
         (2 * 61 * 128 * 56 * 2, "You count heads"),
         (61 * 576, "numbers, not bytes"),
         (576 * 2, "one layer"),

@@ -4,7 +4,7 @@ from .made import each, rows
 
 KIB, MIB, GIB = 2**10, 2**20, 2**30
 
-EACH = 2021 * 128 * KIB
+EACH = 321 * 128 * KIB
 LATENCY = {
     "TTFT": [
         (0.5, "leave out the wait"),
@@ -32,20 +32,23 @@ LATENCY = {
         (3.5 * 0.8, "stop at the first token"),
         (3.5 * 1.2, "begin at the first token"),
         (3.5 / 2.0, "multiplies rate and time"),
+        (3.5, "what arrives"),
+        (210, "Two things"),
         (2.0 / 3.5, "multiplies rate and time"),
         (210 * 1.7, "Two things"),
         (105, "Two things"),
     ],
     "cache": [
-        (3.5 * 2.0 * EACH / GIB, "keep nothing yet"),
-        (3.5 * 1.2 * EACH / GIB, "in prefill keeps"),
-        (210 * 1.7 * EACH / GIB, "for a minute"),
-        (EACH / GIB, "several run at once"),
-        (3.5 * 1.7 * 21 * 128 * KIB / GIB, "the new tokens alone"),
-        (3.5 * 1.7 * EACH / 2 / GIB, "half of it is missing"),
-        (3.5 * 1.7 * EACH / 1e9, "You answer in GB"),
-        (3.5 * 1.7 * EACH / MIB, "You answer in MiB"),
-        (210 * EACH / GIB, None),
+        (3.5 * 2.0 * EACH / MIB, "keep nothing yet"),
+        (3.5 * 1.2 * EACH / MIB, "in prefill keeps"),
+        (210 * 1.7 * EACH / MIB, "for a minute"),
+        (EACH / MIB, "several run at once"),
+        (3.5 * 1.7 * 21 * 128 * KIB / MIB, "the new tokens alone"),
+        (3.5 * 1.7 * EACH / 2 / MIB, "half of it is missing"),
+        (3.5 * 1.7 * EACH / 1e6, "You answer in MB"),
+        (3.5 * 1.7 * EACH / GIB, "You answer in GiB"),
+        (3.5 * 1.7 * 300 * 128 * KIB / MIB, "the prompt alone"),
+        (210 * EACH / MIB, None),
     ],
 }
 HEAD = 2 * 36 * 128 * 2
@@ -87,6 +90,8 @@ LINK = {
         (1000 * SENT / 200e9, "rated in bits"),
         (1000 * SENT * 8 / (200 * GIB), "giga is 10**9"),
         (1000 * SENT * 8 * 8 / 200e9, "the query heads"),
+        (1000 * SENT * 8 * 2 / 200e9, "in the 2 already"),
+        (SENT / 1e9, "what is sent, in GB"),
         (200e9 / SENT / 8, "turn it round"),
         (1000 * SENT * 4 / 200e9, "Half of it is missing"),
         (1000 * SENT * 8 / 200e9 / 80, "one layer"),
@@ -111,6 +116,7 @@ SERVE = {
         ((80 - 13 - 15) / 80, "take the weights off"),
         (46 / 80, "weights and overhead"),
         (0.9, "vLLM's default"),
+        ((80 - 13 - 6) / 80, "the overhead off"),
         (1.0, "Nothing is left"),
         (83.75, "You answer in %"),
         (15 / 80, None),
@@ -139,7 +145,9 @@ SERVE = {
         (80 * 8192 // 6, "the whole GPU"),
         (2 * FIT // 6, "128 KiB is one token"),
         (FIT // 6 // 16, "number of blocks"),
-        (18_000, None),
+        (18_000, "how long may they be"),
+        (FIT / 2 // 6, "keys and values together"),
+        (131_072, None),
     ],
 }
 LOG = {
@@ -158,6 +166,7 @@ LOG = {
         (7.15, "That is GiB"),
         (89.4, "You answer in %"),
         (5.7 / 8, "the activations' peak"),
+        (5.2 / 8, "the weights alone"),
         (1.55 / 8, None),
     ],
     "B: cause": [
@@ -172,6 +181,8 @@ LOG = {
         (27 / 89, "the share that runs"),
         (62 / 89, "the share that waits"),
         (27 / 62, "both must fit"),
+        (89, "how many requests there are"),
+        (62, "how many wait"),
         (569.6 / 27, None),
     ],
     "C: cause": [("a", "before the weights"), ("c", "no cache yet"), ("e", "does not start")],
@@ -181,6 +192,7 @@ LOG = {
         (59.32, "what is free"),
         (71.24, "vLLM wants"),
         (0.25, "answer with a share"),
+        (79.15, "the whole GPU"),
     ],
     "D: cause": [
         ("a", "GiB are left"),
@@ -189,9 +201,10 @@ LOG = {
         ("g", "one of: a, b"),
     ],
     "D: GiB": [
-        (8.69 * 131_072 / 81_536 - 8.69, "what is missing"),
+        (8.69 * 131_072 / 81_536, "all that it needs"),
         (131_072 / 81_536, "how many times"),
-        (2 * 8.69 * 131_072 / 81_536, "on both GPUs"),
+        (131_072 / 81_536 - 1, "a share of the room"),
+        (2 * (8.69 * 131_072 / 81_536 - 8.69), "on both GPUs"),
         (8.69, "what there is"),
         (8.69 * 81_536 / 131_072, None),
     ],
@@ -201,8 +214,8 @@ TABLES = {
 }  # fmt: skip
 WRONG = [row for name, answers in TABLES.items() for row in rows(name, answers)]
 RIGHT = [
-    ("10-latency", {"TTFT": "800 ms", "TPOT": "0.06 s", "in the system": 7.0, "cache": 1.47}),
-    ("10-latency", {"TTFT": 0.8, "TPOT": 60, "in the system": "7", "cache": "1.58 GB"}),
+    ("10-latency", {"TTFT": "800 ms", "TPOT": "0.06 s", "in the system": 7.0, "cache": 239}),
+    ("10-latency", {"TTFT": 0.8, "TPOT": 60, "in the system": "7", "cache": "0.233 GiB"}),
     ("10-ranks", {"one rank": 18, "all ranks": "0.141 MiB", "tokens": 1.75e6}),
     ("10-link", {"all at once": 78.6, "layer by layer": "0.983 ms"}),
     ("10-link", {"all at once": "0.0786 s", "layer by layer": 0.98304}),
@@ -212,7 +225,7 @@ RIGHT = [
         "10-log",
         {
             "A: cause": "(a)", "A: utilization": "0.89", "B: cause": "C", "B: times": 3.3, "C: cause": ["d"],
-            "C: GiB": "19.8 GiB", "D: cause": "b)", "D: GiB": 14.0,
+            "C: GiB": "19.8 GiB", "D: cause": "b)", "D: GiB": 5.28,
         },
     ),
 ]  # fmt: skip

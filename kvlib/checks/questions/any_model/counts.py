@@ -2,7 +2,9 @@
 
 from ....units import MiB
 from ...answers import Each, Number, Slip
-from ..common import BITS, HALF, ONE_LAYER, QUERY_HEADS, question
+from ..common import BITS, FACTOR_2, HALF, NUMBERS, ONE_LAYER, QUERY_HEADS, question
+
+QUARTER = Slip(f"Two things. {FACTOR_2} And: {NUMBERS}", then=lambda v: v / 4)
 
 
 def _half_or(said):
@@ -40,6 +42,7 @@ def _keeps():
                     _half_or("Or you leave out the sliding layers, which keep tokens too."),
                     _twice_or("Or you count the query heads; only the KV heads keep anything."),
                     Slip("You leave out the KV heads: each keeps a key and a value.", kv_heads=1),
+                    Slip("Two things: you count the query heads, and bytes for numbers.", kv_heads=32),
                 ),
                 tol=0,
                 idea="Keys and values, times layers, KV heads and the width of a head.",
@@ -57,6 +60,8 @@ def _keeps():
                         rotary=192,
                     ),
                     Slip("q_lora_rank is for the queries, which nobody keeps.", rank=1536),
+                    Slip("The latent is kept beside the rotary part; you leave it out.", rank=0),
+                    Slip("You take a whole key of one head; its latent is kept in its place.", rank=128),
                     Slip(latent, lambda layers, **_: 2 * layers * 128 * (7168 // 128)),
                     Slip(latent, lambda layers, **_: 2 * layers * 128 * 128),
                     Slip(f"{latent} You expand it.", lambda layers, **_: layers * 128 * (192 + 128)),
@@ -131,6 +136,7 @@ def _windows(tokens=18_000):
                     Slip("You let all 32 layers slide; every fourth is full.", layers=32),
                     Slip(ONE_LAYER, layers=1),
                     HALF,
+                    QUARTER,
                     queries,
                     Slip(BITS, then=lambda v: 8 * v),
                 ),
@@ -155,6 +161,7 @@ def _windows(tokens=18_000):
                         f"{ONE_LAYER} Or, you divide by the batch of heads; all 8 keep something.", layers=1
                     ),
                     HALF,
+                    QUARTER,
                     Slip(BITS, then=lambda v: 8 * v),
                 ),
                 unit="MiB",

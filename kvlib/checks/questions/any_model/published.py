@@ -34,6 +34,7 @@ def _audit():
                         latent=1152,
                     ),
                     Slip("The rotary part of the key is kept beside the latent.", latent=512),
+                    Slip("The rotary part is qk_rope_head_dim, not a head's width.", latent=512 + 128),
                     Slip("You count heads; this model keeps a latent.", latent=2 * 128 * 56),
                     Slip(
                         "You expand the latent to every head; what is kept is the latent.", latent=128 * 320

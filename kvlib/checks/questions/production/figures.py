@@ -1,6 +1,6 @@
 """Latency, requests in flight, and what each rank of a model keeps."""
 
-from ....units import GiB, KiB
+from ....units import GiB, KiB, MiB
 from ...answers import Each, Number, Slip
 from ..common import HALF, ONE_LAYER, question
 
@@ -21,7 +21,7 @@ HALVES = "Keys and values both take room: half of it is missing."
     ),
 )
 def _latency(wait=0.3, prefill=0.5, rest=1.2, tokens=21, rate=210):
-    prompt, token = 2000, 128 * KiB
+    prompt, token = 300, 128 * KiB
     each = (prompt + tokens) * token
 
     def caches(per_second, held, each):
@@ -66,6 +66,7 @@ def _latency(wait=0.3, prefill=0.5, rest=1.2, tokens=21, rate=210):
                     Slip("The rate is for a minute, and the times are in seconds.", per_second=rate),
                     Slip("Those that wait are in the system too.", time=prefill + rest),
                     Slip("You stop at the first token; a request stays until its last.", time=wait + prefill),
+                    Slip("That is what arrives; how many have arrived and not left yet?", time=1),
                     Slip("You begin at the first token; a request is there from its arrival.", time=rest),
                     Slip(
                         "You divide; Little's law multiplies rate and time.",
@@ -87,11 +88,12 @@ def _latency(wait=0.3, prefill=0.5, rest=1.2, tokens=21, rate=210):
                     Slip("The rate is for a minute, and the times are in seconds.", per_second=rate),
                     Slip("You count one request; several run at once.", lambda per_second, held, each: each),
                     Slip("You count the new tokens alone; the prompt is kept too.", each=tokens * token),
+                    Slip("You count the prompt alone; the answer is kept too.", each=prompt * token),
                     Slip(HALVES, then=lambda v: v / 2),
                 ),
-                unit="GiB",
+                unit="MiB",
                 idea="How many requests run at once, and what does each keep?",
-                follows=("in the system", lambda before: (before - rate / 60 * wait) * each / GiB),
+                follows=("in the system", lambda before: (before - rate / 60 * wait) * each / MiB),
             ),
         }
     )

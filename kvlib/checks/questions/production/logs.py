@@ -38,6 +38,7 @@ def _log():
                     Slip("You make up the shortfall and leave nothing for the cache.", cache=0),
                     Slip("You add the cache to the old share, which was too small already.", 0.70 + 0.5 / 8),
                     Slip("You leave out the weights.", weights=0),
+                    Slip("Those are the weights alone.", other=0, peak=0, cache=0),
                     Slip(
                         "You divide by the old share of the GPU; the option is a share of the whole.",
                         total=5.6,
@@ -74,6 +75,8 @@ def _log():
                         "That is the share that waits.",
                         lambda running, waiting: waiting / (running + waiting),
                     ),
+                    Slip("That is how many requests there are.", 89),
+                    Slip("That is how many wait.", 62),
                     Slip(
                         "You compare those that run with those that wait; both must fit.",
                         lambda running, waiting: running / waiting,
@@ -96,6 +99,7 @@ def _log():
                     Slip("That is what vLLM leaves free; others hold more.", free=71.24),
                     Slip("That is what is free; what is held?", 59.32 * GiB),
                     Slip("That is what vLLM wants.", 71.24 * GiB),
+                    Slip("That is the whole GPU.", free=0),
                     Slip("You answer with a share; GiB are asked for.", then=lambda v: v / 79.15),
                 ),
                 unit="GiB",
@@ -109,17 +113,21 @@ def _log():
                 e=starts,
             ),
             "D: GiB": Number(
-                lambda room, tokens, wanted: room * GiB * wanted / tokens,
+                lambda room, tokens, wanted: room * GiB * (wanted - tokens) / tokens,
                 dict(room=8.69, tokens=81_536, wanted=131_072),
                 (
-                    Slip("That is what is missing; all that it needs is asked for.", wanted=131_072 - 81_536),
-                    Slip("That is how many times the room; how many GiB are they?", room=1),
+                    Slip(
+                        "That is all that it needs; how much of it is missing?",
+                        8.69 * GiB * 131_072 / 81_536,
+                    ),
+                    Slip("That is how many times the room.", 131_072 / 81_536 * GiB),
+                    Slip("That is a share of the room; how many GiB are they?", room=1),
                     Slip("That is on both GPUs; one is asked for.", room=2 * 8.69),
-                    Slip("That is what there is.", wanted=81_536),
                     Slip("You halve it; each GPU keeps its own half already.", room=8.69 / 2),
+                    Slip("That is what there is.", wanted=2 * 81_536),
                 ),
                 unit="GiB",
-                idea="So many GiB hold 81,536 tokens. What do 131,072 take?",
+                idea="So many GiB hold 81,536 tokens. What do the others take?",
             ),
         }
     )

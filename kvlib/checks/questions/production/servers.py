@@ -1,5 +1,7 @@
 """A prompt's cache over a link, and the options of `vllm serve` from a budget."""
 
+import math
+
 from ....units import GiB, KiB
 from ...answers import Each, Number, Slip
 from ..common import HALF, ONE_LAYER, question
@@ -30,6 +32,11 @@ def _link(tokens=6000, layers=80, gigabits=200):
             lambda speed, tokens, layers, bits: speed / (tokens * layers * bits),
         ),
         HALF,
+        Slip("Keys and values are both in the 2 already, in 2 bytes a number.", then=lambda v: 2 * v),
+        Slip(
+            "That is what is sent, in GB; how long does it take?",
+            lambda speed, **n: math.prod(n.values()) / 8e9,
+        ),
     )
     return Each(
         {
@@ -111,6 +118,7 @@ def _serve(memory=80, other=13, weights=15, users=6, typical=18_000):
                         "You take off weights and overhead; the share is for all of vLLM.",
                         taken=other + weights + overhead,
                     ),
+                    Slip("You take the overhead off; the share is for all of vLLM.", taken=other + overhead),
                     Slip("That is vLLM's default; here you can say how much is free.", 0.9),
                     Slip("Nothing is left for the other process.", taken=0),
                 ),
@@ -161,6 +169,7 @@ def _serve(memory=80, other=13, weights=15, users=6, typical=18_000):
                         "A MiB holds that many tokens, or you count keys alone: 128 KiB is one token.",
                         room=2 * free,
                     ),
+                    Slip("128 KiB is a token's keys and values together.", room=free / 2),
                     Slip("You count tokens; how many requests are they?", typical=1),
                 ),
                 tol=0,
@@ -178,6 +187,8 @@ def _serve(memory=80, other=13, weights=15, users=6, typical=18_000):
                     ),
                     Slip("You let the cache have the whole GPU.", room=memory),
                     Slip("You count keys alone: 128 KiB is one token.", room=2 * free),
+                    Slip("128 KiB is a token's keys and values together.", room=free / 2),
+                    Slip("That is how long they are; how long may they be?", typical),
                     Slip("That is the number of blocks; the option is in tokens.", then=lambda v: v / 16),
                 ),
                 idea="The tokens that fit, shared among so many requests, in whole blocks.",
