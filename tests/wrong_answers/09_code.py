@@ -123,6 +123,12 @@ READ = [
     (read(("    return result", "    return dict(enumerate(result))")), "a dict where a list"),
     (read(("    return result", "    return result[0]")), "a tuple where a list"),
     (read(("            w = None\n", "            w = 0\n"), ("else None", "else 0")), "that is None, not 0"),
+    (read(("heads % kv != 0", "kv % heads != 0")), "refuses KV heads that do divide"),
+    (
+        read(("    return result", "    result[-shared:] = [(0, None)] * shared\n    return result")),
+        "num_kv_shared_layers",
+    ),
+    (read(("size = 2 * kv * dim", "size = 2 * kv * dim * n")), None),
 ]
 COUNT = [
     (kept(("return total * batch", "return total")), "forgets the batch"),
@@ -169,6 +175,12 @@ COUNT = [
     (kept(("    return total * batch", "    print(total * batch)")), "ends without a return"),
     (kept(("        else:", "            return total * batch\n        else:")), None),
     (kept(("total * batch", "total * batch / 1024")), "1024 times too small"),
+    (
+        kept(('layer["rotary"]) * tokens * 2', 'layer["rotary"]) * tokens * 2 / batch')),
+        "forgets the batch where a layer is latent",
+    ),
+    (kept(("            pass", "            raise ValueError(kind)")), "a layer is shared"),
+    (kept(("    return total * batch", "    return [total] * batch")), "a list where an int"),
 ]
 WRONG = [("09-reader", f, said) for f, said in READ] + [("09-kept", f, said) for f, said in COUNT]
 RIGHT = [

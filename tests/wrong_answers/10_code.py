@@ -101,6 +101,10 @@ STEPS = [
     (step(("return out", "return sum(out)")), "an int where a list"),
     (step(("return out", "return {i: n for i, n in enumerate(out)}")), "a dict where a list"),
     (step(("            budget = budget - take\n", "")), None),
+    (step(("            budget = budget - take", "            budget = budget - take\n            chunk -= take")), "all prompts together"),
+    (step(("            budget = budget - take", "            budget = max(0, budget - chunk)")), "a whole chunk off"),
+    (step(("return out", "return [n for n in out if n > 0]")), "leaves out the requests"),
+    (step(("return out", "return [(i, n) for i, n in enumerate(out)]")), None),
 ]  # fmt: skip
 ROLLS = [
     (roll(("            break\n", "            continue\n")), "counts every token that agrees"),
@@ -126,6 +130,11 @@ ROLLS = [
     (roll(("return new, kept, back", "print(new, kept, back)")), "hand the result back"),
     (roll(("new = draft[:accepted] + [target[accepted]]", "new = target")), "all that the model chose"),
     (roll(("accepted += 1", "accepted += 1\n        if accepted == len(draft) - 1: break")), None),
+    (roll(("[target[accepted]]", "[target[-1]]")), "behind the whole draft"),
+    (roll(("[target[accepted]]", "[target[accepted + 1]]")), "a place too far"),
+    (roll(("zip(draft, target)", "zip(draft, target[1:])")), "for the next place"),
+    (roll(("block_table[blocks:]", "block_table[-(len(block_table) - blocks):]")), "the whole table"),
+    (roll(("accepted += 1", "accepted += 1\n        if accepted > 3:\n            break")), None),
 ]  # fmt: skip
 CACHES = [
     (cache(("tuple(tokens[: (i + 1) * self.size])", "tuple(tokens[i * self.size : (i + 1) * self.size])")), "chain them"),
@@ -149,6 +158,11 @@ CACHES = [
     (cache(("                break\n            found", "                continue\n            found"), (" or (i + 1) * self.size >= len(tokens)", "")), "the last token must be computed"),
     (cache(("            if key in self.order:\n                self.order.remove(key)\n", "")), "more than once; a block"),
     (cache((">= len(tokens)", "> len(tokens)")), "the last token must be computed"),
+    (cache((" or (i + 1) * self.size >= len(tokens)", ""), ("return found * self.size", "return min(found * self.size, len(tokens) - 1)")), "all tokens but the last"),
+    (cache(("        return found * self.size", "        return found * self.size if found == (len(tokens) - 1) // self.size else 0")), "all blocks or none"),
+    (cache(("            if key not in self.order or", "            if")), None),
+    (cache(("        while len(self.order) > self.capacity:\n            self.order.pop(0)\n", ""), ("        for key in reversed(keys):\n", "        while len(self.order) > self.capacity:\n            self.order.pop(0)\n        for key in reversed(keys):\n")), "makes room before"),
+    (cache(("return found * self.size", "return found * self.size / len(tokens)")), None),
 ]  # fmt: skip
 WRONG = [
     *(("10-step", thing, said) for thing, said in STEPS),

@@ -44,7 +44,7 @@ def _reader(
 
         n, n_heads = config["num_hidden_layers"], config["num_attention_heads"]
         n_kv = field(heads, n_heads if missing == "mha" else 1)
-        if fits and n_heads % n_kv:
+        if fits and (n_kv % n_heads if fits == "turned" else n_heads % n_kv):
             raise ValueError("the KV heads must divide the query heads")
         divided = config["hidden_size"] // n_heads
         width = divided if divide else field("head_dim", divided)
@@ -144,6 +144,7 @@ def _read():
             strict=False
         ),
         "It does not refuse KV heads that do not divide the query heads.": dict(fits=False),
+        "It has the division the wrong way round, and refuses KV heads that do divide.": dict(fits="turned"),
         "It refuses nothing: KV heads that do not divide and unknown kinds raise ValueError.": dict(
             fits=False, strict=False
         ),
@@ -233,6 +234,10 @@ def _has(kind):
     return lambda layers, *_: not _odd(layers) and any(layer["kind"] == kind for layer in layers)
 
 
+def _batched(kind):
+    return lambda layers, tokens, batch: batch > 1 and _has(kind)(layers)
+
+
 def _longer(layers, tokens, batch):
     return any(tokens > layer.get("window", tokens) for layer in layers)
 
@@ -273,6 +278,7 @@ def _kept():
         _models,
         tuple(Slip(said, _counter(**one)) for said, one in wrong.items()),
         where={f"It is wrong just where a layer is {kind}.": _has(kind) for kind in KINDS}
+        | {f"It forgets the batch where a layer is {kind}.": _batched(kind) for kind in KINDS}
         | {
             "At a kind of layer that it does not know, it does not raise ValueError.": _odd,
             "It is wrong just where there are more tokens than a window.": _longer,

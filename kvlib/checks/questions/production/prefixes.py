@@ -72,6 +72,26 @@ def _common(self, keys, tokens):
     return max(shared, default=0) / self.block_size
 
 
+def _all(self, keys, tokens):
+    found = _Prefixes.hits(self, keys, tokens)
+    return found if found == (len(tokens) - 1) // self.block_size else 0
+
+
+def _late(self, tokens):
+    keys = self.keys(tokens)
+    self.store(keys)
+    self.evict()
+    return self.said(self.hits(keys, tokens), tokens)
+
+
+def _first(self, tokens):
+    keys = self.keys(tokens)
+    found = self.hits(keys, tokens)
+    self.evict()
+    self.store(keys)
+    return self.said(found, tokens)
+
+
 def _only_new(self, keys):
     if not any(key in self.kept for key in keys):
         _Prefixes.store(self, keys)
@@ -173,6 +193,12 @@ def _prefix():
             last=False
         ),
         "It counts tokens that are shared; only whole blocks are found.": _with(hits=_common),
+        "It gives all tokens but the last; the whole block that holds the last one does not count.": _with(
+            last=False, said=lambda self, found, tokens: min(found * self.block_size, len(tokens) - 1)
+        ),
+        "It finds all blocks or none; what is there of the beginning counts.": _with(hits=_all),
+        "It looks after it has put the prompt in, and finds itself.": _with(serve=_late),
+        "It makes room before it puts the prompt in, and may hold too many afterwards.": _with(serve=_first),
         "It gives the number of blocks; tokens are asked for.": _with(said=lambda self, found, tokens: found),
         "It gives the tokens to compute; those that are found are asked for.": _with(
             said=lambda self, found, tokens: len(tokens) - found * self.block_size

@@ -14,7 +14,9 @@ def _planner(
     decode=lambda room, chunk: (min(1, room), min(1, room)),
     evenly=False,
     alone=False,
-    rest=False,
+    together=False,
+    whole_off=False,
+    give=lambda tokens, left: tokens,
 ):
     """A scheduler's step, right or with one thing done otherwise."""
 
@@ -40,8 +42,9 @@ def _planner(
                 stopped = not skips
                 continue
             tokens[i] = whole if over == "always" or over == "once" and room > 0 else min(whole, room)
-            room = max(0, room - tokens[i])
-        return [n - t for n, t in zip(left, tokens, strict=True)] if rest else tokens
+            room = max(0, room - (chunk if whole_off else tokens[i]))
+            chunk -= tokens[i] if together else 0
+        return give(tokens, left)
 
     return plan
 
@@ -100,8 +103,13 @@ def _step():
         "It gives a decoding request a whole chunk; a decode step makes one token.": dict(
             decode=lambda room, chunk: 2 * (min(chunk, room),)
         ),
+        "It gives all prompts together no more than a chunk; each may have one.": dict(together=True),
+        "It takes a whole chunk off the budget, though a prompt got less.": dict(whole_off=True),
+        "It leaves out the requests that get nothing; each has its place, with 0.": dict(
+            give=lambda tokens, left: [n for n in tokens if n]
+        ),
         "It gives what is left of the prompts afterwards; the tokens of this step are asked for.": dict(
-            rest=True
+            give=lambda tokens, left: [n - t for n, t in zip(left, tokens, strict=True)]
         ),
     }
     return Function(
@@ -131,6 +139,8 @@ def _rollback(
     corrected=True,
     bonus=True,
     first_drafted=False,
+    choice=lambda target, accepted: target[accepted],
+    agrees=lambda draft, target: [d == t for d, t in zip(draft, target, strict=False)],
     needed=lambda kept, size: -(-kept // size),
     give=lambda table, needed: table[needed:],
     pack=lambda new, held, back: (new, held, back),
@@ -139,12 +149,12 @@ def _rollback(
     """What a verified draft leaves, right or with one thing done otherwise."""
 
     def settle(draft, target, table, length, block_size):
-        agree = [d == t for d, t in zip(draft, target, strict=False)]
+        agree = agrees(draft, target)
         accepted = agree.index(False) if prefix and False in agree else sum(agree)
         new = draft[:accepted]
         if corrected and (bonus or accepted < len(draft)):
             wrong = first_drafted and accepted < len(draft)
-            new = [*new, draft[accepted] if wrong else target[accepted]]
+            new = [*new, draft[accepted] if wrong else choice(target, accepted)]
         held = kept(length, accepted, len(draft))
         return pack(target if everything else new, held, give(table, needed(held, block_size)))
 
@@ -177,6 +187,15 @@ def _rolled():
         "It takes the drafted token that was refused; the model's own stands there.": dict(
             first_drafted=True
         ),
+        "It takes the model's choice behind the whole draft; the one behind the accepted ones counts.": dict(
+            choice=lambda target, accepted: target[-1]
+        ),
+        "It takes the model's choice a place too far.": dict(
+            choice=lambda target, accepted: target[accepted + 1]
+        ),
+        "It compares each drafted token with the model's choice for the next place.": dict(
+            agrees=lambda draft, target: [d == t for d, t in zip(draft, target[1:], strict=True)]
+        ),
         f"{keys}; it forgets the newest token.": dict(kept=lambda n, accepted, drafted: n + accepted),
         f"{keys}. The model's own new token has no keys and values yet.": dict(
             kept=lambda n, accepted, drafted: n + 2 + accepted
@@ -193,6 +212,9 @@ def _rolled():
         ),
         "It gives the blocks that stay; those that go are asked for.": dict(
             give=lambda table, needed: table[:needed]
+        ),
+        "Where no block goes, it gives them all: table[-0:] is the whole table.": dict(
+            give=lambda table, needed: table[-(len(table) - needed) :]
         ),
         "It gives back a block too few.": dict(give=lambda table, needed: table[needed + 1 :]),
         "It gives the blocks back from the end; they are wanted in the order of the table.": dict(
