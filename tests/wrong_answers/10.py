@@ -54,10 +54,10 @@ LATENCY = {
 HEAD = 2 * 36 * 128 * 2
 RANKS = {
     "one rank": [
-        (HEAD * 2 / 8 / KIB, "You split a head"),
+        (HEAD * 2 / 8 / KIB, "that splits a head"),
         (HEAD * 2 / KIB, "all KV heads on each rank"),
-        (HEAD / 8 / KIB, "pipeline parallelism"),
-        (HEAD * 8 / KIB, "as many heads as there are ranks"),
+        (HEAD / 8 / KIB, "it is whole on each"),
+        (HEAD * 8 / KIB, "That is all ranks together"),
         (HEAD / 36 / KIB, "one layer"),
         (HEAD / 2 / KIB, "Half of it is missing"),
         (HEAD, "You answer in bytes"),

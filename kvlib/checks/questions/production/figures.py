@@ -116,15 +116,12 @@ def _ranks(layers=36, kv_heads=2, ranks=8, room=30):
                 dict(head=head, heads=1),
                 (
                     Slip(
-                        "You split a head. A rank has a whole one, and others have copies of it.",
+                        "You divide by all ranks; that splits a head. A rank has a whole one, in every layer.",
                         heads=kv_heads / ranks,
                     ),
                     Slip("You leave all KV heads on each rank; it has one.", heads=kv_heads),
-                    Slip(
-                        "You split the layers: that is pipeline parallelism.",
-                        heads=kv_heads / ranks / kv_heads,
-                    ),
-                    Slip("You give every rank as many heads as there are ranks.", heads=ranks),
+                    Slip("You divide one head by the ranks; it is whole on each.", heads=1 / ranks),
+                    Slip("That is all ranks together; one is asked for.", heads=ranks),
                     Slip(ONE_LAYER, head=head // layers),
                     HALF,
                 ),
