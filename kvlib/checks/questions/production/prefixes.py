@@ -167,6 +167,7 @@ def _scripts(rng):
         [prompt(a, [9]), prompt(b, [9]), prompt(a, [9]), prompt(c, c, [9]), prompt(a, [9]), prompt(b, [9])],
     )
     yield script(2, 2, [prompt(a, b, c), prompt(a, b, c)])
+    yield script(3, 2, [prompt(b, [9]), *3 * [prompt(a, [9])], prompt(b, [9])])
     yield script(8, 2, [prompt(a, b, [9]), prompt(a, b, [8])], spoil=True)
     for _ in range(26):
         size = rng.choice([2, 3, 4])

@@ -162,6 +162,7 @@ def _rollback(
 
 
 def _drafts(rng):
+    yield [90, 91, 92, 93, 94], [10, 11, 12, 13, 14, 15], [8, 3, 9, 1, 4], 4, 2  # several blocks go
     for case in range(36):
         drafted = rng.randint(1, 6)
         target = [rng.randint(10, 99) for _ in range(drafted + 1)]
