@@ -38,7 +38,7 @@ WRONG = [
     ("08-rules", BENT | {DATASHEET: "too large"}, "more than memory reaches", 2.5),
     ("08-rules", BENT | {DATASHEET: "right"}, "The datasheet's peak", 2.5),
     ("08-rules", BENT | {COPY: "too small"}, "A copy also writes as many bytes", 2.5),
-    ("08-rules", BENT | {COPY: "right"}, "So its bandwidth comes out too small", 2.5),
+    ("08-rules", BENT | {COPY: "right"}, "Its bandwidth comes out too small", 2.5),
     ("08-rules", BENT | {PEAK: "right"}, "tokens × vocabulary numbers", 2.5),
     ("08-rules", BENT | {PEAK: "too big"}, "Answer with one of", 2.5),
     ("08-rules", list(BENT.values()), "Give a dict with the keys"),

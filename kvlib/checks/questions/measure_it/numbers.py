@@ -28,7 +28,7 @@ def _rules():
             ),
             "floor by a copy, of which only the reading is counted": is_(
                 "too large",
-                "A copy also writes as many bytes. So its bandwidth comes out too small, the floor too large.",
+                "A copy also writes as many bytes. Its bandwidth comes out too small, the floor too large.",
             ),
             "cache by the peak of a pass with all logits": is_(
                 "too large", "The peak holds tokens × vocabulary numbers that are no part of the cache."
