@@ -23,7 +23,7 @@ def record(floor=24.17, reached=82.36, share=15.03, added=14.82):
     return {"floor": floor, "reached": reached, "cache share": share, "added": added}
 
 
-def audit(floor=4.641, most=215.5, times=5.569, why="no wait"):
+def audit(floor=5.282, most=189.3, times=6.338, why="no wait"):
     return {"floor": floor, "most": most, "times": times, "why": why}
 
 
@@ -43,7 +43,12 @@ WRONG = [
     ("08-rules", BENT | {PEAK: "too big"}, "Answer with one of", 2.5),
     ("08-rules", list(BENT.values()), "Give a dict with the keys"),
     ("08-share", shares(244_141), "you take the weights' dtype for the cache's", 1),
-    ("08-share", shares(61_035), None, 1),  # fp32 in the cache
+    ("08-share", shares(61_035), "You take fp32's 4 bytes for the cache", 1),
+    ("08-share", shares(131_072), "You take 2³⁰ for a billion", 1),
+    ("08-share", shares(15_259), "You count the bits of a token", 1),
+    ("08-share", shares(113_687), None, 1),
+    ("08-share", shares(share=34.9), "You take fp32's 4 bytes for the cache", 1),
+    ("08-share", shares(share=2.68), None, 1),
     ("08-share", shares(3_906_250), "You count one layer", 1),
     ("08-share", shares(488_281), "You count one KV head", 1),
     ("08-share", shares(976_562), "You count bits", 1),
@@ -76,6 +81,8 @@ WRONG = [
     ("08-logits", logits(times=7.83), "You take 2 bytes per logit", 2),
     ("08-logits", logits(times=16.66), "You divide logits and cache by the cache", 2),
     ("08-logits", logits(times=250.5), "You count one layer", 2),
+    ("08-logits", logits(times=1566), "You answer in per cent", 2),
+    ("08-logits", logits(every=7828), "You count bits", 2),
     ("08-logits", logits(times=16), "Nearly: give three digits", 2),
     ("08-record", record(floor=20.54), "You leave out the cache", 3),
     ("08-record", record(floor=3.634), "You leave out the weights", 3),
@@ -91,6 +98,9 @@ WRONG = [
     ("08-record", record(reached=17.64), "You give what is missing to 100 %", 3),
     ("08-record", record(reached=21.42), "by how much the step is longer", 3),
     ("08-record", record(reached=69.98), "You leave out the cache", 3),
+    ("08-record", record(reached=89), "You read the row at 128 tokens", 3),
+    ("08-record", record(floor=2.417), None, 3),
+    ("08-record", record(added=88.5), "You give the bytes that are added", 3),
     ("08-record", record(share=17.69), "You divide by the weights", 3),
     ("08-record", record(share=84.97), "You give the weights' share", 3),
     ("08-record", record(share=7.956), "You divide by the peak", 3),
@@ -103,18 +113,23 @@ WRONG = [
     ("08-record", record(added=0.0675), "the wrong way round", 3),
     ("08-record", record(added=26.2), "You give the copy's bandwidth", 3),
     ("08-audit", audit(floor=4.0), "You leave out the cache", 3),
-    ("08-audit", audit(floor=0.641), "You leave out the weights", 3),
-    ("08-audit", audit(floor=2.641, most=378.6, times=3.17), "You count one byte per weight", 3),  # and on
-    ("08-audit", audit(floor=4.221), "You take 2⁴⁰ bytes for a TB", 3),
-    ("08-audit", audit(floor=0.00464), "You answer in s;", 3),
-    ("08-audit", audit(floor=37.13), "You take bits for bytes", 3),
+    ("08-audit", audit(floor=1.282), "You leave out the weights", 3),
+    ("08-audit", audit(floor=3.282, most=304.7, times=3.938), "You count one byte per weight", 3),  # and on
+    ("08-audit", audit(floor=4.804), "You take 2⁴⁰ bytes for a TB", 3),
+    ("08-audit", audit(floor=0.005282), "You answer in s;", 3),
+    ("08-audit", audit(floor=42.26), "You take bits for bytes", 3),
     ("08-audit", audit(floor=0.833), "You give the time at the claimed speed", 3),
+    ("08-audit", audit(floor=4.641), "the keys or the values of the cache, not both", 3),
+    ("08-audit", audit(floor=9.282), "You take fp32's 4 bytes per weight", 3),
+    ("08-audit", audit(times=633.8), "You answer in per cent", 3),
+    ("08-audit", audit(times=1010.7), "You subtract the speeds", 3),
+    ("08-audit", audit(floor=3.0), None, 3),
     ("08-audit", audit(most=250), "You leave out the cache", 3),
-    ("08-audit", audit(most=0.2155), "a second has 1,000", 3),
-    ("08-audit", audit(most=0.00464), "You give seconds per token", 3),
+    ("08-audit", audit(most=0.1893), "a second has 1,000", 3),
+    ("08-audit", audit(most=0.005282), "You give seconds per token", 3),
     ("08-audit", audit(most=1200), None, 3),
-    ("08-audit", audit(times=0.1796), "the claim over the bound", 3),
-    ("08-audit", audit(times=4.569), "how many times as much", 3),
+    ("08-audit", audit(times=0.1578), "the claim over the bound", 3),
+    ("08-audit", audit(times=5.338), "how many times as much", 3),
     ("08-audit", audit(times=4.8), "You leave out the cache", 3),
     ("08-audit", audit(why="mean"), "A mean counts the slow steps in", 3),
     ("08-audit", audit(why="no warm-up"), "makes the time of a step longer", 3),
@@ -135,6 +150,6 @@ RIGHT = [
     ("08-share", shares(122_070.3125, 21.162720951250357)),
     ("08-logits", logits("62.5 MiB", 979, 15.7)),
     ("08-record", record("24.2 ms", 82.4, "15%", 14.8)),
-    ("08-audit", audit("4.64", 215, 5.57, "No wait")),
+    ("08-audit", audit("5.28", 189, 6.34, "No wait")),
     ("08-words", {"text": "word " * 80} | ROWS),
 ]

@@ -29,11 +29,6 @@ def of_runs(change):
     return lambda runs, warm: step_report(change(runs, warm), 0)
 
 
-def in_place(runs, warm):
-    del runs[:warm]
-    return step_report(runs, 0)
-
-
 def most_in_use(log):
     alive, most, then = {}, 0, {}
     for name, nbytes in log:
@@ -181,6 +176,21 @@ WRONG = [
         lambda runs, warm: (1000 * step_report(runs, warm)[0], step_report(runs, warm)[1]),
         "It gives milliseconds",
     ),
+    ("08-timing", of_runs(lambda runs, warm: runs[-warm:]), "It keeps as many runs as the warm-up has"),
+    ("08-timing", of_runs(lambda runs, warm: runs[warm - 1 :]), "It leaves out one run too few"),
+    ("08-timing", of_times(spread=lambda t, m: (max(t) - min(t)) / max(t)), "by the slowest run"),
+    ("08-timing", of_times(spread=lambda t, m: (min(t) - max(t)) / m), "Its spread is less than 0"),
+    (
+        "08-timing",
+        lambda runs, warm: tuple(round(number, 2) for number in step_report(runs, warm)),
+        "It rounds",
+    ),
+    (
+        "08-timing",
+        lambda runs, warm: {"median": step_report(runs, warm)[0]},
+        "It gives a dict where a tuple is wanted",
+    ),
+    ("08-timing", lambda runs, warm: (step_report(runs, warm)[0], 0.5), None),
     ("08-timing", lambda runs, warm: print(step_report(runs, warm)), "It prints"),
     ("08-timing", step_report([(0, 1, 2)], 0), "Hand over the function or class itself"),
     ("08-peak", only_sum, "It never takes back what is freed"),
@@ -197,6 +207,19 @@ WRONG = [
     ("08-peak", lambda log: (most_in_use(log)[0], list(most_in_use(log)[1])), "It gives names alone"),
     ("08-peak", lambda log: (most_in_use(log)[0], only_sum(log)[1]), "It gives all names that occur"),
     ("08-peak", lambda log: most_in_use(log[1:]), None),
+    ("08-peak", lambda log: most_in_use(log) if log else None, "It is wrong only for an empty log"),
+    ("08-peak", lambda log: most_in_use([line for line in log if line[0] != "weights"]), "the weights"),
+    (
+        "08-peak",
+        lambda log: (most_in_use(log)[0], list(most_in_use(log)[1].items())),
+        "It gives a list of what was alive",
+    ),
+    ("08-peak", lambda log: (most_in_use(log)[0] / 1e6, most_in_use(log)[1]), "It gives MB or MiB"),
+    (
+        "08-peak",
+        lambda log: (only_sum(log)[0], most_in_use(log)[1]),
+        "its bytes add up all that was ever made",
+    ),
     ("08-peak", lambda log: print(most_in_use(log)), "It prints"),
     ("08-line", line(lambda x, y: (y[-1] - y[0]) / (x[-1] - x[0])), "the first and the last point"),
     (
@@ -227,6 +250,23 @@ WRONG = [
     ),
     ("08-line", line(begin=lambda x, y, m: y[0] - m * x[0]), "It begins the line at the first point"),
     ("08-line", line(begin=lambda x, y, m: 0), None),
+    (
+        "08-line",
+        line(lambda x, y: y[-1] / x[-1], lambda x, y, m: 0),
+        "It divides the last time by its context",
+    ),
+    (
+        "08-line",
+        line(begin=lambda x, y, m: statistics.median(y) - m * statistics.median(x)),
+        "It goes through the medians",
+    ),
+    (
+        "08-line",
+        line(begin=lambda x, y, m: statistics.fmean(x) - m * statistics.fmean(y)),
+        "It has contexts and seconds exchanged",
+    ),
+    ("08-line", of_line(lambda m, b: (8 * m, 8 * b)), "It gives bits"),
+    ("08-line", of_line(lambda m, b: {"token": m, "step": b}), "It gives a dict where a tuple is wanted"),
     ("08-line", lambda x, y, bandwidth: line()(x, y, 1), "It gives seconds"),
     ("08-line", lambda x, y, bandwidth: line()(x, y, 1 / bandwidth), "It divides by the bandwidth"),
     (
@@ -273,10 +313,10 @@ WRONG = [
 RIGHT = [
     ("08-timing", lambda runs, warm: list(step_report([list(map(Decimal, run)) for run in runs], warm))),
     ("08-timing", lambda runs, warm: np.array(step_report(runs, warm))),
-    ("08-timing", in_place),
     ("08-peak", most_in_use),
     ("08-peak", peak(copy=lambda alive: {**alive})),
     ("08-line", polyfit),
+    ("08-line", of_line(lambda m, b: (round(m), int(b)))),
     ("08-line", lambda x, y, bandwidth: np.polyfit(x, np.array(y) * bandwidth, 1)),
     ("08-predict", trial(round(RATIO, 2))),
     ("08-predict", trial(str(round(RATIO, 3)), ratio="2.44")),

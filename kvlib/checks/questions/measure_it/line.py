@@ -131,6 +131,27 @@ def _fit():
                 "It adds where it goes back to context 0: subtract slope × mean context.",
                 _by(_slope, lambda x, y, slope: statistics.fmean(y) + slope * statistics.fmean(x)),
             ),
+            Slip(
+                "It divides each time by its context; part of the time is there without any.",
+                _by(
+                    lambda x, y: statistics.fmean(b / a if a else 0 for a, b in zip(x, y, strict=True)),
+                    lambda x, y, slope: 0.0,
+                ),
+            ),
+            Slip(
+                "It divides the last time by its context; part of the time is there without any.",
+                _by(lambda x, y: y[-1] / x[-1], lambda x, y, slope: 0.0),
+            ),
+            Slip(
+                "It has contexts and seconds exchanged where it goes back to context 0.",
+                _by(_slope, lambda x, y, slope: statistics.fmean(x) - slope * statistics.fmean(y)),
+            ),
+            Slip(
+                "It goes through the medians; the line of least squares goes through the means.",
+                _by(_slope, lambda x, y, slope: statistics.median(y) - slope * statistics.median(x)),
+            ),
+            Slip("It gives bits; the bandwidth is in bytes.", then=lambda v: (8 * v[0], 8 * v[1])),
+            Slip(ends, _by(_ends, lambda x, y, slope: min(y))),
             Slip("It gives seconds: in that time the memory moves bandwidth × seconds bytes.", bandwidth=1),
             Slip(
                 "It divides by the bandwidth; bytes are seconds × bandwidth.",
@@ -166,5 +187,6 @@ def _fit():
             "It is wrong only for more than two points.": lambda x, y, bandwidth: len(x) > 2,
             "It is wrong only where the first context is not 0.": lambda x, y, bandwidth: x[0] > 0,
         },
+        tol=1e-3,
         idea="Subtract the means first. Then slope = Σ x·y / Σ x·x, and the line goes through the means.",
     )

@@ -99,6 +99,8 @@ def _most_in_use():
         for _ in range(24):
             yield (_log(rng),)
 
+    units = "It gives MB or MiB; the question asks for bytes."
+    pairs = "It gives a list of what was alive; give a dict."
     never = "It never takes back what is freed."
     largest = "It gives the largest tensor; the peak is what all together take."
     alive_later = "Its dict changes after the peak: keep a copy of it."
@@ -131,7 +133,18 @@ def _most_in_use():
                 "It leaves out the weights; they are in use all the time.",
                 log=lambda a: ([event for event in a["log"] if event[0] != "weights"]),
             ),
-            Slip("It gives MiB; the question asks for bytes.", then=lambda v: (v[0] / 2**20, v[1])),
+            Slip(units, then=lambda v: (v[0] / 2**20, v[1])),
+            Slip(units, then=lambda v: (v[0] / 1e6, v[1])),
+            Slip(pairs, then=lambda v: (v[0], sorted(v[1].items()))),
+            Slip(pairs, then=lambda v: (v[0], list(v[1].items()))),
+            Slip(
+                "It names the largest alone; give all that were alive.",
+                then=lambda v: (v[0], max(v[1], key=v[1].get, default=None)),
+            ),
+            Slip(
+                "Its dict is right, but its bytes add up all that was ever made.",
+                lambda log: (sum(nbytes for _, nbytes in log), _peak(log)[1]),
+            ),
             Slip("It looks only when something is freed; what is never freed counts too.", _only_at_frees),
         ),
         where={

@@ -61,6 +61,8 @@ def _share(billions=8, layers=32, tokens=32_768):
         "The cache comes out half as large as it is: you take the weights' dtype for the cache's, or the"
         f" cache's for the weights'. Or: {KEYS_ALONE[0].lower()}{KEYS_ALONE[1:]}"
     )
+    fp32 = Slip("You take fp32's 4 bytes for the cache; it is fp16.", number_bytes=4)
+    billion = Slip("You take 2³⁰ for a billion; it is 10⁹.", billions=billions * 2**30 / 1e9)
     return Each(
         {
             "tokens": Number(
@@ -73,6 +75,9 @@ def _share(billions=8, layers=32, tokens=32_768):
                     Slip("You count bits where bytes are meant: a byte has 8.", then=lambda v: 8 * v),
                     Slip("You have the division the wrong way round.", then=lambda v: 1 / v),
                     Slip("You answer in thousands of tokens.", then=lambda v: v / 1000),
+                    Slip("You count the bits of a token; a byte has 8.", then=lambda v: v / 8),
+                    fp32,
+                    billion,
                 ),
                 idea="Divide the weights' bytes by the bytes of one token.",
             ),
@@ -86,6 +91,7 @@ def _share(billions=8, layers=32, tokens=32_768):
                             100 * cache(**cache_of) / (billions * 1e9 * weight_bytes)
                         ),
                     ),
+                    fp32,
                     Slip("You give the weights' share; the question asks for the cache's.", then=_rest),
                     Slip(half, number_bytes=1),
                     Slip(ONE_LAYER, layers=1),
@@ -178,6 +184,7 @@ def _logits(vocab=128_256, tokens=2_000, layers=16, kv_heads=8):
                     Slip(ONE_HEAD, kv_heads=1),
                     Slip("You count the last position's logits; the pass made all of them.", positions=1),
                     Slip("It is the other way round: logits over cache.", then=lambda v: 1 / v),
+                    Slip("You answer in per cent; the question asks how many times.", then=lambda v: 100 * v),
                     Slip(
                         "You divide logits and cache by the cache; the question asks for logits alone.",
                         then=lambda v: v + 1,

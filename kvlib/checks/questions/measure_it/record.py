@@ -69,6 +69,11 @@ def _record(row=8):
                         "You have the fraction the wrong way round: floor over measured.",
                         then=lambda v: 1e4 / v,
                     ),
+                    Slip(
+                        "You read the row at 128 tokens.",
+                        cache=early["cache_bytes"],
+                        seconds=early["seconds"],
+                    ),
                     Slip("You give what is missing to 100 %.", then=lambda v: 100 - v),
                     Slip(
                         "You give by how much the step is longer than the floor.",
@@ -118,6 +123,10 @@ def _record(row=8):
                     ),
                     Slip("You have the division the wrong way round.", then=lambda v: 1 / v),
                     Slip("You answer in GiB/s; the question asks for GB/s.", then=lambda v: v * GB / GiB),
+                    Slip(
+                        "You give the bytes that are added, in MB; divide by the time.",
+                        then=lambda v: 1000 * v * (late["seconds"] - early["seconds"]),
+                    ),
                     Slip("You give the copy's bandwidth.", given["copy"] / GB),
                 ),
                 idea="The bytes that the longer context adds, by the time that it adds.",
@@ -131,14 +140,14 @@ def _record(row=8):
     points=4,
     kind="audit",
     minutes=8,
-    drawn=dict(billions=(3.2, 7.6, 13), tokens=(8_192, 16_384), claimed=(900, 1_500, 2_000)),
+    drawn=dict(billions=(3.2, 7.6, 8, 13), tokens=(10_240, 16_384, 20_480), claimed=(900, 1_500, 2_000)),
 )
-def _audit(billions=6.7, tokens=4_096, claimed=1_200):
+def _audit(billions=6.7, tokens=8_192, claimed=1_200):
     bandwidth = gpu("H100").bandwidth
-    given = dict(billions=billions, weight_bytes=2, tokens=tokens, bandwidth=bandwidth)
+    given = dict(billions=billions, weight_bytes=2, tokens=tokens, bandwidth=bandwidth, both=2)
 
-    def floor(billions, weight_bytes, tokens, bandwidth):
-        cache = 2 * 32 * 32 * 128 * 2 * tokens
+    def floor(billions, weight_bytes, tokens, bandwidth, both):
+        cache = both * 32 * 32 * 128 * 2 * tokens
         return 1000 * (billions * 1e9 * weight_bytes + cache) / bandwidth
 
     def most(**numbers):
@@ -148,6 +157,8 @@ def _audit(billions=6.7, tokens=4_096, claimed=1_200):
         Slip("You leave out the cache; a step reads it too.", tokens=0),
         Slip("You leave out the weights; a step reads them too.", billions=0),
         Slip("You count one byte per weight; fp16 takes 2.", weight_bytes=1),
+        Slip("You take fp32's 4 bytes per weight; fp16 takes 2.", weight_bytes=4),
+        Slip("You count the keys or the values of the cache, not both.", both=1),
         Slip("You take 2⁴⁰ bytes for a TB; it has 10¹².", bandwidth=bandwidth * TiB / TB),
     )
     wrong_way = "This makes the time of a step longer, so the speed too small, not too large."
@@ -179,8 +190,10 @@ def _audit(billions=6.7, tokens=4_096, claimed=1_200):
                 lambda **numbers: claimed / most(**numbers),
                 given,
                 (
-                    *slips,
+                    *slips[:4],
                     Slip("It is the other way round: the claim over the bound.", then=lambda v: 1 / v),
+                    Slip("You answer in per cent; the question asks how many times.", then=lambda v: 100 * v),
+                    Slip("You subtract the speeds; divide them.", then=lambda v: claimed - claimed / v),
                     Slip(
                         "You give how much more it is; the question asks how many times as much.",
                         then=lambda v: v - 1,

@@ -35,6 +35,11 @@ class Sealed:
 
     predicted: Number
 
+    @property
+    def parts(self) -> dict:
+        """What a variant keeps apart."""
+        return {"predicted": self.predicted}
+
     def example(self) -> dict:
         """An answer that is right."""
         times = {"short": [9.0, 2.0, 1.0, 2.0, 3.0], "long": [9.0, 5.0, 4.0, 5.0, 9.0]}

@@ -31,6 +31,14 @@ def _deviation(of):
     return lambda took, middle: (of(took) if took[1:] else 0) / middle
 
 
+def _quartiles(method):
+    def spread(took, middle):
+        low, _, high = statistics.quantiles(took * (1 + (len(took) < 2)), n=4, method=method)
+        return (high - low) / middle
+
+    return spread
+
+
 def _middle_of_the_row(took):
     return took[len(took) // 2]
 
@@ -60,6 +68,8 @@ def _timing():
         return lambda a: [change(*times) for times in a["runs"]]
 
     deviation = "Its spread is the standard deviation; the question asks for slowest less fastest."
+    half = "Its spread is of the middle half of the runs; the question asks for slowest less fastest."
+    rounds = "It rounds; hand back all digits."
     one_middle = "Of an even count it takes one of the two in the middle; the median is their mean."
     return Function(
         _report,
@@ -80,6 +90,11 @@ def _timing():
             Slip("It counts the warm-up in: leave out the first `warm` runs.", warm=0),
             Slip("It leaves out one run; `warm` says how many.", warm=1),
             Slip("It leaves out one run too many.", warm=lambda a: a["warm"] + 1),
+            Slip(
+                "It keeps as many runs as the warm-up has; leave so many out.",
+                lambda runs, warm: _whole(runs[-warm:], 0),
+            ),
+            Slip("It leaves out one run too few.", lambda runs, warm: _whole(runs[warm - 1 :], 0)),
             Slip("It leaves out one run too few.", warm=lambda a: max(a["warm"] - 1, 0)),
             Slip("It keeps the warm-up and leaves out the rest.", lambda runs, warm: _whole(runs[:warm], 0)),
             Slip(
@@ -127,6 +142,24 @@ def _timing():
                 "Its spread is slowest over fastest; take their difference, as a share of the median.",
                 lambda runs, warm: _whole(runs, warm, spread=lambda took, m: max(took) / min(took)),
             ),
+            Slip(
+                "It divides the spread by the slowest run; the question asks for a share of the median.",
+                lambda runs, warm: _whole(
+                    runs, warm, spread=lambda took, m: (max(took) - min(took)) / max(took)
+                ),
+            ),
+            Slip(
+                "Its spread counts the warm-up in.",
+                lambda runs, warm: (
+                    _report(runs, warm)[0],
+                    _report(runs, 0)[1] * _report(runs, 0)[0] / _report(runs, warm)[0],
+                ),
+            ),
+            Slip("Its spread is less than 0: take slowest less fastest.", then=lambda v: (v[0], -v[1])),
+            Slip(half, lambda runs, warm: _whole(runs, warm, spread=_quartiles("inclusive"))),
+            Slip(half, lambda runs, warm: _whole(runs, warm, spread=_quartiles("exclusive"))),
+            Slip(rounds, then=lambda v: (round(v[0], 2), round(v[1], 2))),
+            Slip(rounds, then=lambda v: (round(v[0], 3), round(v[1], 3))),
             Slip(
                 "It divides the spread by the fastest run; the question asks for a share of the median.",
                 lambda runs, warm: _whole(
