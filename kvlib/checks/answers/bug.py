@@ -35,6 +35,11 @@ class Bug:
     def names(self) -> list[str]:
         return list(inspect.signature(self.fix.reference).parameters)
 
+    def example(self) -> dict:
+        """An answer that is right."""
+        shows = (case for case in self.fix.draw() if self._shows(case, "")[0])
+        return {"input": next(shows), "fix": self.fix.reference}
+
     def mark(self, answer):
         if not isinstance(answer, dict):
             return 0, 'Not yet. Give a dict with the keys "input" and "fix".'

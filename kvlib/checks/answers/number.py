@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ...units import UNITS
 from ..plain import kind
-from .slips import Slip, evaluate, pairs
+from .slips import TWO, Slip, evaluate, pairs
 
 TIMES = {"s": 1, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
 SHARES = {"%": 0.01, "a fraction": 1}
@@ -83,7 +83,7 @@ class Number:
             return "Nearly: give three digits."
         double = [pair for pair in pairs(self.known) if self._is_pair(value, pair)]
         if 1 <= len(double) <= 2:
-            return " Or: ".join(f"Two things. {a.said} And: {b.said}" for a, b in double)
+            return " Or: ".join(f"{TWO} {a.said} And: {b.said}" for a, b in double)
         return ""
 
     def _is_pair(self, value, pair) -> bool:
@@ -123,7 +123,7 @@ class Number:
         for units in (UNITS, TIMES):
             if unit in units and self.unit in units:
                 return value * units[unit] / units[self.unit], ""
-        if unit in ("", self.unit):
+        if unit in ("", self.unit) or not self.unit and unit in ("x", "times"):
             return value, ""
         return (
             math.nan,

@@ -14,6 +14,8 @@ can be put together, since each says which part it spoils.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import combinations
 
+TWO = "Perhaps two things at once."
+
 
 class Slip:
     """A mistake: `said` names it and never tells the answer.
