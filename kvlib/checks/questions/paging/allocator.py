@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ...answers import Function, Slip
+from ...answers.symptoms import shown
 from ...calls import Call, Result
 from ..common import question
 
@@ -46,7 +47,7 @@ class Scripts(Function):
                 wrong.append((len(case), case, outcome, seen))
         for _, case, outcome, seen in sorted(wrong, key=lambda w: w[0]):
             if known := [self.faults[s] for s in seen if s in self.faults]:
-                return f"{known[0]} {self._steps(case, outcome)}"
+                return f"{known[0]} {shown(case, outcome, outcome, [])}"
         return ""
 
 
