@@ -276,5 +276,5 @@ RIGHT = [
     ("05-bugs", bugs(stale=[[[1, 2], [3, 99]], (0, 1), 3])),
     ("05-bugs", bugs(prefix={"prompt": [5, 7], "earlier": [6, 7], "block_size": 1})),
     ("05-bugs", bugs(stale=([[1, 2], [3, 4]], [1, 0], 2))),
-    ("05-tricks", tricks("h_kv", "t", "Bytes", "None")),
+    ("05-tricks", tricks("h_kv", "t", "Bytes", "NOTHING")),
 ]

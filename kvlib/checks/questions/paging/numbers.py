@@ -266,7 +266,7 @@ def _tricks():
     number = "Only one of the four stores each number in fewer bytes."
     nothing = "This one does make a factor smaller. Which number in the formula is another with it?"
     factors = {"H_kv": heads, "T": context, "bytes": number, "nothing": nothing}
-    also = {"none": "nothing", "heads": "H_kv", "kv heads": "H_kv", "context": "T", "tokens": "T"}
+    also = {"heads": "H_kv", "kv heads": "H_kv", "context": "T", "tokens": "T"}
 
     def is_(right, **more):
         return Choice(right, {k: s for k, s in (factors | more).items() if k != right}, also)
