@@ -51,7 +51,7 @@ def test_a_right_number_is_right_in_any_sensible_form():
 
 def test_a_number_names_one_mistake_or_two():
     assert mark(BYTES, BYTES.right / 3)[1] == "Not yet. No batch."
-    assert mark(BYTES, BYTES.right / 6)[1] == "Not yet. Perhaps two things at once. No batch. And: Half."
+    assert mark(BYTES, BYTES.right / 6)[1] == "Not yet. Two things, perhaps. No batch. And: Half."
     assert mark(BYTES, BYTES.right * 1.048576)[1] == "Not yet. You answer in MB; the question asks for MiB."
     assert mark(BYTES, BYTES.right * 1.2)[1] == "Not yet. Your number is too large. Multiply."
 
@@ -73,6 +73,15 @@ def test_a_rounded_number_is_asked_for_more_digits_and_a_count_is_exact():
     assert mark(Number(62, tol=0), 62.0)[0] == 1
     assert mark(Number(62, tol=0), 62.5)[1] == "Not yet. The answer is a whole number."
     assert mark(Number(1, tol=0), True)[0] == mark(Number(0, tol=0), False)[0] == 0
+
+
+def test_a_mistake_within_the_tolerance_is_named_where_it_is_met_exactly():
+    def kept(window):
+        return 131072 * window
+
+    question = Number(kept, {"window": 4096}, (Slip("A window of W tokens.", window=4097, near=True),), "MiB")
+    assert mark(question, kept(4097) / 2**20)[1] == "Not yet. A window of W tokens."
+    assert mark(question, kept(4096) / 2**20)[0] == mark(question, 512)[0] == mark(question, 513)[0] == 1
 
 
 def test_times_and_shares_know_their_units():
@@ -165,7 +174,7 @@ def test_a_function_names_one_mistake_or_two_or_where_it_fails():
     assert mark(NEEDED, lambda t, s: t // s)[1] == "Not yet. Down."
     assert (
         mark(NEEDED, lambda t, s: 2 * blocks(t, 16))[1]
-        == "Not yet. Perhaps two things at once. One size. And: Bytes."
+        == "Not yet. Two things, perhaps. One size. And: Bytes."
     )
     said = mark(NEEDED, lambda t, s: blocks(t, s) + (t % s == 0 and t > 0))[1]
     assert said.startswith(
@@ -175,6 +184,8 @@ def test_a_function_names_one_mistake_or_two_or_where_it_fails():
 
 def test_a_wrong_function_shows_its_smallest_case_and_what_it_is_like():
     assert "It is always 3 too many." in mark(NEEDED, lambda t, s: blocks(t, s) + 3)[1]
+    with_zero = Function(lambda n: 2 * n, lambda rng: [(n,) for n in range(7)])
+    assert "It is always 2 times too small" in mark(with_zero, lambda n: n)[1]
     assert "It is always 5 times as large" in mark(NEEDED, lambda t, s: blocks(t, s) * 5)[1]
     assert "It gives a str where an int is wanted." in mark(NEEDED, lambda t, s: str(blocks(t, s)))[1]
     assert "ends without a return" in mark(NEEDED, lambda t, s: blocks(t, s) if t < 17 else None)[1]

@@ -109,7 +109,7 @@ class Function:
             if right and all(holds(*cases[i]) for i in wrong) and not any(holds(*cases[i]) for i in right):
                 said.append(words)
         if not said and not self.read:
-            said = [symptom([(got[i], want[i]) for i in wrong], len(cases))]
+            said = [symptom([(got[i], want[i]) for i in wrong], [got[i] for i in right])]
         smallest = min(wrong, key=lambda i: (got[i].how == "runs", size(cases[i])))
         said.append(shown(cases[smallest], got[smallest], want[smallest], self._names()))
         return " ".join(filter(None, [*said, self.idea]))

@@ -49,8 +49,8 @@ class Number:
 
     @property
     def known(self) -> tuple[Slip, ...]:
-        """The question's slips, and those that every number of bytes invites."""
-        return (*self.slips, *self._units())
+        """The question's slips that lie apart from what is right, and those that every unit invites."""
+        return (*(slip for slip in self.slips if not slip.near), *self._units())
 
     def _units(self):
         for units in (UNITS, TIMES, SHARES):
@@ -64,6 +64,9 @@ class Number:
         value, fault = self.read(answer)
         if fault:
             return 0, f"Not yet. {fault}"
+        near = [slip.said for slip in self.slips if slip.near and self._exactly(value, slip)]
+        if near:
+            return 0, f"Not yet. {near[0]}"
         if self.is_(value, self.right):
             return 1, "Right."
         named = self.diagnose(value)
@@ -85,6 +88,11 @@ class Number:
         if 1 <= len(double) <= 2:
             return " Or: ".join(f"{TWO} {a.said} And: {b.said}" for a, b in double)
         return ""
+
+    def _exactly(self, value, slip) -> bool:
+        return math.isclose(value, self.value(slip), rel_tol=1e-7) and not math.isclose(
+            value, self.right, rel_tol=1e-7
+        )
 
     def _is_pair(self, value, pair) -> bool:
         both = self.value(*pair)

@@ -17,7 +17,7 @@ ERRORS = {
 }
 
 
-def symptom(failed: list[tuple[Outcome, Outcome]], cases: int) -> str:
+def symptom(failed: list[tuple[Outcome, Outcome]], passed: list[Outcome]) -> str:
     """What all the failed ones, (what came out, what is right), have in common; "" if nothing has a name."""
     errors = {got.error[0] if got.how == "raises" else "" for got, _ in failed}
     if len(errors) == 1 and "" not in errors:
@@ -25,7 +25,7 @@ def symptom(failed: list[tuple[Outcome, Outcome]], cases: int) -> str:
     values = [(got.value, want.value) for got, want in failed if got.how == want.how == "gives"]
     if len(values) < len(failed):
         return "" if values or not any(want.how == "raises" for _, want in failed) else _unraised(failed)
-    return _shape(values) or _place(values) or _pattern(values, cases)
+    return _shape(values) or _place(values) or _pattern(values, passed)
 
 
 def _unraised(failed) -> str:
@@ -73,15 +73,17 @@ def _deep(value) -> bool:
     return any(hasattr(item, "shape") or isinstance(item, (list, tuple, dict)) for item in value)
 
 
-def _pattern(values, cases: int) -> str:
+def _pattern(values, passed) -> str:
     """A constant difference or factor between what it gives and what is right."""
-    if cases < 5 or len(values) < cases - 1 or not all(map(_finite, sum(values, ()))):
+    if len(values) < 5 or not all(map(_finite, sum(values, ()))):
         return ""
-    offs = {g - w for g, w in values}
-    if len(offs) == 1 and (off := offs.pop()) == int(off) and 0 < abs(off) < 100:
+    offs, passed = {g - w for g, w in values}, [o.value for o in passed if o.how == "gives"]
+    if not passed and len(offs) == 1 and (off := offs.pop()) == int(off) and 0 < abs(off) < 100:
         return f"It is always {abs(int(off))} too {'many' if off > 0 else 'few'}."
     ratios = [g / w for g, w in values if w]
-    if ratios and ratios[0] and max(ratios) - min(ratios) <= 1e-9 * abs(ratios[0]) and ratios[0] != 1:
+    if any(passed) or not ratios or not ratios[0]:
+        return ""  # what is right by chance, as 0 is, tells nothing of a factor
+    if max(ratios) - min(ratios) <= 1e-9 * abs(ratios[0]):
         if abs(ratios[0]) > 1:
             return f"It is always {ratios[0]:.4g} times as large as it should be."
         return f"It is always {1 / ratios[0]:.4g} times too small."
