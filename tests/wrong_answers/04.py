@@ -203,7 +203,7 @@ WRONG = [
     ("04-three-b", three_b(llama=469.76, qwen=150.99), "You answer in MB", 1),
     ("04-three-b", three_b(llama=896, qwen=288), "You take 4 bytes per number", 1),
     ("04-three-b", three_b(llama=16, qwen=4), "You count one layer", 1),
-    ("04-three-b", three_b(llama=672, qwen=576), "at once. Half of it is missing", 1),
+    ("04-three-b", three_b(llama=672, qwen=576), "Half of it is missing", 1),
     ("04-three-b", three_b(claim=144 / 512), "You turn it round", 2),
     ("04-three-b", three_b(claim=512 / 448), "That is the claim over Llama 3.2 3B", 2),
     ("04-three-b", three_b(claim=4), "You compare the KV heads alone", 2),

@@ -58,7 +58,7 @@ WRONG = [
     ("06-sequences", 12, "You round up"),
     ("06-sequences", ROOM / ONE, "A sequence fits whole or not at all"),
     ("06-sequences", int(0.9 * 24 * GiB // ONE), "You forget the weights"),
-    ("06-sequences", int(24 * GiB // ONE), "at once. You fill the whole GPU"),
+    ("06-sequences", int(24 * GiB // ONE), "And: You forget the weights"),
     ("06-sequences", int(ROOM // (4 * ONE)), "You count the query heads"),
     ("06-sequences", int(ROOM / (ONE / 2)), "You count the keys or the values, not both"),
     ("06-sequences", int(ROOM // (2 * ONE)), "You take 4 bytes per number"),
