@@ -57,6 +57,28 @@ def returns_in_the_loop(tables, lengths, new, block_size):
         return slots()([table], [n], [m], block_size)
 
 
+def pairs(tables, lengths, new, block_size):
+    return slots(of=lambda table, token, size: (table[token // size], token % size))(
+        tables, lengths, new, block_size
+    )
+
+
+def adds_the_token(tables, lengths, new, block_size):
+    return slots(of=lambda table, token, size: table[token // size] * size + token)(
+        tables, lengths, new, block_size
+    )
+
+
+def last_block(tables, lengths, new, block_size):
+    return slots(of=lambda table, token, size: table[-1] * size + token % size)(
+        tables, lengths, new, block_size
+    )
+
+
+def ends_at_new(tables, lengths, new, block_size):
+    return slots(end=lambda n, m: m)(tables, lengths, new, block_size)
+
+
 def in_sets(tables, lengths, new, block_size):
     return set(slots()(tables, lengths, new, block_size))
 
@@ -99,6 +121,10 @@ def read_in_order(memory, block_table, length):
 
 def read_two_short(memory, block_table, length):
     return read(memory, block_table, length)[:-1]
+
+
+def read_blocks(memory, block_table, length):
+    return [memory[block] for block in block_table][:length]
 
 
 def read_never_empty(memory, block_table, length):
@@ -144,6 +170,13 @@ def reusable_all_or_nothing(prompt, earlier, block_size):
 
 def reusable_first(prompt, earlier, block_size):
     return min(block_size, reusable(prompt, earlier, block_size))
+
+
+def reusable_begun(prompt, earlier, block_size):
+    n = 0
+    while n < len(prompt) and prompt[n : n + block_size] == earlier[n : n + block_size]:
+        n += block_size
+    return n
 
 
 def reusable_but_last(prompt, earlier, block_size):
@@ -217,6 +250,10 @@ WRONG = [
     ("05-slot", first_table, "each has its own"),
     ("05-slot", neighbours, "It counts on from a sequence's first new slot"),
     ("05-slot", lambda *a: sorted(slots()(*a)), "It sorts the slots"),
+    ("05-slot", pairs, "It gives pairs of block and place"),
+    ("05-slot", adds_the_token, "It adds the token's number"),
+    ("05-slot", last_block, "It puts all new tokens into the last block"),
+    ("05-slot", ends_at_new, "It stops at token new[i]"),
     ("05-slot", last_token_only, "only where a sequence gets no new token, or several"),
     ("05-slot", in_sets, "It gives a frozenset where a list is wanted"),
     ("05-share", 24, "You count each sequence alone"),
@@ -250,6 +287,8 @@ WRONG = [
     ("05-bugs", bugs(reusable=reusable_blocks), "It counts blocks; the tokens", 3),
     ("05-bugs", bugs(reusable=reusable_and_one), "It counts the first block that differs too", 3),
     ("05-bugs", bugs(reusable=reusable_rounded_up), None, 3),
+    ("05-bugs", bugs(reusable=reusable_begun), "It counts a block that the prompt only begins", 3),
+    ("05-bugs", bugs(read=read_blocks), "It gives a list of blocks", 3),
     ("05-bugs", bugs(reusable=reusable_all_or_nothing), "It gives 0 unless every whole block is the same", 3),
     ("05-bugs", bugs(reusable=reusable_first), "It looks at the first block alone", 3),
     (

@@ -226,6 +226,20 @@ class GivesUpBeforeItHas(Shared):
         return self.allocate()
 
 
+class GivesUpAndAsks(Shared):
+    def write(self, block):
+        if self.count[block] == 1:
+            return block
+        self.free(block)
+        return self.allocate()
+
+
+class BelowZero(Shared):
+    def free(self, block):
+        self.count[block] -= 1
+        return self.count[block] >= 0
+
+
 class WritesInPlaceWhenFull(Shared):
     def write(self, block):
         new = Shared.write(self, block)
@@ -322,6 +336,8 @@ WRONG = [
     ("05-owners", AlwaysCopies, "It copies a block that has a single owner"),
     ("05-owners", LastOwnerCopies, "The last owner copies"),
     ("05-owners", GivesUpBeforeItHas, "must change nothing"),
+    ("05-owners", GivesUpAndAsks, "must change nothing"),
+    ("05-owners", BelowZero, "takes an owner away from a block that nobody owns"),
     ("05-owners", WritesInPlaceWhenFull, "write into a block that others own too"),
     ("05-owners", WriteSaysNothingAlone, "write must return the block to write into"),
     ("05-owners", WriteGivesPair, "something other than the number of one block"),

@@ -56,6 +56,13 @@ def _reusable_anywhere(prompt, earlier, block_size):
     return tokens
 
 
+def _ends_alike(prompt, earlier, size):
+    """Whether all whole blocks are alike and the block that the prompt begins is, too, as a slice."""
+    whole = len(prompt) // size * size
+    rest = slice(whole, whole + size)
+    return _reusable(prompt, earlier, size) == whole < len(prompt) and prompt[rest] == earlier[rest]
+
+
 def _common(prompt, earlier, block_size):
     """Equal tokens at the beginning, not cut to whole blocks."""
     same = 0
@@ -101,6 +108,10 @@ def _bugs():
                 lambda memory, table, length: _read(memory, table, length - length % len(memory[0])),
             ),
             Slip(
+                "It gives a list of blocks; one list of the values is asked for.",
+                lambda memory, table, length: [memory[block] for block in table][:length],
+            ),
+            Slip(
                 "It keeps the end; the sequence's tokens stand at the beginning.",
                 lambda memory, table, length: _read_stale(memory, table, 0)[-length:],
             ),
@@ -135,6 +146,12 @@ def _bugs():
             Slip(
                 "It counts single tokens; an earlier prompt leaves whole blocks to be reused.",
                 _common,
+            ),
+            Slip(
+                "It counts a block that the prompt only begins as if it were whole.",
+                lambda prompt, earlier, size: (
+                    _reusable(prompt, earlier, size) + size * _ends_alike(prompt, earlier, size)
+                ),
             ),
             Slip(
                 "It counts blocks; the tokens in them are asked for.",

@@ -95,6 +95,7 @@ def _lives(rng):
     yield script(1, *of("allocate", "share", "free", "allocate"))
     yield script(2, *of("allocate", "write"))
     yield script(2, *of("allocate", "share", "allocate", "write", "free", "write"))
+    yield script(2, *of("allocate", "share", "allocate", "write", "free", "allocate"))
     yield script(2, *of("allocate", "share", "write", "free", "free", "allocate", "allocate"))
     kinds = ("allocate", "allocate", "share", "write", "write", "free", "free twice")
     for _ in range(40):
@@ -133,8 +134,10 @@ def _came_of(steps, values):
             elif seen[-1] == "None":
                 kept.add(block)
         if seen[-1] not in RIGHT:
-            if block in kept:
+            if block in kept or seen[-1] in ("freed too early", "in use") and value in kept:
                 seen[-1] = "refused and changed"
+            elif seen[-1] == "not free again" and "nobody's" in seen:
+                seen[-1] = "below 0"
             break
     return seen
 
@@ -199,6 +202,7 @@ def _owners():
             "free gives nothing": "free returns nothing; return True, or False where nobody owns the block.",
             "refuses": "It refuses though a block is free.",
             "not free again": "A block whose last owner has freed it must be free again.",
+            "below 0": "It takes an owner away from a block that nobody owns; change nothing there.",
             "freed too early": "It hands out a block that still has an owner: one of several has freed it."
             " Count the owners.",
             "in use": "It hands out a block that somebody owns.",

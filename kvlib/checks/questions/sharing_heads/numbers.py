@@ -104,6 +104,8 @@ def _three_b(tokens=4096):
                 then=lambda v: v / tokens * 1024,
             ),
         ]
+        [other] = [row for row in SMALL.values() if row[1] != layers]
+        slips.append(Slip("You take the other model's row.", formula(other[1], 1, other[2], tokens, 128)))
         if kv_heads == 2:  # of Qwen, one head is half of all, and eight times as many are the query heads
             slips += [
                 Slip(f"{HALF.said} Or: {ONE_HEAD}", then=lambda v: v / 2),
