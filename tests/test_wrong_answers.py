@@ -15,7 +15,7 @@ CHAPTERS = sorted({name[:2] for name in FILES})
 NAMED = 0.85  # of a chapter's wrong answers
 LEAST = 45  # wrong answers a chapter
 # What is said of any wrong answer names no mistake.
-UNNAMED = ("Your number is too", " it gives ", " it raises ", " it does not end within ", "it is wrong.")
+UNNAMED = ("Your number is too", " it gives ", " raises ", " it does not end within ", "it is wrong.")
 ANYTHING = ("Not yet", "Right", "Give ", "Answer", " of ", "points", "Your number", "For ", "Or: ")
 
 
