@@ -298,8 +298,8 @@ SEVENTY = {
     32_768: "You answer in MB; the question asks for GB",
     131: "Two things",
     33: "give three digits",
-    32.5: "the claim's own number is rounded",
-    260: "the claim's own number is rounded",
+    32.5: "that number is rounded",
+    260: "You repeat the claim",
     0.328: "Two things",  # GB of one token, a thousand times too many
     25: None,
     "327,680 bytes per token": "Give a number of GB",

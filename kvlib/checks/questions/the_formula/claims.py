@@ -20,6 +20,7 @@ QWEN_7B = dict(layers=28, kv_heads=4, head_dim=128)
 QWEN_7B_HEADS = 28
 LLAMA_70B = dict(layers=80, kv_heads=8, head_dim=128)
 LLAMA_70B_HEADS = 64
+CLAIMED = 2.6e6  # bytes per token, as the claim has it
 
 
 @question("02-held", points=2, kind="predict", minutes=5, drawn=dict(prompt=range(3, 8), new=range(7, 13)))
@@ -273,11 +274,21 @@ def _seventy(tokens=100_000):
             Slip("You count one head; each KV head keeps keys and values.", kv_heads=1),
             Slip("You leave d_head out: a key has that many numbers.", head_dim=1),
             Slip(
+                "You divide the claim's number by 8, and that number is rounded: use the config's fields.",
+                lambda tokens, **model: CLAIMED * tokens / 8,
+                near=True,
+            ),
+            Slip(
+                "You repeat the claim. Which of the config's fields counts heads that keep something?",
+                lambda tokens, **model: CLAIMED * tokens,
+                near=True,
+            ),
+            Slip(
                 "You count the groups too: 64 query heads over 8 KV heads keep 8 keys, and no more.",
                 kv_heads=64 * 8,
             ),
         ),
         "GB",
         tol=0.005,
-        idea="Start from the config's fields: the claim's own number is rounded.",
+        idea="Put the config's fields into the formula.",
     )
