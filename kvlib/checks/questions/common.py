@@ -107,6 +107,7 @@ def apart(marker) -> bool:
     )
 
 
+@functools.lru_cache(maxsize=4096)
 def formula(layers, batch, kv_heads, tokens, head_dim, number_bytes=2):
     """The bytes of a cache, by the formula of chapter 2, its factors by the names that questions use."""
     from ...layouts import CacheLayout
