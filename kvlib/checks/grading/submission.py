@@ -1,9 +1,9 @@
 """Which cell of a submission answers which exercise, and the steps in which it is run and read.
 
 A cell is known by its id, else by the name that nbgrader has given it, else by its place and by what it
-gives a value to. The steps keep the order of the submission. A given cell is run as it was handed out, after what was
-made of it; a check is not run, for marks are given elsewhere; a cell of the student's own is run where it
-stands.
+gives a value to. The steps keep the order of the submission. A given cell is run as it was handed out, after
+what was made of it; a check is not run, for marks are given elsewhere; a cell of the student's own is run
+where it stands.
 """
 
 from collections import Counter
@@ -68,7 +68,7 @@ def which(cells: list[Cell]) -> str:
 def plan(cells: list[Cell], of: Released) -> Plan:
     """The steps in which `cells`, a submission of the notebook `of`, are run and its answers read."""
     code = [cell for cell in cells if cell.kind == "code"]
-    roles = _roles(code, of)
+    roles = roles_of(code, of)
     given = {name: source for name, source in of.cells if name not in of.answers and name not in of.checks}
     left, steps = dict(given), []
     order = [name for name, _ in of.cells]
@@ -85,14 +85,14 @@ def plan(cells: list[Cell], of: Released) -> Plan:
             if cell.source.strip() != given[role].strip():
                 steps.append(Run(cell.source, f"cell {i + 1}"))
             steps.append(Run(left.pop(role, given[role]), role))
-        elif role is None or assigned(cell.source):
+        elif role is None or assigned(cell.source):  # a check in which something was written is run too
             steps.append(Run(cell.source, f"cell {i + 1}"))
         steps += [Read(exercise) for exercise in reads.get(i, ())]
     missing = {e.question for e in of.exercises if e.answer not in own}
     return Plan(of, tuple(steps), frozenset(missing))
 
 
-def _roles(code: list[Cell], of: Released) -> list[str | None]:
+def roles_of(code: list[Cell], of: Released) -> list[str | None]:
     """For each cell the id of the released cell that it is, or None for one of the student's own."""
     released_ids = {name for name, _ in of.cells}
     stubs = {name: source.strip() for name, source in of.cells}
