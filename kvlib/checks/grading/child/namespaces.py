@@ -32,7 +32,6 @@ def enter(settings: dict):
             number = ctypes.get_errno()
             raise OSError(number, f"{name}: {os.strerror(number)}")
 
-    os.umask(0o022)
     user, group = os.geteuid(), os.getegid()
     spaces = NEWNS | NEWUTS | NEWIPC | NEWPID | NEWNET
     must("unshare", spaces if user == 0 else spaces | NEWUSER)
@@ -42,7 +41,12 @@ def enter(settings: dict):
         _write("/proc/self/gid_map", f"{group} {group} 1")
     _in_a_new_process(libc)
     _build(settings, must)
-    _give_up_rights(libc, must, user)
+    if user == 0:
+        _bound(libc)
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # a change of user takes it away
 
 
 def _write(path: str, text: str):
@@ -131,16 +135,18 @@ def _inherited(point: str) -> int:
     return sum(to for given, to in KEPT.items() if flags & given)
 
 
-def _give_up_rights(libc, must, user: int):
-    """No rights of root's are left, and none can be had."""
+def _bound(libc):
+    """No program that this process runs gets a right; taking that away is a right itself, of root's."""
     for capability in range(64):
-        if libc.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0):
-            break
-    if user == 0:
-        os.setgroups([])
-        os.setresgid(NOBODY, NOBODY, NOBODY)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # a change of user takes it away
+        libc.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0)
+
+
+def give_up_rights():
+    """No rights of root's are left to this process, and none can be had."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    _bound(libc)
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3 of capset(2), of this process
-    must("capset", ctypes.byref(header), ctypes.byref((ctypes.c_uint32 * 6)()))
-    libc.prctl(PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), 0, 0, 0)
+    if libc.capset(ctypes.byref(header), ctypes.byref((ctypes.c_uint32 * 6)())):
+        raise OSError(ctypes.get_errno(), "capset")
+    if libc.prctl(PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl")
