@@ -1,9 +1,12 @@
 """A choice as the answer: one of several words or letters, or all that hold of several."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..plain import Unreadable
+
+LETTERED = re.compile(r"\(?([a-zA-Z])[).:]\s")
 
 
 def _bare(text: str) -> str:
@@ -41,7 +44,8 @@ class Choice:
         if not isinstance(answer, str):
             return None
         words = {_bare(name): word for name, word in self.also.items()} | {_bare(w): w for w in self.allowed}
-        return words.get(_bare(answer[:100]))
+        lettered = LETTERED.match(answer.strip())  # "b) keys and values"
+        return words.get(_bare(answer[:100])) or (words.get(lettered[1].lower()) if lettered else None)
 
 
 @dataclass(frozen=True)

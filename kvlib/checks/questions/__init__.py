@@ -12,9 +12,9 @@ number follows. A notebook of solutions/ asks it in a cell `kvlib.check("02-toke
 tests/test_checks.py tries every question with its right answer, each of its mistakes, and nonsense.
 """
 
-from . import paging, scaling_limits, sharing_heads, the_formula, why_a_cache, worked_7b
+from . import paging, scaling_limits, sharing_heads, smaller_caches, the_formula, why_a_cache, worked_7b
 from .common import QUESTIONS
 
-CHAPTERS = (why_a_cache, the_formula, worked_7b, sharing_heads, paging, scaling_limits)
+CHAPTERS = (why_a_cache, the_formula, worked_7b, sharing_heads, paging, scaling_limits, smaller_caches)
 
 __all__ = ["CHAPTERS", "QUESTIONS"]
