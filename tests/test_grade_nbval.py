@@ -38,7 +38,7 @@ def run(*command, cwd=ROOT):
 
 @pytest.fixture(scope="module")
 def checked(tmp_path_factory):
-    """The cells that `kvlib grade --nbval` finds failing in each of several notebooks, and all that it says."""
+    """The cells that `kvlib grade --nbval` finds failing in each of some notebooks, and all that it says."""
     root = tmp_path_factory.mktemp("mine")
     blank = sheet(NAME).blank()
     for cell in blank["cells"]:  # saved by an editor after a run
