@@ -9,6 +9,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # One thread a process: on two cores, torch's spinning threads otherwise wait for each other.
 export OMP_NUM_THREADS ?= 1
+# Checks that a verb runs are no reader's attempts; `make lab` is where a reader works.
+export KVLIB_PROGRESS ?= off
+lab: export KVLIB_PROGRESS =
 
 .PHONY: book test quick lint browser serve lab bench oracle exercises notebooks canonical pictures pins repo clean
 

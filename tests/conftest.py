@@ -22,6 +22,7 @@ SLOW = {
     "test_parallel.py::test_the_ranks_end_with_the_process_that_started_them",
     "test_parallel.py::test_a_rank_that_fails_ends_them_all",
     "test_measure.py::test_bench_runs_what_cuda_would_run_on_a_small_shape",
+    "test_progress.py::test_a_kernel_writes_it_and_nbval_does_not",
 }  # fmt: skip
 
 

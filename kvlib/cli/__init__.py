@@ -24,6 +24,7 @@ COMMANDS = {
     "fit": ("kvlib.cli.fit", None, "what fits on a GPU, and how fast it can decode at best"),
     "explain": ("kvlib.cli.explain", None, "what an engine's log said, computed again"),
     "models": ("kvlib.cli.models", None, "the models that kvlib ships"),
+    "progress": ("kvlib.checks.progress_report", None, "the exercises you have solved, and what comes next"),
     "measure": ("kvlib.measure", "torch", "a real cache on this machine, predicted beside measured"),
 }
 
