@@ -210,13 +210,7 @@ def _like(got, want) -> bool:
 def _pattern(got, want, wrong) -> str:
     """A constant difference or factor between what it gives and what is right."""
     values = [(o.value, w.value) for o, w in zip(got, want, strict=True) if o.how == w.how == "gives"]
-    if (
-        len(values) < 5
-        or len(wrong) < len(values) - 1
-        or any(
-            isinstance(v, bool) or not isinstance(v, (int, float)) or v != v for pair in values for v in pair
-        )
-    ):
+    if len(values) < 5 or len(wrong) < len(values) - 1 or not all(map(_finite, sum(values, ()))):
         return ""
     offs = {g - w for g, w in values}
     if len(offs) == 1 and (off := offs.pop()) == int(off) and 0 < abs(off) < 100:
@@ -228,3 +222,7 @@ def _pattern(got, want, wrong) -> str:
             return f"It is always {many:.4g} times as large as it should be."
         return f"It is always {few:.4g} times too small."
     return ""
+
+
+def _finite(value) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300

@@ -9,6 +9,8 @@ from ...units import UNITS
 from ..plain import kind
 from .slips import Slip, evaluate, pairs
 
+TIMES = {"s": 1, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
+SHARES = {"%": 0.01, "a fraction": 1}
 WRITTEN = re.compile(r"([-+]?[\d,_\s]*\.?\d+(?:[eE][-+]?\d+)?)\s*([^\W\d]*|%)")
 
 
@@ -51,11 +53,12 @@ class Number:
         return (*self.slips, *self._units())
 
     def _units(self):
-        if self.unit in UNITS:
-            for other, size in UNITS.items():
-                if size != UNITS[self.unit]:
-                    said = f"You answer in {_named(other)}; the question asks for {_named(self.unit)}."
-                    yield Slip(said, then=lambda v, size=size: v * UNITS[self.unit] / size)
+        for units in (UNITS, TIMES, SHARES):
+            if self.unit in units:
+                for other, size in units.items():
+                    if size != units[self.unit]:
+                        said = f"You answer in {_named(other)}; the question asks for {_named(self.unit)}."
+                        yield Slip(said, then=lambda v, by=units[self.unit] / size: v * by)
 
     def mark(self, answer):
         value, fault = self.read(answer)
@@ -117,8 +120,9 @@ class Number:
         if not match:
             return math.nan, "Give a number" + (f" of {_named(self.unit)}." if self.unit else ".")
         value, unit = float(re.sub(r"[,_\s]", "", match[1])), match[2]
-        if unit in UNITS and self.unit in UNITS:
-            return value * UNITS[unit] / UNITS[self.unit], ""
+        for units in (UNITS, TIMES):
+            if unit in units and self.unit in units:
+                return value * units[unit] / units[self.unit], ""
         if unit in ("", self.unit):
             return value, ""
         return (
