@@ -25,6 +25,11 @@ COMMANDS = {
     "explain": ("kvlib.cli.explain", None, "what an engine's log said, computed again"),
     "models": ("kvlib.cli.models", None, "the models that kvlib ships"),
     "progress": ("kvlib.checks.progress_report", None, "the exercises you have solved, and what comes next"),
+    "course": (
+        "kvlib.checks.classroom.command",
+        "nbgrader",
+        "a class with nbgrader: its folder, its files, who failed",
+    ),
     "measure": ("kvlib.measure", "torch", "a real cache on this machine, predicted beside measured"),
 }
 
