@@ -23,6 +23,7 @@ COMMANDS = {
     "size": ("kvlib.cli.size", None, "the bytes of a model's cache, step by step"),
     "fit": ("kvlib.cli.fit", None, "what fits on a GPU, and how fast it can decode at best"),
     "explain": ("kvlib.cli.explain", None, "what an engine's log said, computed again"),
+    "grade": ("kvlib.checks.grading.command", None, "exercises, graded from outside"),
     "models": ("kvlib.cli.models", None, "the models that kvlib ships"),
     "progress": ("kvlib.checks.progress_report", None, "the exercises you have solved, and what comes next"),
     "course": (
