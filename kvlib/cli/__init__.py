@@ -26,11 +26,7 @@ COMMANDS = {
     "grade": ("kvlib.checks.grading.command", None, "exercises, graded from outside"),
     "models": ("kvlib.cli.models", None, "the models that kvlib ships"),
     "progress": ("kvlib.checks.progress_report", None, "the exercises you have solved, and what comes next"),
-    "course": (
-        "kvlib.checks.classroom.command",
-        "nbgrader",
-        "a class with nbgrader: its folder, its files, who failed",
-    ),
+    "course": ("kvlib.checks.classroom.command", "nbgrader", "a class, taught with nbgrader"),
     "measure": ("kvlib.measure", "torch", "a real cache on this machine, predicted beside measured"),
 }
 

@@ -50,7 +50,8 @@ def collect(course: Course, assignment: str, downloads: list[Path], times: Path 
     times  a CSV of `student,timestamp`: when each handed in, which the downloads do not say
 
     A file that is there already changes nothing; one that differs takes the place of an older one, whose
-    grade goes with it. Raises ValueError for a download that is none, and for an assignment that is not released.
+    grade goes with it. Raises ValueError for a download that is none, and for an assignment that was not
+    released.
     """
     if not course.released(assignment).exists():
         raise ValueError(f"{assignment} is not released yet: nbgrader generate_assignment {assignment}")
@@ -111,7 +112,7 @@ def _undo(course, book, assignment, student):
 
 
 def unpacked(path: Path) -> Iterator[Found]:
-    """Every file of a download, also those of zips in it. Raises ValueError where there is no such download."""
+    """Every file of a download, also those of zips in it. Raises ValueError where it is no download."""
     if path.is_dir():
         for file in sorted(path.rglob("*")):
             name = file.relative_to(path).as_posix()

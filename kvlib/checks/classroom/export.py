@@ -43,7 +43,7 @@ class _Table(ExportPlugin):
 
 
 class Grades(_Table):
-    """A row for each student and assignment: nbgrader's own columns, then the state, its reason, and notes."""
+    """A row for each student and assignment: nbgrader's columns, then the state, its reason, and notes."""
 
     file = "grades.csv"
 
@@ -83,7 +83,7 @@ class Canvas(_Table):
 
 
 class Moodle(_Table):
-    """Moodle's grade import: `Email address` or `ID number` finds the user, a column is mapped to its grade item.
+    """Moodle's grade import: `Email address` or `ID number` finds the user, a column is mapped to its item.
 
     `-` is no grade (grade/import/csv/classes/load_data.php of moodle/moodle).
     """

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..grading.notebook import MARKS, Cell, NotGraded, cells, content, parse
 from ..grading.released import read
-from ..grading.submission import roles, which
+from ..grading.submission import roles_of, which
 from ..variants import CHECK, drawn, seed
 from . import ledger
 from .folder import Course, here
@@ -60,7 +60,7 @@ def mend(data: bytes, name: str, handed_out: dict) -> Mended:
 
 def _roles(found: list[Cell], name: str, handed_out: dict) -> list[str | None]:
     """For each cell the id of the released cell that it is."""
-    of_code = iter(roles([cell for cell in found if cell.kind == "code"], read(name, handed_out)))
+    of_code = iter(roles_of([cell for cell in found if cell.kind == "code"], read(name, handed_out)))
     texts = {cell["id"] for cell in handed_out["cells"] if cell["cell_type"] != "code"}
     return [
         next(of_code) if cell.kind == "code" else next((i for i in cell.ids if i in texts), None)

@@ -68,7 +68,7 @@ def which(cells: list[Cell]) -> str:
 def plan(cells: list[Cell], of: Released) -> Plan:
     """The steps in which `cells`, a submission of the notebook `of`, are run and its answers read."""
     code = [cell for cell in cells if cell.kind == "code"]
-    roles = _roles(code, of)
+    roles = roles_of(code, of)
     given = {name: source for name, source in of.cells if name not in of.answers and name not in of.checks}
     left, steps = dict(given), []
     order = [name for name, _ in of.cells]
@@ -92,7 +92,7 @@ def plan(cells: list[Cell], of: Released) -> Plan:
     return Plan(of, tuple(steps), frozenset(missing))
 
 
-def _roles(code: list[Cell], of: Released) -> list[str | None]:
+def roles_of(code: list[Cell], of: Released) -> list[str | None]:
     """For each cell the id of the released cell that it is, or None for one of the student's own."""
     released_ids = {name for name, _ in of.cells}
     stubs = {name: source.strip() for name, source in of.cells}
