@@ -56,18 +56,18 @@ def named(path: str, students: Iterable[Student]) -> Named:
             found = [s.id for s in students if _same(match["name"], s)]
             fallback = f"participant-{match['user']}"
             return Named(found[0] if len(found) == 1 else fallback, match["file"], len(found) == 1)
-    name = parts[-1]
-    if match := CANVAS.fullmatch(name):
-        found = [s.id for s in students if s.lms == match["user"]]
-        late = bool(match["late"])
-        return Named(found[0] if found else match["user"], match["file"], bool(found), late)
+    for part in reversed(parts):  # a zip that a student handed in is a folder here
+        if match := CANVAS.fullmatch(part):
+            found = [s.id for s in students if s.lms == match["user"]]
+            file = match["file"] if part == parts[-1] else parts[-1]
+            return Named(found[0] if found else match["user"], file, bool(found), bool(match["late"]))
     # A folder or a file that bears a student's id: ada/02-the-formula.ipynb, ada_02-the-formula.ipynb.
     ids = {s.id.lower(): s.id for s in students}
     for part in reversed(parts):
         stem = PurePosixPath(part).stem
         for word in (part, stem, *re.split(r"[_\s]+", stem)):
             if word.lower() in ids:
-                return Named(ids[word.lower()], name, True)
+                return Named(ids[word.lower()], parts[-1], True)
     raise ValueError(
         f"{path}: the name tells no student of the class; name it as Canvas or Moodle do, or put it into "
         "a folder named by the student's id"

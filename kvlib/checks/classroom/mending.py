@@ -95,18 +95,17 @@ def _notes(data: bytes, found: list[Cell], role, by_id) -> list[str]:
         notes.append("it began with a byte-order mark")
     if not any(name in by_id for cell in found for name in cell.ids):
         notes.append("the names of its cells are lost; answers were found by what they give a value to")
+    checks = {"put back": [], "edited, and is the released one again": [], "there more than once": []}
     for name, cell in by_id.items():
         places = [i for i, of in enumerate(role) if of == name]
-        if _marks(cell).get("solution") and not places:
-            notes.append(f"it has no cell {name}")
-        if _marks(cell).get("grade") and not _marks(cell).get("solution"):
-            if not places:
-                notes.append(f"it has no {name}; the check was put back")
-            elif any(found[i].source.strip() != "".join(cell["source"]).strip() for i in places):
-                notes.append(f"{name} was edited; it is the released one again")
-            if len(places) > 1:
-                notes.append(f"it has {name} {len(places)} times")
-    return notes
+        if _marks(cell).get("solution"):
+            notes += [] if places else [f"it has no cell {name}"]
+        elif _marks(cell).get("grade"):
+            source = "".join(cell["source"]).strip()
+            edited = any(found[i].source.strip() != source for i in places)
+            for said, holds in zip(checks, (not places, edited, len(places) > 1), strict=True):
+                checks[said] += [name] * holds
+    return notes + [f"{', '.join(names)}: {said}" for said, names in checks.items() if names]
 
 
 def receive(course: Course, assignment: str, student: str, file: str, data: bytes, more=()) -> Entry:
