@@ -74,6 +74,6 @@ def read(name: str, notebook: dict) -> Released:
         cells.append((cell["id"], source))
         if marks.get("solution"):
             answer = cell["id"]
-        elif marks.get("grade") and (match := CHECK.search(source)):
+        elif match := CHECK.fullmatch(source.strip()):
             exercises.append(Exercise(match["question"], match["answer"], answer, cell["id"]))
     return Released(name, notebook, tuple(cells), tuple(exercises))

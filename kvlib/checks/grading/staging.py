@@ -10,15 +10,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...measure import records
+
 PACKAGE = Path(__file__).resolve().parents[2]
-# What an answer could look its marks up in: the questions, and all of grading but the child's own program.
-LEFT_OUT = {
-    "checks/questions",
-    "checks/classroom",
-    "checks/grading/released",
-    "measure/records",
-    "__pycache__",
-}
+# What the copy lacks, beside all of grading but the program of the answers' process.
+LEFT_OUT = {"checks/questions", "checks/classroom", "measure/records"}
 SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/opt/nvidia")
 
 
@@ -47,6 +43,7 @@ def staged():
         folder = Path(made).resolve()
         folder.chmod(0o755)
         shutil.copytree(PACKAGE, folder / "kvlib", ignore=_left_out)
+        shutil.copytree(records.folder(), folder / "kvlib" / "measure" / "records", dirs_exist_ok=True)
         (folder / "root").mkdir()
         path = packages()
         visible = [str(folder / "kvlib"), *python(), *path]

@@ -1,9 +1,9 @@
 """Which cell of a submission answers which exercise, and the steps in which it is run and read.
 
 A cell is known by its id, else by the name that nbgrader has given it, else by its place and by what it
-gives a value to. The steps keep the order of the submission. A given cell is run as it was handed out, after what was
-made of it; a check is not run, for marks are given elsewhere; a cell of the student's own is run where it
-stands.
+gives a value to. The steps keep the order of the submission. A given cell is run as it was handed out, after
+what was made of it; a check is not run, for marks are given elsewhere; a cell of the student's own is run
+where it stands.
 """
 
 from collections import Counter
@@ -85,7 +85,7 @@ def plan(cells: list[Cell], of: Released) -> Plan:
             if cell.source.strip() != given[role].strip():
                 steps.append(Run(cell.source, f"cell {i + 1}"))
             steps.append(Run(left.pop(role, given[role]), role))
-        elif role is None or assigned(cell.source):
+        elif role is None or assigned(cell.source):  # a check in which something was written is run too
             steps.append(Run(cell.source, f"cell {i + 1}"))
         steps += [Read(exercise) for exercise in reads.get(i, ())]
     missing = {e.question for e in of.exercises if e.answer not in own}

@@ -1,8 +1,8 @@
 """A process in namespaces of its own: its own files, processes, network and shared memory, and no rights.
 
 It sees a new root with nothing in it but the paths that are `visible`, read-only, an empty /tmp and a
-/proc of its own. So little has to be hidden: what was not put there is not there. The way is that of containers:
-unshare(2), mount(2), pivot_root(2), user_namespaces(7), by the C library.
+/proc of its own. So little has to be hidden: what was not put there is not there. The way is
+that of containers: unshare(2), mount(2), pivot_root(2), user_namespaces(7), by the C library.
 """
 
 import ctypes
