@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +32,9 @@ def marks(cell) -> dict:
     return cell["metadata"].get("nbgrader", {})
 
 
+MARKERS = re.compile(r"^ *### (?:BEGIN|END) SOLUTION\n?", re.MULTILINE)
 ANSWERS = {
-    cell["id"]: "".join(cell["source"])
+    cell["id"]: MARKERS.sub("", "".join(cell["source"]))
     for cell in read("solutions")["cells"]
     if marks(cell).get("solution") and not marks(cell).get("grade")
 }
@@ -128,7 +130,7 @@ def honest() -> dict[str, Work]:
         "empty": Work(file(read("exercises")), 0),
         "blank-file": Work({f"{NAME}.ipynb": ""}, None, "the file is empty"),
         "typo": Work(file(fill(ANSWERS | {FIRST: "x = = 1"})), ALL - POINTS[FIRST]),
-        "exit": Work(file(fill(ANSWERS | lost)), ALL - POINTS[FIRST]),
+        "exit": Work(file(fill(ANSWERS | lost)), ALL),  # the answer stands before it
         "loop": Work(file(fill(ANSWERS | loop)), ALL - POINTS[FIRST]),
         "loop-in-c": Work(
             file(fill(ANSWERS | {FIRST: "import itertools\nsum(itertools.repeat(0))"})), ALL - POINTS[FIRST]

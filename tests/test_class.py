@@ -1,17 +1,22 @@
 """A class from the download to the grades, by nbgrader's commands with the plugins of kvlib.checks."""
 
+import contextlib
 import csv
 import io
 import json
 import os
 import re
-import subprocess
+import shlex
 import sys
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from jupyter_core.application import NoStart
+from nbgrader.apps import NbGraderApp
+
+import kvlib.cli
 
 from . import classroom
 from .classroom import ALL, NAME, ROOT
@@ -19,17 +24,38 @@ from .classroom import ALL, NAME, ROOT
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type")  # nbgrader's own
 
 
-def environment():
-    """A shell with .venv activated: nbgrader calls alembic by its name."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return os.environ | {"PATH": path, "PYTHONPATH": str(ROOT), "KVLIB_PROGRESS": "off"}
+@pytest.fixture(scope="module", autouse=True)
+def activated():
+    """As with .venv activated, for nbgrader calls alembic by its name."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+        yield
 
 
 def sh(folder, command, status=0) -> str:
-    """What a command prints, run in `folder` as a teacher would type it."""
-    done = subprocess.run(command, shell=True, cwd=folder, env=environment(), capture_output=True, text=True)
-    assert done.returncode == status, f"{command}\n{done.stdout}{done.stderr}"
-    return done.stdout
+    """What a command prints, run in `folder` but in this process: each start of nbgrader takes seconds."""
+    program, *argv = shlex.split(command)
+    printed = io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stdout(printed):
+        ended = {"kvlib": kvlib.cli.main, "nbgrader": nbgrader}[program](argv)
+    assert ended == status, f"{command}\n{printed.getvalue()}"
+    return printed.getvalue()
+
+
+def nbgrader(argv) -> int:
+    app = NbGraderApp.instance()
+    try:
+        app.initialize(argv)
+        app.start()
+        return 0
+    except NoStart:  # a subcommand has done it
+        return 0
+    except SystemExit as ended:
+        return ended.code or 0
+    finally:
+        while app:
+            type(app).clear_instance()
+            app = app.subapp
 
 
 def table(folder, file) -> dict[str, dict]:
@@ -42,7 +68,7 @@ def table(folder, file) -> dict[str, dict]:
 def course_of(folder, students) -> Path:
     """A course folder with a class, and the assignment released."""
     root = folder / "course"
-    sh(ROOT, f"{sys.executable} -m kvlib course make {root}")
+    sh(ROOT, f"kvlib course make {root}")
     lines = [f"{name},{name},Sam,{name}@example.org,{1000 + i}" for i, name in enumerate(students)]
     (root / "students.csv").write_text(
         "id,last_name,first_name,email,lms_user_id\n" + "\n".join(lines) + "\n"
@@ -176,7 +202,7 @@ def test_collecting_again_changes_nothing(klass):
 
 def test_an_old_grade_goes_with_the_work_it_was_for(klass, tmp_path):
     """Handed in again, and it cannot be read: the old score would be taken for the new one's."""
-    folder = tmp_path / "empty"
+    folder = tmp_path / "from-mail"
     folder.mkdir()
     (folder / f"{NAME}.ipynb").write_text("{")
     sh(klass.root, f"kvlib course collect {NAME} {folder}", status=1)  # whose is it?

@@ -57,7 +57,8 @@ class _Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args=None, namespace=None):
         known = self._option_string_actions
-        for word in args or ():
+        nested = any(isinstance(action, argparse._SubParsersAction) for action in self._actions)
+        for word in () if nested else args or ():  # a step of a command finds its own
             option = word.partition("=")[0]
             if option.startswith("--") and option not in (*known, "--"):
                 raise unknown(f"option of {self.prog}:", option, [name for name in known if name[:2] == "--"])

@@ -126,7 +126,9 @@ def receive(course: Course, assignment: str, student: str, file: str, data: byte
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     target.write_text(text, encoding="utf-8")
-    entry = Entry(file, ledger.digest(text.encode()), unreadable, "", tuple(notes))
+    digest, before = ledger.digest(text.encode()), ledger.entries(course.received(assignment)).get(student)
+    failed = before.failed if before and before.digest == digest else ""
+    entry = Entry(file, digest, unreadable, failed, tuple(notes))
     ledger.write(course.received(assignment), student, entry)
     return entry
 

@@ -142,7 +142,7 @@ class Marking:
             self.notes.append(f"A cell of your own ({step.name}) {why.removesuffix('.')}; it was left out.")
 
     def _raised(self, error) -> str:
-        kind, message, line = (list(error) if isinstance(error, list) else []) + [None] * 3
+        kind, message, line = [*(error if isinstance(error, list) else []), None, None, None][:3]
         kind, message = (clean(text) if isinstance(text, str) else "" for text in (kind, message))
         if kind == "MemoryError":
             return f"Your code for this exercise took more than {fmt(self.limits.memory)} of memory."
