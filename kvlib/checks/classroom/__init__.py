@@ -10,7 +10,8 @@ late       nbgrader's plugin for the penalty of a late submission
 states     where each student stands: graded, to be read by a person, not graded and why, not handed in
 export     nbgrader's plugins for grades.csv and the columns of Canvas and Moodle
 own        a notebook of its own numbers for each student
+actions    what a run of GitHub Actions shows of a grade; static/grade.yml is the workflow
 command    `kvlib course`
 
-Nothing is imported here; all but `folder`, `lms` and `late` need nbgrader.
+Nothing is imported here; `folder`, `lms`, `mending` and `actions` do without nbgrader.
 """

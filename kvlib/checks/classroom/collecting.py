@@ -22,7 +22,7 @@ from .mending import keep, receive
 from .states import roster
 
 ALL = 4 << 30  # bytes that a download may unpack to
-HIDDEN = re.compile(r"(?:^|/)(?:\.[^/]*|__MACOSX|Thumbs\.db)(?:/|$)")
+HIDDEN = re.compile(r"(?:^|/)(?:\.[^/.][^/]*|__MACOSX|Thumbs\.db)(?:/|$)")
 NOTEBOOK = re.compile(r"\.ipynb", re.IGNORECASE)
 
 

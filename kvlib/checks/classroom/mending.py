@@ -101,11 +101,16 @@ def _notes(data: bytes, found: list[Cell], role, by_id) -> list[str]:
         if _marks(cell).get("solution"):
             notes += [] if places else [f"it has no cell {name}"]
         elif _marks(cell).get("grade"):
-            source = "".join(cell["source"]).strip()
-            edited = any(found[i].source.strip() != source for i in places)
+            source = _unseeded("".join(cell["source"]))
+            edited = any(_unseeded(found[i].source) != source for i in places)
             for said, holds in zip(checks, (not places, edited, len(places) > 1), strict=True):
                 checks[said] += [name] * holds
     return notes + [f"{', '.join(names)}: {said}" for said, names in checks.items() if names]
+
+
+def _unseeded(check: str) -> str:
+    """A check without the seed of a variant, which is no edit of the student's."""
+    return CHECK.sub(lambda match: f"{match['question']} {match['answer']}", check.strip())
 
 
 def receive(course: Course, assignment: str, student: str, file: str, data: bytes, more=()) -> Entry:
