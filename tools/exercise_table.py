@@ -107,7 +107,7 @@ def _is_named(verdict) -> bool:
 
 def stands() -> dict[str, str]:
     """What the page says now of each question's mutants."""
-    found = re.findall(r"^\| ([\w-]+) \|(?:[^|]*\|){4} ([^|]*) \|$", _between(), re.MULTILINE)
+    found = re.findall(r"^\| (\d[\w-]*) \|(?:[^|]*\|){4} ([^|]*) \|$", _between(), re.MULTILINE)
     return {name: said for name, said in found if said}
 
 

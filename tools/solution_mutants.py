@@ -2,8 +2,8 @@
 
     python -m tools.solution_mutants 02-formula …     every mutant, and what the check says of it
 
-A mutant is one change of the syntax tree: another comparison, another operation, a bound or an index one
-off, two arguments swapped, a statement left out, another constant. A check should accept none that differs
+A mutant is one change of the syntax tree: another comparison, another operation, a factor or a statement left
+out, a bound one off, two arguments swapped, another constant. A check should accept none that differs
 from the solution. Those that do not differ, as far as a reader can tell, stand in EQUIVALENT with the reason.
 """
 
@@ -112,8 +112,8 @@ def _marked(question, mutant, variable, space) -> tuple[float, str]:
 
 def _run(cells) -> dict:
     names = {"kvlib": kvlib}
-    for cell in cells:
-        with _quiet():
+    with _quiet():
+        for cell in cells:
             exec(cell, names)
     return names
 
@@ -134,7 +134,7 @@ def mutants(source: str) -> list[Mutant]:
     for number, node in enumerate(ast.walk(tree)):
         if id(node) not in inside:
             continue
-        for spoil in (_statement, _comparison, _operation, _arguments, _bound, _constant, _logic):
+        for spoil in RULES:
             for choice in range(2):  # a rule has two changes of a node at most
                 spoilt = copy.deepcopy(tree)
                 target = _nth(spoilt, number)
@@ -156,14 +156,10 @@ def _nth(tree, number):
 def _difference(plain: str, text: str) -> str:
     """The first line that differs, before and after."""
     old, new = plain.splitlines(), text.splitlines()
-    line = next(
-        (i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new))
-    )
-    before = old[line].strip() if line < len(old) else ""
-    after = new[line].strip() if line < len(new) else ""
-    if len(new) < len(old):
-        after = "(left out)"
-    return f"line {line + 1}: {before} → {after}"
+    same = (i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b)
+    line = next(same, min(len(old), len(new)) - 1)
+    after = "(left out)" if len(new) < len(old) else new[line].strip()
+    return f"line {line + 1}: {old[line].strip()} → {after}"
 
 
 # Each rule changes `node` of `tree` in place; it returns whether it had a change number `choice` to make.
@@ -274,6 +270,25 @@ def _logic(node, tree, choice) -> bool:
         node.test = ast.UnaryOp(ast.Not(), node.test)
         return True
     return False
+
+
+def _operand(node, tree, choice) -> bool:
+    """A factor or a summand left out: one side of an operation stands for the whole."""
+    if not isinstance(node, ast.BinOp):
+        return False
+    kept = node.right if choice else node.left
+    for owner in ast.walk(tree):
+        for field, value in ast.iter_fields(owner):
+            if value is node:
+                setattr(owner, field, kept)
+                return True
+            if isinstance(value, list) and any(one is node for one in value):
+                value[:] = [kept if one is node else one for one in value]
+                return True
+    return False
+
+
+RULES = (_statement, _comparison, _operation, _operand, _arguments, _bound, _constant, _logic)
 
 
 def main(argv=None) -> int:
