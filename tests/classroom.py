@@ -52,7 +52,7 @@ ASKED = {  # variable -> question
     for cell in read("exercises")["cells"]
     if (match := CHECK.search("".join(cell["source"])))
 }
-VARIABLE = next(iter(ASKED))
+VARIABLE = next(v for v, question in ASKED.items() if question[3:] == FIRST.removeprefix("answer-"))
 
 
 def fill(answers, released=None) -> dict:
