@@ -193,8 +193,7 @@ for name, question in QUESTIONS.items():
 print(kvlib.check("05-blocks", 6))
 """
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    *needing, told, points, _ = said.split("
-")
+    *needing, told, points, _ = said.split("\n")
     assert set(needing) == {"01-step", "01-rotary", "04-grouped"}
     assert told.startswith("Not yet. You round down") and points == "0"
 
