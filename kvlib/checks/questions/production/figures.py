@@ -116,7 +116,7 @@ def _ranks(layers=36, kv_heads=2, ranks=8, room=30):
                 dict(head=head, heads=1),
                 (
                     Slip(
-                        "You divide by all ranks; that splits a head. A rank has a whole one, in every layer.",
+                        "You divide by all ranks; that splits a head. A rank has a whole one in each layer.",
                         heads=kv_heads / ranks,
                     ),
                     Slip("You leave all KV heads on each rank; it has one.", heads=kv_heads),
