@@ -51,38 +51,39 @@ def _log():
             "B: cause": _cause(
                 "c",
                 a="The server runs and answers, so the weights fit.",
-                b="27 requests run, so one of them fits.",
+                b="Two requests run, so one of them fits.",
                 d="The server has started, so it got the memory that it asked for.",
-                e="62 requests wait while the cache is at 99.7 %. Arithmetic is not what they wait for.",
-                f="46.3 % of the prompts' tokens are found, so it is on; it does not make these wait.",
+                e="Two requests are little work. What has no room for a third?",
+                f="Nothing in these lines says that prefixes are looked for, or not found.",
             ),
             "B: times": Number(
-                lambda running, waiting: (running + waiting) / running,
-                dict(running=27, waiting=62),
+                lambda running, waiting, used: used / running * (running + waiting),
+                dict(running=2, waiting=3, used=0.821),
                 (
+                    Slip("Those that run do not fill the whole cache: how much of it does one take?", used=1),
                     Slip(
-                        "Those that run must go on fitting, too.", lambda running, waiting: waiting / running
+                        "Those that run must go on fitting, too.",
+                        lambda running, waiting, used: used / running * waiting,
+                    ),
+                    Slip("You count those that run alone.", waiting=0),
+                    Slip(
+                        "That is what one takes of the cache.", lambda running, waiting, used: used / running
+                    ),
+                    Slip("That is in %; how many times is it?", then=lambda v: 100 * v),
+                    Slip(
+                        "That is the room that is missing; the cache that is there counts, too.",
+                        then=lambda v: v - 1,
                     ),
                     Slip(
-                        "You divide by those that wait; the cache holds those that run.",
-                        lambda running, waiting: (running + waiting) / waiting,
+                        "You divide by the share that is used; it tells what one request takes.",
+                        used=1 / 0.821,
                     ),
                     Slip(
-                        "You turn it round: that is the share that runs.",
-                        lambda running, waiting: running / (running + waiting),
-                    ),
-                    Slip(
-                        "That is the share that waits.",
-                        lambda running, waiting: waiting / (running + waiting),
-                    ),
-                    Slip("That is how many requests there are.", 89),
-                    Slip("That is how many wait.", 62),
-                    Slip(
-                        "You compare those that run with those that wait; both must fit.",
-                        lambda running, waiting: running / waiting,
+                        "You take all of them to need what two take.",
+                        lambda running, waiting, used: used * (running + waiting),
                     ),
                 ),
-                idea="How many requests does the cache hold, and how many should it hold?",
+                idea="What share of the cache does one request take, and what do all of them?",
             ),
             "C: cause": _cause(
                 "d",
