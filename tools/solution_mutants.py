@@ -26,7 +26,24 @@ CHECK = re.compile(r'kvlib\.check\("([\w-]+)", (\w+)(?:, "\w+")?\)')
 SECONDS = 2.0  # for all cases of a mutant: a loop without an end is caught by the clock
 
 # question -> {mutant, as `Mutant.what`: why nobody can tell it from the solution}
-EQUIVALENT: dict[str, dict[str, str]] = {}
+EQUIVALENT: dict[str, dict[str, str]] = {
+    "09-reader": {
+        "line 18: shared = field('num_kv_shared_layers', 0) → shared = field('num_kv_shared_layers', -1)": (
+            "a slice beyond the end, and a list times -1, which is empty"
+        ),
+        "line 11: numbers = 2 * kv_heads * field('head_dim', config['hidden_size'] // heads)"
+        " → numbers = 2 * kv_heads * field('head_dim', config['hidden_size'] / heads)": (
+            "heads divide hidden_size, so both quotients are the same number"
+        ),
+        "line 13: is_full = [window is None or (i + 1) % pattern == 0 for i in range(n)]"
+        " → is_full = [window is None or (i + 1) % pattern == 0 for i in range(n + 1)]": (
+            "one layer more, which the slice at the end leaves out"
+        ),
+    },
+    "10-prefix": {
+        "line 19: self.kept[name] = True → self.kept[name] = False": "only the dict's keys are asked for"
+    },
+}
 
 
 @dataclass(frozen=True)

@@ -227,8 +227,8 @@ RIGHT = [
     (
         "10-log",
         {
-            "A: cause": "(a)", "A: utilization": "0.89", "B: cause": "C", "B: times": "2.05 times", "C: cause": "D",
-            "C: GiB": "19.8 GiB", "D: cause": "b)", "D: GiB": 5.28,
+            "A: cause": "(a)", "A: utilization": "0.89", "B: cause": "C", "B: times": "2.05 times",
+            "C: cause": "D", "C: GiB": "19.8 GiB", "D: cause": "b)", "D: GiB": 5.28,
         },
     ),
 ]  # fmt: skip
