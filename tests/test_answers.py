@@ -217,6 +217,15 @@ def test_a_refusal_that_does_not_come_is_named():
     assert "It is wrong only where it should raise ValueError." in mark(question, lambda n: n + 1)[1]
 
 
+def test_infinity_is_near_no_number():
+    for infinite in (float("inf"), float("-inf")):
+        assert mark(NEEDED, lambda t, s, infinite=infinite: infinite)[0] == 0
+        assert not calls.same(infinite, 5.0, 0.01) and not calls.same(5, infinite, 0.01)
+        assert calls.same(infinite, infinite)
+    assert not calls.same(np.array([3.0, 7.0]), np.array([3.0, np.inf]))
+    assert not calls.same(np.array([4.0, np.inf]), np.array([3.0, np.inf]), 0.01)
+
+
 def test_functions_get_arguments_of_their_own():
     def one(rng):
         yield ([1, 2],)

@@ -66,7 +66,8 @@ def play(nb) -> dict:
 
 def test_there_is_a_notebook_for_each_chapter():
     chapters = [p.stem for p in notebooks.notebooks("book") if p.stem[:2].isdigit()]
-    assert NAMES == chapters[: len(NAMES)] and len(NAMES) >= 6
+    written = [name for name in NAMES if name in chapters]  # exercises can come before their chapter
+    assert written == chapters[: len(written)] and len(NAMES) >= 6
     assert [p.stem for p in notebooks.notebooks("exercises")] == NAMES
     for name, chapter in zip(NAMES, CHAPTERS, strict=True):
         assert chapter.__name__.rpartition(".")[2] == name[3:].replace("-", "_")
@@ -88,7 +89,7 @@ def test_drift_and_strays_are_named_and_mended(tmp_path, monkeypatch, capsys):
         tmp_path / "exercises" / "02-the-formula.ipynb",
         tmp_path / "exercises" / "99-stray.ipynb",
     )
-    drifted.write_text(drifted.read_text().replace("The 2", "The 3"))
+    drifted.write_text(drifted.read_text().replace("# Exercises 2", "# Exercises 3"))
     stray.write_text("{}")
     assert exercises.main(["--check"]) == 1
     said = capsys.readouterr().err
@@ -278,7 +279,7 @@ def test_the_instructors_table_is_true():
     text = (ROOT / "book" / "for-instructors.md").read_text()
     for name in NAMES:
         row = re.search(rf"\| {name[:2]} [^|]+\| (\d+) \| (\d+) \|", text)
-        points = [marks(c)["points"] for c in checks(read("solutions", name))]
+        points = [question.points for question in asked_in(name).values()]
         assert (int(row[1]), int(row[2])) == (len(points), sum(points))
 
 
@@ -301,9 +302,8 @@ def course(tmp_path_factory):
     from traitlets.config import Config
 
     root = tmp_path_factory.mktemp("course")
-    text = (ROOT / "book" / "for-instructors.md").read_text()
     config = Config()
-    exec(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], {"get_config": lambda: config})
+    config.ClearSolutions.code_stub = {"python": exercises.STUB}
     config.CourseDirectory.root = str(root)
     config.CourseDirectory.db_url = f"sqlite:///{root / 'gradebook.db'}"
     monkeypatch = pytest.MonkeyPatch()
@@ -322,11 +322,11 @@ def course(tmp_path_factory):
     release = json.loads((root / "release" / FORMULA / f"{FORMULA}.ipynb").read_text())
     answers = {c["id"]: source(c) for c in solved["cells"] if marks(c).get("solution")}
     wrong = answers | {
-        "answer-two": 'two = "a"',
+        "answer-doubles": 'doubles = "B"',
         "answer-steps": 'steps = {"numbers in one layer\'s keys": 2 * 16 * 2048 * 64}',
-        "answer-formula": "def cache_bytes(*a):\n    raise OSError('what a typo can do')",
+        "answer-forgotten": "def forgotten(*a):\n    raise OSError('what a typo can do')",
         "answer-seventy": "seventy_gb = 262.144",
-        "check-two": "3",  # an edited check
+        "check-doubles": "3",  # an edited check
     }
     submissions = {
         "right": answers,
@@ -343,7 +343,7 @@ def course(tmp_path_factory):
     with Gradebook(config.CourseDirectory.db_url) as book:
         for student in submissions:
             grades = book.find_submission_notebook(FORMULA, FORMULA, student).grades
-            scores[student] = {g.name.removeprefix("check-"): g.auto_score for g in grades}
+            scores[student] = {g.name[6:]: g.auto_score for g in grades if g.name.startswith("check-")}
     monkeypatch.undo()
     return release, scores
 
@@ -357,12 +357,12 @@ def test_nbgraders_release_is_the_exercise(course):
 @pytest.mark.filterwarnings("ignore:Object of type")  # nbgrader's own
 def test_nbgrader_scores_what_the_checks_say(course):
     _, scores = course
-    full = {q[3:]: QUESTIONS[q].points for q in QUESTIONS if q.startswith("02")}
+    full = {q[3:]: question.points for q, question in asked_in(FORMULA).items() if not question.manual}
     nothing = dict.fromkeys(full, 0)
     assert scores["right"] == full
     assert scores["empty"] == nothing
     assert scores["typo"] == full | {"bytes": 0}
-    assert scores["wrong"] == full | {"two": 0, "steps": 1, "formula": 0, "seventy": 0}
+    assert scores["wrong"] == full | {"doubles": 0, "steps": 1, "forgotten": 0, "seventy": 0}
 
 
 def test_functions_are_asked_for_in_every_notebook():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kvlib.checks import check
+from kvlib.checks import Function, calls, check
 from kvlib.checks.questions import QUESTIONS
 
 FILES = sorted(path.stem for path in (Path(__file__).parent / "wrong_answers").glob("[0-9]*.py"))
@@ -15,7 +15,7 @@ CHAPTERS = sorted({name[:2] for name in FILES})
 NAMED = 0.85  # of a chapter's wrong answers
 LEAST = 45  # wrong answers a chapter
 # What is said of any wrong answer names no mistake.
-UNNAMED = ("Your number is too", " it gives ", " it raises ", " it does not end within ", "it is wrong.")
+UNNAMED = ("Your number is too", " it gives ", " raises ", " it does not end within ", "it is wrong.")
 ANYTHING = ("Not yet", "Right", "Give ", "Answer", " of ", "points", "Your number", "For ", "Or: ")
 
 
@@ -52,6 +52,22 @@ def test_a_wrong_answer_is_told_what_is_wrong(question, answer, said, points):
     else:
         assert len(said) >= 8 and said not in ANYTHING, "a part of the sentence that only this mistake gets"
         assert said in told
+
+
+@pytest.mark.parametrize("question, answer, said, points", cases("WRONG"))
+def test_a_wrong_function_is_wrong_on_cases_of_other_seeds_too(question, answer, said, points, monkeypatch):
+    """A grader draws its own: no mistake may go unseen for want of a case."""
+    marker = QUESTIONS[question].build()
+    if not isinstance(marker, Function) or not callable(answer):
+        return
+    monkeypatch.setattr(calls, "SECONDS", 1.0)
+    for seed in range(1, 4):
+        callee = calls.Here(answer)
+        callee.seed = seed
+        drawn = marker.draw(seed)
+        pairs = zip(drawn, callee.run(drawn), marker.outcomes(marker.reference, drawn), strict=True)
+        seen = any(not marker.agree(case, got, want) for case, got, want in pairs)
+        assert seen or marker.mark(callee)[0] == 0, seed
 
 
 @pytest.mark.parametrize("question, answer", cases("RIGHT"))

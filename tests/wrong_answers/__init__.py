@@ -5,7 +5,7 @@ round, one too many. `tests/test_wrong_answers.py` tries all of them, and counts
 
     WRONG = [
         ("02-seventy", 262.144, "You count the query heads"),   # question, answer, in the feedback
-        ("02-formula", lambda *a: 3.7 * a[0], None),            # a mistake that nothing could name
+        ("02-forgotten", lambda claim, factors: ["T"], None),    # a mistake that nothing could name
         ("02-steps", {"all": 1, "one": 2}, "the batch", 2),     # earns 2 points for what else is right
     ]
     RIGHT = [("02-seventy", "32.8 GB")]                         # right in an odd form: full points
