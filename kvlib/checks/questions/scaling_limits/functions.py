@@ -20,9 +20,9 @@ def _loads(rng):
     yield 24 * GiB, 0.9, 6 * GB, GiB, 128 * 1024, 8192, 16
     yield 24 * GiB, 0.9, 70 * GB, GiB, 128 * 1024, 8192, 16
     yield 8 * GiB, 0.7, 5 * GB, GiB, 128 * 1024, 100, 16
-    for number in range(28):
+    for number in range(48):
         memory = rng.choice([16, 24, 48, 80])
-        short = number % 7 == 0  # one block for each sequence
+        short = number % 2 == 0  # one block for each sequence: a block too many or too few shows
         yield (
             memory * GiB,
             rng.choice([0.8, 0.9, 0.95]),
