@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from ...answers import Function, Slip
 from ...answers.symptoms import shown
-from ...calls import Call, Result
+from ...calls import Call, Result, same
 from ..common import question
 
 AT_FIRST = (
@@ -31,7 +31,7 @@ class Scripts(Function):
 
     def _known(self, cases, got):
         ended = all(outcome.how != "runs" for outcome in got)
-        if ended and got[0].value != got[-1].value:
+        if ended and not same(got[0].value, got[-1].value):
             return LEAKS
         return super()._known(cases, got) or self._fault(cases, got)
 
