@@ -61,6 +61,11 @@ def floor_in_bits_of_bandwidth(p, w, c, b, bw, t):
     return floor()(p, 8 * w, 8 * c, b, bw, t)
 
 
+def floor_in_two_units(p, w, c, b, bw, t):
+    read, compute = 1000 * (p * w / 8 + b * c * MiB) / (bw * TB), 2 * p * b / (t * 1e12)
+    return max(read, compute), "compute" if compute > read else "bandwidth"
+
+
 def floor_prints(*a):
     print(floor()(*a))
 
@@ -124,6 +129,7 @@ WRONG = [
     ("06-floor", floor(cache=lambda c, b: 0), "It forgets the cache"),
     ("06-floor", floor(cache=lambda c, b: b * c * 10**6), "It takes MiB for MB"),
     ("06-floor", floor(cache=lambda c, b: b * c), "takes its MiB for bytes"),
+    ("06-floor", floor(speed=lambda bw: bw * 10**9), "It takes a TB for 10**9 bytes"),
     ("06-floor", floor(speed=lambda bw: bw * 2**40), "It takes TB for TiB"),
     ("06-floor", floor(speed=lambda bw: bw * 2**40, cache=lambda c, b: b * c * 10**6), "It takes TB for TiB"),
     ("06-floor", floor(work=lambda p, b: p * b), "It counts one operation for each parameter"),
@@ -141,6 +147,8 @@ WRONG = [
     ("06-floor", floor(out=lambda ms, word: ms), "It gives the time alone"),
     ("06-floor", floor(out=lambda ms, word: (word, ms)), "It gives the word first"),
     ("06-floor", floor_in_bits_of_bandwidth, "It counts bits: bandwidth is in bytes"),
+    ("06-floor", floor_in_two_units, "It compares milliseconds with seconds"),
+    ("06-floor", floor(out=lambda ms, word: (round(ms, 2), word)), "It rounds the time"),
     ("06-floor", floor_prints, "It prints; hand the result back"),
     ("06-turning", turn(cache=0), "It forgets the cache"),
     ("06-turning", turn_one_cache, "It reads one sequence's cache"),
@@ -157,6 +165,7 @@ WRONG = [
     ("06-turning", turn(speed=2**40), "It takes TB for TiB"),
     ("06-turning", turn(cache=10**6), "It takes MiB for MB"),
     ("06-turning", turn(work=1), "It counts one operation for each parameter"),
+    ("06-turning", turn(cache=-MiB), "it counts against it"),
     ("06-turning", turn_tries_few, "wrong only where it takes a batch of 100 or more"),
     ("06-turning", turn_always_none, None),
     ("06-turning", turn_by_the_machine, None),

@@ -10,7 +10,7 @@ from .function import Function
 from .marking import BLANK
 from .slips import Slip
 
-STILL = "This is still the faulty function: on your own inputs it does what it did before."
+STILL = "This is still the faulty function: it does what it did before on everything tried."
 
 
 @dataclass(frozen=True)

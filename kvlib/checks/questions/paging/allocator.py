@@ -5,9 +5,13 @@ from dataclasses import dataclass, field
 
 from ...answers import Function, Slip
 from ...answers.symptoms import shown
-from ...calls import Call, Result
+from ...calls import Call, Result, same
 from ..common import question
 
+AT_FIRST = (
+    "It refuses though every block is free. A new pool begins with all of them, whatever pools there were"
+    " before: keep them in self, and not in the class."
+)
 LEAKS = (
     "A new pool meets what an earlier one left behind. Keep the blocks in self, set in __init__, and not in"
     " the class or in a default value."
@@ -27,7 +31,7 @@ class Scripts(Function):
 
     def _known(self, cases, got):
         ended = all(outcome.how != "runs" for outcome in got)
-        if ended and self._read(cases[0], got[0]) != self._read(cases[-1], got[-1]):
+        if ended and not same(got[0].value, got[-1].value):
             return LEAKS
         return super()._known(cases, got) or self._fault(cases, got)
 
@@ -140,6 +144,8 @@ def _handed_out(steps, values):
 def _came_to(n, value, taken, num_blocks, before):
     free = num_blocks - len(taken)
     if value is None:
+        if n <= free == num_blocks and not before:
+            return "refuses at first"
         return "None" if n > free else _refused(n == free, before)
     if not isinstance(value, (list, tuple)):
         return "not None" if n > free else "a set" if isinstance(value, frozenset) else "no list"
@@ -181,6 +187,7 @@ def _allocator():
         idea="Follow the script by hand and note who holds which block.",
         faults={
             "refuses the last": "It refuses when exactly as many are free as are asked for; that is enough.",
+            "refuses at first": AT_FIRST,
             "refuses": "It refuses though enough blocks are free.",
             "none back": BACK,
             "some back": "It takes back only some of the blocks that are freed, or loses some later.",

@@ -3,7 +3,7 @@
 from ...answers import Slip
 from ...calls import Call, Result
 from ..common import question
-from .allocator import Scripts
+from .allocator import AT_FIRST, Scripts
 
 RIGHT = ("fresh", "None", "shared", "freed", "nobody's", "in place", "copied")  # what a step may come to
 
@@ -160,7 +160,8 @@ def _freed(value, count, copy):
 
 def _fresh(value, owners, dropped, full, num_blocks):
     if value is None:
-        return "None" if full else "not free again" if dropped else "refuses"
+        first = not owners and not dropped
+        return "None" if full else "not free again" if dropped else "refuses at first" if first else "refuses"
     if not isinstance(value, int) or isinstance(value, bool):
         return "no block"
     if value in owners:
@@ -178,7 +179,7 @@ def _written(block, value, owners, shared, full, num_blocks):
     if value == block:
         return "writes into shared"
     got = _fresh(value, owners, (), full, num_blocks)
-    return "copied" if got == "fresh" else "no copy" if got == "refuses" else got
+    return "copied" if got == "fresh" else "no copy" if value is None and not full else got
 
 
 @question("05-owners", points=5, kind="code", minutes=18)
@@ -200,6 +201,7 @@ def _owners():
             "freed twice": "It lets a block be freed that nobody owns (a double free); return False.",
             "no True": "free must return True when an owner has given the block back.",
             "free gives nothing": "free returns nothing; return True, or False where nobody owns the block.",
+            "refuses at first": AT_FIRST,
             "refuses": "It refuses though a block is free.",
             "not free again": "A block whose last owner has freed it must be free again.",
             "below 0": "It takes an owner away from a block that nobody owns; change nothing there.",

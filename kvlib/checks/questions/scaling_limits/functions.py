@@ -20,9 +20,9 @@ def _loads(rng):
     yield 24 * GiB, 0.9, 6 * GB, GiB, 128 * 1024, 8192, 16
     yield 24 * GiB, 0.9, 70 * GB, GiB, 128 * 1024, 8192, 16
     yield 8 * GiB, 0.7, 5 * GB, GiB, 128 * 1024, 100, 16
-    for number in range(28):
+    for number in range(48):
         memory = rng.choice([16, 24, 48, 80])
-        short = number % 7 == 0  # one block for each sequence
+        short = number % 2 == 0  # one block for each sequence: a block too many or too few shows
         yield (
             memory * GiB,
             rng.choice([0.8, 0.9, 0.95]),
@@ -104,6 +104,10 @@ def _step(params, weight_bits, cache_mib, batch, bandwidth_tb, tflops, reads=1, 
     return 1000 * limit(read, compute), "compute" if compute > read else "bandwidth"
 
 
+def _mixed(params, weight_bits, cache_mib, batch, bandwidth_tb, tflops):
+    return _step(params, weight_bits, cache_mib, batch, bandwidth_tb, 1000 * tflops)
+
+
 def _hardware(rng):
     return rng.choice([0.3, 0.9, 2.0, 3.35, 8.0]), rng.choice([65, 165, 312, 990, 2250])
 
@@ -112,6 +116,8 @@ def _steps(rng):
     yield 8_000_000_000, 16, 512, 1, 3.35, 990
     yield 8_000_000_000, 16, 0, 1000, 3.35, 990
     yield 8_000_000_000, 16, 16, 600, 3.35, 990
+    yield 8_000_000_000, 4, 0, 1, 8.0, 10  # slow enough to be compute-bound with one sequence
+    yield 8_000_000_000, 4, 16, 4, 8.0, 10
     for _ in range(24):
         params, bits = rng.randint(1, 80) * 10**9, rng.choice([4, 4.5, 8, 16])
         yield params, bits, rng.choice([0, 8, 64, 512]), rng.choice([1, 8, 64, 500, 1500]), *_hardware(rng)
@@ -148,6 +154,8 @@ def _floor():
             Slip("It counts bits: bandwidth is in bytes, and so are weights and cache to be.",
                  lambda p, w, c, *rest: _step(p, 8 * w, 8 * c, *rest)),
             Slip("It takes 2 bytes for a weight; weight_bits says how many bits it has.", weight_bits=16),
+            Slip("It takes a TB for 10**9 bytes: that is a GB.",
+                 bandwidth_tb=lambda n: n["bandwidth_tb"] / 1000),
             Slip("It takes TB for TiB: a TB is 10**12 bytes.",
                  bandwidth_tb=lambda n: n["bandwidth_tb"] * 2**40 / TB),
             Slip("It takes MiB for MB: a MiB is 2**20 bytes.",
@@ -161,6 +169,8 @@ def _floor():
                    limit=lambda read, compute: read),
             spoilt("It gives the time of computing alone, also where reading takes longer.",
                    limit=lambda read, compute: compute),
+            Slip("It compares milliseconds with seconds: bring both times to one unit first.", _mixed),
+            Slip("It rounds the time; hand it back as it comes out.", then=lambda v: (round(v[0], 2), v[1])),
             Slip("It gives seconds; milliseconds are asked for.", then=lambda v: (v[0] / 1000, v[1])),
             Slip("It gives microseconds; milliseconds are asked for.", then=lambda v: (1000 * v[0], v[1])),
             word("It has the two words the wrong way round.",
@@ -233,6 +243,8 @@ def _batch():
         (
             Slip("It forgets the cache: every sequence more adds to what is read.", cache_mib=0),
             Slip("It reads one sequence's cache, however many there are.", _one_cache),
+            Slip("It adds the time to read a cache to what each sequence gains; it counts against it.",
+                 lambda p, w, c, bandwidth, tflops: _turning(p, w, -c, bandwidth, tflops)),
             rounded("It rounds down: there computing is still the quicker one.", lambda v: int(v // 1)),
             rounded("It gives a fraction; a batch is whole sequences.", lambda v: v),
             rounded("It rounds to the nearest; the batch is the first that is large enough.", round),
@@ -243,6 +255,8 @@ def _batch():
             Slip("It counts bits for bytes: a weight takes weight_bits / 8 bytes.",
                  weight_bits=lambda n: 8 * n["weight_bits"]),
             Slip("It takes 2 bytes for a weight; weight_bits says how many bits it has.", weight_bits=16),
+            Slip("It takes a TB for 10**9 bytes: that is a GB.",
+                 bandwidth_tb=lambda n: n["bandwidth_tb"] / 1000),
             Slip("It takes TB for TiB: a TB is 10**12 bytes.",
                  bandwidth_tb=lambda n: n["bandwidth_tb"] * 2**40 / TB),
             Slip("It takes MiB for MB: a MiB is 2**20 bytes.",
