@@ -146,9 +146,7 @@ def _audit(layers=32, kv_heads=8, room=4):
     f16 = Slip("You take the 2 bytes of f16; here a number takes less.", number_bytes=2)
     return Each(
         {
-            "promised": fit(
-                0.5, f16, Slip("You take half of f16; the note promises a quarter.", number_bytes=1)
-            ),
+            "promised": fit(0.5, f16, Slip("You take half of f16; a quarter is promised.", number_bytes=1)),
             "true": fit(
                 q4_0,
                 f16,
