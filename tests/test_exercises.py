@@ -67,7 +67,8 @@ def play(nb) -> dict:
 
 def test_there_is_a_notebook_for_each_chapter():
     chapters = [p.stem for p in notebooks.notebooks("book") if p.stem[:2].isdigit()]
-    assert NAMES == chapters[: len(NAMES)] and len(NAMES) >= 6
+    written = [name for name in NAMES if name in chapters]  # exercises can come before their chapter
+    assert written == chapters[: len(written)] and len(NAMES) >= 6
     assert [p.stem for p in notebooks.notebooks("exercises")] == NAMES
     for name, chapter in zip(NAMES, CHAPTERS, strict=True):
         assert chapter.__name__.rpartition(".")[2] == name[3:].replace("-", "_")
@@ -318,9 +319,8 @@ def course(tmp_path_factory):
     from traitlets.config import Config
 
     root = tmp_path_factory.mktemp("course")
-    text = (ROOT / "book" / "for-instructors.md").read_text()
     config = Config()
-    exec(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], {"get_config": lambda: config})
+    config.ClearSolutions.code_stub = {"python": exercises.STUB}
     config.CourseDirectory.root = str(root)
     config.CourseDirectory.db_url = f"sqlite:///{root / 'gradebook.db'}"
     monkeypatch = pytest.MonkeyPatch()

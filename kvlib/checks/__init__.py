@@ -4,7 +4,9 @@ plain      any object, read as plain values without trusting it
 calls      a function under test, called in bounded time; `wire` says the same in JSON
 answers    the kinds of answer and how each is marked; stands on these
 questions  what is asked, a file per chapter; stands on answers
+progress   what a reader has solved, kept in one file beside the notebooks
 feedback   `check`, which looks a question up and marks an answer to it; stands on all
+           progress_report is `kvlib progress`
 
 Nothing here needs numpy or torch at import, so the checks also run where neither is installed.
 """

@@ -6,7 +6,8 @@ The points are a plain number, so that nbgrader can give part of them and nbval 
 """
 
 from ..units import unknown
-from .answers import mark
+from .answers import BLANK, mark
+from .progress import note
 
 
 def check(name: str, answer, variant: str = "") -> float:
@@ -22,6 +23,8 @@ def check(name: str, answer, variant: str = "") -> float:
     question = QUESTIONS[name]
     share, said = mark(question.build(variant), answer)
     print(sentence(said, share, question.points))
+    if said != BLANK:  # an untouched answer is no attempt
+        note(name, share)
     return earned(share, question.points)
 
 

@@ -84,6 +84,18 @@ def around_zero(numbers):
     return low_first([round(x / scale) & 15 for x in numbers]), scale, 0
 
 
+def around_the_mean(numbers):
+    mean = sum(numbers) / len(numbers)
+    scale = (max(numbers) - min(numbers)) / 15 or 1
+    return low_first([max(0, min(15, round((x - mean) / scale))) for x in numbers]), scale, mean
+
+
+def with_whole_zero(numbers):
+    scale = (max(numbers) - min(numbers)) / 15 or 1
+    zero = round(-min(numbers) / scale)
+    return low_first([max(0, min(15, round(x / scale) + zero)) for x in numbers]), scale, zero
+
+
 def no_guard(numbers):
     zero = min(numbers)
     scale = (max(numbers) - zero) / 15
@@ -161,11 +173,14 @@ WRONG = [
     ("07-bits", bits(mib=1125), "You count bits", 2),
     ("07-bits", bits(mib=500), "as if nothing had been quantised", 2),
     ("07-bits", bits(mib=0.03516), "You count one token", 2),
-    ("07-bits", bits(mib=62.5), "Two things. You count the codes alone", 2),
+    ("07-bits", bits(mib=62.5), "Two things, perhaps. You count the codes alone", 2),
     ("07-bits", bits(times=0.28125), "the other way round", 2),
     ("07-bits", bits(times=7.11), "You divide by fp32's 32 bits", 2),
     ("07-bits", bits(times=1.778), "You take bf16 for 8 bits", 2),
     ("07-bits", bits(times=71.9), "You give the share that is saved", 2),
+    ("07-bits", bits(mib=281.25), "the 2 of keys and values stands in the formula once", 2),
+    ("07-bits", bits(mib=140_625), None, 2),
+    ("07-bits", bits(times=28.1), "what is left in per cent", 2),
     ("07-bits", bits(times=3.6), "Nearly: give three digits", 2),
     ("07-bits", bits(times="3.56 GB"), "Give a number without a unit", 2),
     ("07-bits", 5, "Give a dict with the keys"),
@@ -196,6 +211,26 @@ WRONG = [
     ("07-codec", encode(lambda codes: codes), "It stores one code in a byte", 3),
     ("07-codec", encode(lambda codes: low_first(codes, 8)), "It shifts the second code by 8 bits", 3),
     ("07-codec", encode(lambda codes: low_first(codes[::-1])), None, 3),
+    ("07-codec", encode(lambda codes: low_first([0] * (len(codes) % 2) + codes)), "it comes last", 3),
+    ("07-codec", encode(lambda codes: low_first([min(14, c) for c in codes])), "up to 14 only", 3),
+    ("07-codec", encode(lambda codes: codes, steps=255), "It makes codes of eight bits", 3),
+    (
+        "07-codec",
+        encode(lambda codes: [a + 15 * b for a, b in zip(even(codes)[::2], even(codes)[1::2], strict=True)]),
+        "it counts 16 times",
+        3,
+    ),
+    ("07-codec", decode(right_decode) | {"encode": around_the_mean}, "It takes the mean", 3),
+    ("07-codec", decode(right_decode) | {"encode": with_whole_zero}, "Its zero point is a code", 3),
+    ("07-codec", returning(lambda p, s, z, x: (p, s, 0)), "It hands over 0 as zero point", 3),
+    ("07-codec", returning(lambda p, s, z, x: (p, round(s, 2), z)), "It rounds the scale", 3),
+    ("07-codec", returning(lambda p, s, z, x: ("".join(map(chr, p)), s, z)), None, 3),
+    (
+        "07-codec",
+        returning(lambda p, s, z, x: {"packed": p, "scale": s, "zero": z}),
+        "It gives a dict where a tuple is wanted",
+        3,
+    ),
     ("07-codec", decode(right_decode) | {"encode": around_zero}, "It makes signed codes around 0", 3),
     ("07-codec", decode(right_decode) | {"encode": printing}, "It prints", 3),
     ("07-codec", returning(lambda p, s, z, x: (bytes(p), s, z)), "It hands over bytes", 3),
@@ -214,6 +249,8 @@ WRONG = [
     ("07-codec", read_as(lambda c, s, z: c * s - z), "It subtracts the zero point", 3),
     ("07-codec", read_as(lambda c, s, z: c), "It gives the codes", 3),
     ("07-codec", read_as(lambda c, s, z: c / s + z), "It divides by the scale", 3),
+    ("07-codec", read_as(lambda c, s, z: round(c * s + z)), "It rounds the numbers", 3),
+    ("07-codec", decode(lambda p, s, z, n: right_decode(p, s, z, n)[::-1]), "in reverse", 3),
     ("07-codec", read_as(lambda c, s, z: c + z), "It leaves the scale out", 3),
     ("07-codec", decode(lambda p, s, z, n: [c * s + z for b in p for c in (b, b >> 4)][:n]),
      "It does not cut the high bits off", 3),
@@ -243,6 +280,12 @@ WRONG = [
     ("07-bytes", lambda *a: held(*a, ends=0) // 2, "Two things"),
     ("07-bytes", lambda layers, t, kv, d, b, g: 2 * t * kv * d * len(layers), None),
     ("07-bytes", lambda *a: print(held(*a)), "It prints"),
+    ("07-bytes", lambda *a: held(*a, groups=a[3] // a[5] + 1), "It counts a group more"),
+    ("07-bytes", lambda *a: held(*a, groups=a[5]), "how many groups has a key"),
+    ("07-bytes", lambda *a: held(*a[:4], 16, a[5], ends=0), "as if nothing had been quantised"),
+    ("07-bytes", keeping(lambda t, w, s: min(t, w - s)), "It takes the sinks out of the window"),
+    ("07-bytes", lambda layers, *a: held(layers[:-1], *a), None),
+    ("07-bytes", lambda layers, *a: len(layers) * held(layers[:1], *a), "the kept tokens of the first"),
     ("07-record", read(tokens=819.2), "You leave out the sinks", 2),
     ("07-record", read(tokens=6.4), "You give the ratio of the bytes of a token", 2),
     ("07-record", read(tokens=1056), "You count the codes alone", 2),
@@ -260,6 +303,10 @@ WRONG = [
     ("07-record", read(codes=25.916), "You give the perplexity itself", 2),
     ("07-record", read(window=87.5), "You read the row without sinks", 2),
     ("07-record", read(window=9.04), "You divide by the window's own perplexity", 2),
+    ("07-record", read(codes=64.7), "You read a row of int2", 2),
+    ("07-record", read(codes=-1.65), "A higher perplexity is a rise", 2),
+    ("07-record", read(window=6.2), "You read the row of another window", 2),
+    ("07-record", read(tokens=1690), None, 2),
     ("07-record", read(window=2.534), "You subtract", 2),
     ("07-audit", audit(promised=65_536), "You take half of f16", 3),
     ("07-audit", audit(promised=32_768), "You take the 2 bytes of f16", 3),
@@ -279,6 +326,8 @@ WRONG = [
     ("07-audit", audit(missing=88.9), "You give the share that does fit", 3),
     ("07-audit", audit(missing=5.88), "You take q8_0 and its half", 3),
     ("07-audit", audit(missing=14_564), "You give the tokens that are missing", 3),
+    ("07-audit", audit(missing=-11.1), "What is missing is more than 0", 3),
+    ("07-audit", audit(promised=134_217_728), None, 3),
     ("07-audit", audit(missing=20), "You add a zero point to each block", 3),
     ("07-audit", audit(why="units"), "Both sides count in GiB here", 3),
     ("07-audit", audit(why="zeros"), "q4_0 stores no zero point", 3),

@@ -95,7 +95,10 @@ class Number:
         )
 
     def _is_pair(self, value, pair) -> bool:
-        both = self.value(*pair)
+        try:
+            both = self.value(*pair)
+        except ZeroDivisionError:  # the two together leave nothing to divide by
+            return False
         lone = [self.right, *(self.value(slip) for slip in pair)]
         return self.is_(value, both, 0.4) and not any(self.is_(both, one) for one in lone)
 

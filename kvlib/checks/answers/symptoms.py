@@ -24,6 +24,8 @@ def symptom(failed: list[tuple[Outcome, Outcome]], passed: list[Outcome]) -> str
         return ERRORS.get(errors.pop(), "")
     values = [(got.value, want.value) for got, want in failed if got.how == want.how == "gives"]
     if len(values) < len(failed):
+        if values and all(got.how == "gives" for got, _ in failed):
+            return _shape(values)  # of a wrong kind everywhere, also where it should raise
         return "" if values or not any(want.how == "raises" for _, want in failed) else _unraised(failed)
     return _shape(values) or _place(values) or _pattern(values, passed)
 

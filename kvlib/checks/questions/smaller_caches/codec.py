@@ -49,6 +49,35 @@ def _scaled(numbers, scale):
     return packed, scale, zero
 
 
+def _last_high(numbers):
+    packed, scale, zero = _encode(numbers)
+    return packed[: len(numbers) // 2] + [b << 4 for b in packed[len(numbers) // 2 :]], scale, zero
+
+
+def _padded_in_front(numbers):
+    packed, scale, zero = _encode(numbers)
+    codes = _codes(packed, len(numbers))
+    return _packed([0] * (len(codes) % 2) + codes), scale, zero
+
+
+def _whole_zero(numbers):
+    """The scheme of a whole zero point: the code that stands for 0."""
+    scale = (max(numbers) - min(numbers)) / STEPS or 1.0
+    zero = round(-min(numbers) / scale)
+    return _packed([max(0, min(15, round(x / scale) + zero)) for x in numbers]), scale, zero
+
+
+def _around_mean(numbers):
+    mean = sum(numbers) / len(numbers)
+    scale = (max(numbers) - min(numbers)) / STEPS or 1.0
+    return _packed([max(0, min(15, round((x - mean) / scale))) for x in numbers]), scale, mean
+
+
+def _eight_bits(numbers):
+    scale = (max(numbers) - min(numbers)) / 255 or 1.0
+    return [round((x - min(numbers)) / scale) for x in numbers], scale, min(numbers)
+
+
 def _no_guard(numbers):
     low, high = min(numbers), max(numbers)
     scale = (high - low) / STEPS
@@ -95,6 +124,8 @@ def _codec():
     equal = (
         "It goes wrong where all numbers are equal and no distance is left to divide: the scale is 1 then."
     )
+    sixteen = "Its second code counts 10 or 15 times; shifted by four bits, it counts 16 times."
+    rounded = "It rounds the scale; keep all its digits."
     whole = "It gives the distance from minimum to maximum; the scale is one step of it."
     order = "It hands its parts over in another order: packed, scale, zero."
     return Each(
@@ -152,6 +183,25 @@ def _codec():
                         "It hands over the maximum as zero point; code 0 stands for the minimum.",
                         lambda numbers: (*_encode(numbers)[:2], max(numbers)),
                     ),
+                    Slip("It hands over 0 as zero point; it is the minimum.", then=lambda v: (v[0], v[1], 0)),
+                    Slip(
+                        "Its zero point is a code, as some libraries have it; here it is the minimum.",
+                        _whole_zero,
+                    ),
+                    Slip("It takes the mean for the zero point; here it is the minimum.", _around_mean),
+                    Slip(
+                        "It puts the empty place of an odd count in front; it comes last.", _padded_in_front
+                    ),
+                    Slip("It puts the last code of an odd count into the high bits.", _last_high),
+                    Slip(
+                        "It counts codes up to 14 only; the maximum gets 15.",
+                        lambda numbers: _encode(numbers, to_code=lambda v: min(14, round(v))),
+                    ),
+                    Slip("It makes codes of eight bits; four bits count to 15.", _eight_bits),
+                    Slip(sixteen, then=lambda v: ([(b & 15) + 15 * (b >> 4) for b in v[0]], *v[1:])),
+                    Slip(sixteen, then=lambda v: ([(b & 15) + 10 * (b >> 4) for b in v[0]], *v[1:])),
+                    Slip(rounded, then=lambda v: (v[0], round(v[1], 2), v[2])),
+                    Slip(rounded, then=lambda v: (v[0], round(v[1], 3), round(v[2], 3))),
                     Slip(
                         "It hands over bytes; give a list of whole numbers.",
                         then=lambda v: (bytes(v[0]), *v[1:]),
@@ -189,6 +239,20 @@ def _codec():
                     ),
                     Slip("It gives the codes, not the numbers that they stand for.", scale=1, zero=0),
                     Slip("It leaves the scale out.", scale=1),
+                    Slip(
+                        "It rounds the numbers; give them as they come.", then=lambda v: [round(x) for x in v]
+                    ),
+                    Slip("It gives the numbers in reverse.", then=lambda v: v[::-1]),
+                    Slip(
+                        "It splits a byte into its decimal digits; a code is four of its bits.",
+                        lambda packed, scale, zero, n: [
+                            c * scale + zero for b in packed for c in (b % 10, b // 10)
+                        ][:n],
+                    ),
+                    Slip(
+                        "It keeps three bits of a code, & 7; four bits are & 15.",
+                        lambda packed, scale, zero, n: [(c & 7) * scale + zero for c in _codes(packed, n)],
+                    ),
                     Slip(
                         "It divides by the scale; a code says how many steps to take.",
                         scale=lambda a: 1 / a["scale"],

@@ -27,6 +27,7 @@ def _record(window=128):
             dict(perplexity=perplexity, reference=full["perplexity"]),
             (
                 *slips,
+                Slip("A higher perplexity is a rise, and a rise is more than 0.", then=lambda v: -v),
                 Slip("You give the perplexity itself.", lambda perplexity, reference: perplexity),
                 Slip("You give the ratio; by how much is it more than 1?", then=lambda v: 1 + v / 100),
                 Slip(
@@ -88,12 +89,21 @@ def _record(window=128):
                     "You read the row with keys by token; the codes here group keys by channel.",
                     perplexity=settings["int4, keys by token"]["perplexity"],
                 ),
+                Slip(
+                    "You read a row of int2; the codes here are int4.",
+                    perplexity=settings["int2, keys by channel"]["perplexity"],
+                ),
             ),
             "window": rises(
                 windows[window, 4],
                 Slip(
                     "You read the row without sinks; this window has four.",
                     perplexity=windows[window, 0],
+                ),
+                *(
+                    Slip("You read the row of another window.", perplexity=windows[other, 4])
+                    for other in (64, 128, 256, 512)
+                    if other != window
                 ),
                 Slip(
                     "You divide by the window's own perplexity; the reference is fp32 with all tokens.",
@@ -109,7 +119,7 @@ def _record(window=128):
     points=4,
     kind="audit",
     minutes=8,
-    drawn=dict(layers=(24, 28, 36), kv_heads=(2, 4), room=(2, 3, 6)),
+    drawn=dict(layers=(24, 28, 36), kv_heads=(4, 8), room=(2, 3, 6)),
 )
 def _audit(layers=32, kv_heads=8, room=4):
     q4_0, q8_0, with_zero = (dtype(name).bits / 8 for name in ("q4_0", "q8_0", "q4_1"))
@@ -158,6 +168,7 @@ def _audit(layers=32, kv_heads=8, room=4):
                         "You divide by the true number; the question asks for per cent of what is promised.",
                         lambda promised, true: 100 * (true / promised - 1),
                     ),
+                    Slip("What is missing is more than 0.", then=lambda v: -v),
                     Slip(
                         "You give the share that does fit; how much of what is promised is missing?",
                         then=lambda v: 100 - v,

@@ -15,6 +15,11 @@ def _held(layers, tokens, kv_heads, head_dim, bits, group, kept=_kept, groups=No
     return 2 * kv_heads * vector * sum(kept(layer, tokens) for layer in layers)
 
 
+def _ends(layers, tokens, kv_heads, head_dim, bits, group):
+    """Bytes of scale and zero point in one key."""
+    return 4 * -(-head_dim // group)
+
+
 @question("07-bytes", points=5, kind="code", minutes=12)
 def _bytes():
     def reference(layers, tokens, kv_heads, head_dim, bits, group):
@@ -44,6 +49,7 @@ def _bytes():
         first = next((layer for layer in arguments["layers"] if layer), None)
         return [layer or first for layer in arguments["layers"]]
 
+    once = "It counts scales and zero points once; every token's key and value have theirs."
     floor = "It leaves out the last group, which is not full and has a scale and a zero point all the same."
     part = "It gives a group that is not full a part of a scale and a zero point; it keeps whole ones."
     return Function(
@@ -83,6 +89,10 @@ def _bytes():
                 "It adds window and sinks to the tokens; they are what is left of them.",
                 kept_as(lambda layer, t: t if layer is None else t + sum(layer)),
             ),
+            Slip(
+                "It takes the sinks out of the window; they come on top of it.",
+                kept_as(lambda layer, t: t if layer is None else min(t, layer[0] - layer[1])),
+            ),
             Slip("It keeps one token too few in a window.", layers=windows(lambda w, s: (w - 1, s))),
             Slip("It keeps one token too many in a window.", layers=windows(lambda w, s: (w + 1, s))),
             Slip(FACTOR_2, then=lambda v: v // 2),
@@ -108,6 +118,20 @@ def _bytes():
                 lambda *a: _held(*a, groups=1),
             ),
             Slip("It gives every number a scale and a zero point; a group shares them.", group=1),
+            Slip(
+                "It counts a group more where the last one is full.",
+                lambda *a: _held(*a, groups=a[3] // a[5] + 1),
+            ),
+            Slip(
+                "It counts the numbers of a group; how many groups has a key?",
+                lambda *a: _held(*a, groups=a[5]),
+            ),
+            Slip(
+                "It counts 16 bits per number, as if nothing had been quantised.",
+                lambda *a: _held(*a[:4], 16, a[5], ends=0),
+            ),
+            Slip(once, lambda *a: _held(*a, ends=0) + len(a[0]) * _ends(*a)),
+            Slip(once, lambda *a: _held(*a, ends=0) + 2 * a[2] * len(a[0]) * _ends(*a)),
             Slip(floor, lambda *a: _held(*a, groups=a[3] // a[5])),
             Slip(part, lambda *a: _held(*a, groups=a[3] / a[5])),
             Slip("It takes bits for bytes: 8 bits are one byte.", bits=lambda a: 8 * a["bits"]),

@@ -75,6 +75,10 @@ def _bits_per_number(bits=4, group=64, layers=32, kv_heads=8, tokens=4_000):
                     Slip("You count one KV head; keys and values are kept for each.", kv_heads=1),
                     Slip("You count one token; every token of the context is kept.", tokens=1),
                     Slip(BITS, then=lambda v: 8 * v),
+                    Slip(
+                        "It comes out twice as large: the 2 of keys and values stands in the formula once.",
+                        then=lambda v: 2 * v,
+                    ),
                     Slip("You count 16 bits per number, as if nothing had been quantised.", bits=16, extra=0),
                 ),
                 unit="MiB",
@@ -96,6 +100,10 @@ def _bits_per_number(bits=4, group=64, layers=32, kv_heads=8, tokens=4_000):
                     Slip("You take bf16 for 8 bits; it has 16.", then=lambda v: v / 2),
                     Slip(saved, then=lambda v: 1 - 1 / v),
                     Slip(saved, then=lambda v: 100 - 100 / v),
+                    Slip(
+                        "You give what is left in per cent; the question asks how many times smaller it is.",
+                        then=lambda v: 100 / v,
+                    ),
                 ),
                 tol=0.005,
                 idea="bf16 takes 16 bits.",
