@@ -1,5 +1,6 @@
 """Exercises come from solutions, tell no answer, can be drawn anew, and grade as nbgrader grades."""
 
+import ast
 import contextlib
 import io
 import json
@@ -195,6 +196,22 @@ def test_half_of_the_points_are_for_code_analysis_or_evaluation(name):
     points = [(q.points, KINDS[q.kind]) for q in asked_in(name).values()]
     deep = sum(n for n, level in points if level not in ("recall", "arithmetic"))
     assert 2 * deep >= sum(n for n, _ in points)
+
+
+def defined(text):
+    """The public functions and classes that Python code defines at its top."""
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    return {node.name for node in ast.parse(text).body if isinstance(node, kinds) and node.name[0] != "_"}
+
+
+def test_no_exercise_asks_for_a_function_that_kvlib_has():
+    core = [p for p in (ROOT / "kvlib").rglob("*.py") if not {"checks", "kernels", "widgets"} & set(p.parts)]
+    there = set().union(*(defined(path.read_text()) for path in core))
+    assert {"kv_bytes", "BlockPool"} <= there
+    for name in NAMES:
+        for cell in code(read("solutions", name)):
+            if marks(cell).get("solution"):
+                assert not defined(source(cell)) & there, name
 
 
 def test_every_question_is_asked_once():
