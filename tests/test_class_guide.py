@@ -193,7 +193,8 @@ def test_a_mutant_is_caught_named_or_accepted(monkeypatch):
     question = type("Q", (), {"build": lambda self: reference})()
     monkeypatch.setitem(solution_mutants.QUESTIONS, "90-blocks", question)
     cell = "def blocks(tokens, size):\n    return -(-tokens // size)\n"
-    monkeypatch.setattr(solution_mutants, "answers", lambda: {"90-blocks": (cell, (), "blocks")})
+    solved = solution_mutants.Solved(cell, (), (), "blocks")
+    monkeypatch.setattr(solution_mutants, "answers", lambda: {"90-blocks": solved})
     spoilt = [
         solution_mutants.Mutant("down", cell.replace("-(-tokens // size)", "tokens // size")),
         solution_mutants.Mutant("up", cell.replace("-(-tokens // size)", "tokens // size + 1")),
@@ -213,8 +214,8 @@ def test_a_mutant_is_caught_named_or_accepted(monkeypatch):
 def test_every_mutant_called_equivalent_is_one_and_has_a_reason():
     answers = solution_mutants.answers()
     for name, known in solution_mutants.EQUIVALENT.items():
-        cell, _, _ = answers[name]
-        assert known.keys() <= {mutant.what for mutant in solution_mutants.mutants(cell)}, name
+        there = {mutant.what for mutant in solution_mutants.mutants(answers[name].cell)}
+        assert known.keys() <= there, name
         assert all(len(reason) > 10 for reason in known.values())
 
 

@@ -47,24 +47,33 @@ class Verdict:
     said: str
 
 
-def answers() -> dict[str, tuple]:
-    """{a question of code: (its solution's cell, what stands before it in its notebook, the variable)}."""
+@dataclass(frozen=True)
+class Solved:
+    """A solution: its cell, the cells before it, those between it and its check, and the checked name."""
+
+    cell: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    variable: str
+
+
+def answers() -> dict[str, Solved]:
+    """The solutions of the questions that ask for code."""
     found = {}
     for path in notebooks("solutions"):
-        before = []
-        cells = _code(path)
-        for cell, following in zip(cells, [*cells[1:], ""], strict=True):
-            match = CHECK.fullmatch(following.strip())
-            if match and match[1] in QUESTIONS and functions(QUESTIONS[match[1]]):
-                found[match[1]] = cell, tuple(before), match[2]
-            if not CHECK.fullmatch(cell.strip()):
-                before.append(cell)
+        seen, solution = [], 0  # the cells that were no checks, and where the last solution stands among them
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            source = "".join(cell["source"])
+            if cell["cell_type"] != "code" or cell["id"] == "setup":
+                continue
+            match = CHECK.fullmatch(source.strip())
+            if not match:
+                solution = len(seen) if cell["metadata"].get("nbgrader", {}).get("solution") else solution
+                seen.append(source)
+            elif functions(QUESTIONS[match[1]]):
+                before, after = tuple(seen[:solution]), tuple(seen[solution + 1 :])
+                found[match[1]] = Solved(seen[solution], before, after, match[2])
     return found
-
-
-def _code(path) -> list[str]:
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    return ["".join(c["source"]) for c in cells if c["cell_type"] == "code" and c["id"] != "setup"]
 
 
 def functions(question) -> list[Function]:
@@ -81,31 +90,31 @@ def _functions(marker) -> list[Function]:
 
 def verdicts(name: str) -> list[Verdict]:
     """What the check of the question `name` makes of each mutant that can be told from the solution."""
-    cell, before, variable = answers()[name]
-    question = QUESTIONS[name].build()
-    space = _run(before)
+    solved, question = answers()[name], QUESTIONS[name].build()
+    space = _run(solved.before)
     known = {slip.said for part in functions(QUESTIONS[name]) for slip in part.slips}
     found = []
-    for mutant in mutants(cell):
+    for mutant in mutants(solved.cell):
         if mutant.what in EQUIVALENT.get(name, {}):
             continue
-        share, said = _marked(question, mutant, variable, space)
+        share, said = _marked(question, mutant, solved, space)
         named = any(sentence in said for sentence in known)
         found.append(Verdict(mutant, share == 1, named, said))
     return found
 
 
-def _marked(question, mutant, variable, space) -> tuple[float, str]:
+def _marked(question, mutant, solved, space) -> tuple[float, str]:
     names = dict(space)
     try:
         with _quiet(), calls.limit(SECONDS):
-            exec(compile(mutant.source, "<mutant>", "exec"), names)
+            for source in (mutant.source, *solved.after):
+                exec(compile(source, "<mutant>", "exec"), names)
     except (Exception, calls.TooLong) as error:  # a cell that fails leaves no answer to check
         return 0, f"The cell fails: {error!r}"
     whole, calls.SECONDS = calls.SECONDS, SECONDS
     try:
         with _quiet():
-            return mark(question, names.get(variable))
+            return mark(question, names.get(solved.variable))
     finally:
         calls.SECONDS = whole
 
