@@ -40,7 +40,7 @@ ANSWERS = {
 }
 POINTS = {name: QUESTIONS[f"{NAME[:2]}-{name.removeprefix('answer-')}"].points for name in ANSWERS}
 ALL = sum(POINTS.values())
-# With what a person gives for words: they stand blank in all of this class's work, which is 0 without a person.
+# With what a person gives for words; they stand blank in this class's work, which is 0 without a person.
 MOST = sum(question.points for name, question in QUESTIONS.items() if name.startswith(f"{NAME[:2]}-"))
 FIRST = next(iter(ANSWERS))
 # An answer that is a function, in which code runs when it is called.
