@@ -51,7 +51,7 @@ def test_a_right_number_is_right_in_any_sensible_form():
 
 def test_a_number_names_one_mistake_or_two():
     assert mark(BYTES, BYTES.right / 3)[1] == "Not yet. No batch."
-    assert mark(BYTES, BYTES.right / 6)[1] == "Not yet. Two things. No batch. And: Half."
+    assert mark(BYTES, BYTES.right / 6)[1] == "Not yet. Two things, perhaps. No batch. And: Half."
     assert mark(BYTES, BYTES.right * 1.048576)[1] == "Not yet. You answer in MB; the question asks for MiB."
     assert mark(BYTES, BYTES.right * 1.2)[1] == "Not yet. Your number is too large. Multiply."
 
@@ -73,6 +73,15 @@ def test_a_rounded_number_is_asked_for_more_digits_and_a_count_is_exact():
     assert mark(Number(62, tol=0), 62.0)[0] == 1
     assert mark(Number(62, tol=0), 62.5)[1] == "Not yet. The answer is a whole number."
     assert mark(Number(1, tol=0), True)[0] == mark(Number(0, tol=0), False)[0] == 0
+
+
+def test_a_mistake_within_the_tolerance_is_named_where_it_is_met_exactly():
+    def kept(window):
+        return 131072 * window
+
+    question = Number(kept, {"window": 4096}, (Slip("A window of W tokens.", window=4097, near=True),), "MiB")
+    assert mark(question, kept(4097) / 2**20)[1] == "Not yet. A window of W tokens."
+    assert mark(question, kept(4096) / 2**20)[0] == mark(question, 512)[0] == mark(question, 513)[0] == 1
 
 
 def test_times_and_shares_know_their_units():
@@ -97,7 +106,7 @@ def test_slips_that_change_nothing_or_the_unknown_are_refused():
 
 def test_choices_are_read_with_brackets_blanks_and_synonyms():
     question = Choice("c", {"a": "No.", "MHA": "Not that."}, {"multi-head attention": "MHA"})
-    for form in ("c", "C", " c) ", "(c)", "c.", ["c"], {"c"}, np.str_("c")):
+    for form in ("c", "C", " c) ", "(c)", "c.", "c) it holds", ["c"], {"c"}, np.str_("c")):
         assert mark(question, form)[0] == 1, form
     assert mark(question, "Multi-Head Attention")[1] == "Not yet. Not that."
     assert mark(question, "z")[1] == "Not yet. Answer with one of: a, c, MHA."
@@ -163,7 +172,10 @@ NEEDED = Function(
 def test_a_function_names_one_mistake_or_two_or_where_it_fails():
     assert mark(NEEDED, blocks) == (1, "Right.")
     assert mark(NEEDED, lambda t, s: t // s)[1] == "Not yet. Down."
-    assert mark(NEEDED, lambda t, s: 2 * blocks(t, 16))[1] == "Not yet. Two things. One size. And: Bytes."
+    assert (
+        mark(NEEDED, lambda t, s: 2 * blocks(t, 16))[1]
+        == "Not yet. Two things, perhaps. One size. And: Bytes."
+    )
     said = mark(NEEDED, lambda t, s: blocks(t, s) + (t % s == 0 and t > 0))[1]
     assert said.startswith(
         "Not yet. Only for full blocks. For tokens = 16, size = 16 it gives 2; right is 1."
@@ -172,13 +184,46 @@ def test_a_function_names_one_mistake_or_two_or_where_it_fails():
 
 def test_a_wrong_function_shows_its_smallest_case_and_what_it_is_like():
     assert "It is always 3 too many." in mark(NEEDED, lambda t, s: blocks(t, s) + 3)[1]
+    with_zero = Function(lambda n: 2 * n, lambda rng: [(n,) for n in range(7)])
+    assert "It is always 2 times too small" in mark(with_zero, lambda n: n)[1]
     assert "It is always 5 times as large" in mark(NEEDED, lambda t, s: blocks(t, s) * 5)[1]
     assert "It gives a str where an int is wanted." in mark(NEEDED, lambda t, s: str(blocks(t, s)))[1]
     assert "ends without a return" in mark(NEEDED, lambda t, s: blocks(t, s) if t < 17 else None)[1]
     assert "For tokens = 0, size = 16 it raises ZeroDivisionError (" in mark(NEEDED, lambda t, s: 1 / 0)[1]
     assert mark(NEEDED, lambda t, s: print(blocks(t, s)))[1].startswith("Not yet. It prints; hand the result")
+    assert "It uses a name that is not defined." in mark(NEEDED, lambda t, s: blocks(t, size))[1]  # noqa: F821
     assert "without brackets" in mark(NEEDED, blocks(3, 4))[1]
     assert mark(NEEDED, lambda t, s: None) == (0, "Not answered yet.")
+
+
+def test_of_several_values_the_wrong_one_is_told():
+    question = Function(lambda t, s: (blocks(t, s), t % s, "MHA"), cases)
+    for wrong, said in (
+        (lambda t, s: (blocks(t, s), t % s + 1, "MHA"), "Of its 3 values only number 2 is wrong."),
+        (lambda t, s: (blocks(t, s), t % s, "mha"), "Of its 3 values only number 3 is wrong: its capitals."),
+        (lambda t, s: ("MHA", blocks(t, s), t % s), "Its values are right, but in another order."),
+        (lambda t, s: {"n": 3}, "It gives a dict where a tuple is wanted."),
+    ):
+        assert said in mark(question, wrong)[1]
+
+
+def test_a_refusal_that_does_not_come_is_named():
+    def strict(n):
+        if n < 0:
+            raise ValueError
+        return n + 1
+
+    question = Function(strict, lambda rng: [(n,) for n in range(-3, 4)])
+    assert "It is wrong only where it should raise ValueError." in mark(question, lambda n: n + 1)[1]
+
+
+def test_infinity_is_near_no_number():
+    for infinite in (float("inf"), float("-inf")):
+        assert mark(NEEDED, lambda t, s, infinite=infinite: infinite)[0] == 0
+        assert not calls.same(infinite, 5.0, 0.01) and not calls.same(5, infinite, 0.01)
+        assert calls.same(infinite, infinite)
+    assert not calls.same(np.array([3.0, 7.0]), np.array([3.0, np.inf]))
+    assert not calls.same(np.array([4.0, np.inf]), np.array([3.0, np.inf]), 0.01)
 
 
 def test_functions_get_arguments_of_their_own():

@@ -147,7 +147,7 @@ def test_records_are_read_from_an_installed_wheel(wheel, tmp_path):
 
 
 def test_an_installed_wheel_grades_the_exercises_that_it_carries(wheel, tmp_path):
-    """As on Colab, where there is no repository: the notebook is known, and the answers do not see the questions."""
+    """As on Colab, where there is no repository."""
     wheel.extractall(tmp_path / "site")
     name = released.names()[0]
     shutil.copy(ROOT / "solutions" / f"{name}.ipynb", tmp_path / "mine.ipynb")

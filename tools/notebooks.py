@@ -118,7 +118,7 @@ def _joined(outputs: list[dict]) -> list[dict]:
     joined = []
     for output in outputs:
         if joined and output["output_type"] == "stream" and joined[-1].get("name") == output["name"]:
-            joined[-1]["text"] += output["text"]
+            joined[-1]["text"] = "".join(joined[-1]["text"] + output["text"]).splitlines(keepends=True)
         else:
             joined.append(output)
     return joined

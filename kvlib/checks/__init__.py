@@ -11,7 +11,7 @@ feedback   `check`, which looks a question up and marks an answer to it; stands 
 Nothing here needs numpy or torch at import, so the checks also run where neither is installed.
 """
 
-from .answers import Choice, Each, Function, Number, Several, Slip, Words, mark
+from .answers import Bug, Choice, Each, Function, Number, Several, Slip, Words, mark
 from .feedback import check
 
-__all__ = ["Choice", "Each", "Function", "Number", "Several", "Slip", "Words", "check", "mark"]
+__all__ = ["Bug", "Choice", "Each", "Function", "Number", "Several", "Slip", "Words", "check", "mark"]

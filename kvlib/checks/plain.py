@@ -103,6 +103,8 @@ def _array(value, of):
 
 def kind(value) -> str:
     """What `value` is, with its article: "a list", "an ndarray"."""
+    if type(value) is Unreadable:
+        return value.kind
     name = clean(type.__dict__["__name__"].__get__(type(value)), 40)
     return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 

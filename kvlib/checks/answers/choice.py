@@ -1,14 +1,22 @@
 """A choice as the answer: one of several words or letters, or all that hold of several."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..plain import Unreadable
 
+LETTERED = re.compile(r"\(?([a-zA-Z])[).:]\s")
+
 
 def _bare(text: str) -> str:
     """`text` as it is compared: "(C)" is "c", "multi-head" is "multihead"."""
     return "".join(c for c in text.lower() if c.isalnum() or c in "_%")
+
+
+def _text(answer):
+    """A whole number as the word it is among words: 2 is "2"."""
+    return str(answer) if type(answer) is int and abs(answer) < 10**9 else answer
 
 
 @dataclass(frozen=True)
@@ -38,10 +46,12 @@ class Choice:
 
     def read(self, answer) -> str | None:
         """The allowed word that `answer` stands for, or None."""
+        answer = _text(answer)
         if not isinstance(answer, str):
             return None
         words = {_bare(name): word for name, word in self.also.items()} | {_bare(w): w for w in self.allowed}
-        return words.get(_bare(answer[:100]))
+        lettered = LETTERED.match(answer.strip())  # "b) keys and values"
+        return words.get(_bare(answer[:100])) or (words.get(lettered[1].lower()) if lettered else None)
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,7 @@ class Several:
         words = {_bare(word): word for word in allowed}
         if isinstance(answer, Unreadable) or not isinstance(answer, (list, tuple, frozenset)):
             return 0, f"Not yet. Give a set of those that hold, of: {', '.join(allowed)}."
-        chosen = {words.get(_bare(a)) if isinstance(a, str) else None for a in answer}
+        chosen = {words.get(_bare(a)) if isinstance(a, str) else None for a in map(_text, answer)}
         if None in chosen:
             return 0, f"Not yet. Choose among: {', '.join(allowed)}."
         said = [self.others[w] for w in allowed if w in chosen and w in self.others]

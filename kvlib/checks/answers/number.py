@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ...units import UNITS
 from ..plain import kind
-from .slips import Slip, evaluate, pairs
+from .slips import TWO, Slip, evaluate, pairs
 
 TIMES = {"s": 1, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
 SHARES = {"%": 0.01, "a fraction": 1}
@@ -49,8 +49,8 @@ class Number:
 
     @property
     def known(self) -> tuple[Slip, ...]:
-        """The question's slips, and those that every number of bytes invites."""
-        return (*self.slips, *self._units())
+        """The question's slips that lie apart from what is right, and those that every unit invites."""
+        return (*(slip for slip in self.slips if not slip.near), *self._units())
 
     def _units(self):
         for units in (UNITS, TIMES, SHARES):
@@ -64,6 +64,9 @@ class Number:
         value, fault = self.read(answer)
         if fault:
             return 0, f"Not yet. {fault}"
+        near = [slip.said for slip in self.slips if slip.near and self._exactly(value, slip)]
+        if near:
+            return 0, f"Not yet. {near[0]}"
         if self.is_(value, self.right):
             return 1, "Right."
         named = self.diagnose(value)
@@ -83,11 +86,19 @@ class Number:
             return "Nearly: give three digits."
         double = [pair for pair in pairs(self.known) if self._is_pair(value, pair)]
         if 1 <= len(double) <= 2:
-            return " Or: ".join(f"Two things. {a.said} And: {b.said}" for a, b in double)
+            return " Or: ".join(f"{TWO} {a.said} And: {b.said}" for a, b in double)
         return ""
 
+    def _exactly(self, value, slip) -> bool:
+        return math.isclose(value, self.value(slip), rel_tol=1e-7) and not math.isclose(
+            value, self.right, rel_tol=1e-7
+        )
+
     def _is_pair(self, value, pair) -> bool:
-        both = self.value(*pair)
+        try:
+            both = self.value(*pair)
+        except ZeroDivisionError:  # the two together leave nothing to divide by
+            return False
         lone = [self.right, *(self.value(slip) for slip in pair)]
         return self.is_(value, both, 0.4) and not any(self.is_(both, one) for one in lone)
 
@@ -123,7 +134,7 @@ class Number:
         for units in (UNITS, TIMES):
             if unit in units and self.unit in units:
                 return value * units[unit] / units[self.unit], ""
-        if unit in ("", self.unit):
+        if unit in ("", self.unit) or not self.unit and unit in ("x", "times"):
             return value, ""
         return (
             math.nan,

@@ -14,19 +14,23 @@ can be put together, since each says which part it spoils.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import combinations
 
+TWO = "Two things, perhaps."
+
 
 class Slip:
     """A mistake: `said` names it and never tells the answer.
 
     instead    the formula, or the number, that stands in the right one's place
     then       what is done to the result
+    near       it is so near the right number that the answer's tolerance would take it in, as a window of one
+               token more: it is named where it is met to the last digit, and kept out of what lies apart
     **changes  name of a number -> another number, or a function of all numbers (a dict) that gives it
     """
 
-    def __init__(self, said: str, instead=None, *, then: Callable | None = None, **changes):
+    def __init__(self, said: str, instead=None, *, then: Callable | None = None, near=False, **changes):
         if instead is None and then is None and not changes:
             raise ValueError(f"a slip that changes nothing: {said!r}")
-        self.said, self.instead, self.then, self.changes = said, instead, then, changes
+        self.said, self.instead, self.then, self.near, self.changes = said, instead, then, near, changes
 
     def goes_with(self, other: "Slip") -> bool:
         """Whether both can be made at once: they spoil different parts."""

@@ -33,7 +33,7 @@ WEAKER = {
     "namespaces": (),
     "landlock": (
         "Namespaces are refused on this machine, so it may see names of other processes, send them signals"
-        " where the kernel is older than Linux 6.12, and reach the network by other ways than TCP.",
+        " where the kernel is older than Linux 6.12, and reach the network (from Linux 6.7 on, not by TCP).",
     ),
     "process": (
         "It can read every file that you can, also solutions and other submissions, and write where you can.",
@@ -43,7 +43,7 @@ WEAKER = {
 }
 SHORT = {
     "namespaces": "answers ran in Linux namespaces: no files but Python's, no network, no other processes",
-    "landlock": "answers ran under Landlock: no files but Python's; other processes and UDP are not shut off",
+    "landlock": "answers ran under Landlock: no files but Python's; the network and signals are not shut off",
     "process": "answers ran in a separate process only: your files and the network were open to them",
 }
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from ...units import fmt
 from ..answers import BLANK, mark_plain
-from ..calls import Outcome
+from ..calls import SECONDS, Outcome
 from ..feedback import earned
 from ..plain import clean
 from ..questions import QUESTIONS
@@ -69,8 +69,7 @@ class Marking:
                 elif found.get(step.exercise.question, (0, BLANK))[1] == BLANK:
                     found[step.exercise.question] = self._read(step)
         finally:
-            if self.process:
-                self.process.close()
+            self._end()
         return [self._mark(exercise, found.get(exercise.question), plan) for exercise in exercises]
 
     def _mark(self, exercise: Exercise, found, plan: Plan) -> Mark:
@@ -121,6 +120,11 @@ class Marking:
                 self.process = process
         return self.process
 
+    def _end(self):
+        if self.process:
+            self.process.close()
+        self.process = None
+
     def _run(self, step: Run):
         try:
             reply = self.ask(step.exercise, cell=step.source, name=step.name)
@@ -131,23 +135,20 @@ class Marking:
         if how == "runs":
             self._stopped(step, f"did not end within {self.limits.seconds:g} seconds.")
             return
+        kind, message, line = [*(error if isinstance(error, list) else []), None, None, None][:3]
+        if kind == "MemoryError":
+            self._stopped(step, f"took more than {fmt(self.limits.memory)} of memory.")
+            self._end()  # with what it has taken
+            return
         self.done.append(step)
         if how == "raises" and step.exercise:
-            self.faults[step.exercise.question] = "error", self._raised(error)
+            self.faults[step.exercise.question] = "error", raised(kind, message, line)
 
     def _stopped(self, step: Run, why: str):
         if step.exercise:
             self.faults[step.exercise.question] = "stopped", f"Your code for this exercise {why}"
         else:
             self.notes.append(f"A cell of your own ({step.name}) {why.removesuffix('.')}; it was left out.")
-
-    def _raised(self, error) -> str:
-        kind, message, line = [*(error if isinstance(error, list) else []), None, None, None][:3]
-        kind, message = (clean(text) if isinstance(text, str) else "" for text in (kind, message))
-        if kind == "MemoryError":
-            return f"Your code for this exercise took more than {fmt(self.limits.memory)} of memory."
-        where = f" on line {line} of its cell" if isinstance(line, int) else ""
-        return f"Your code for this exercise stops with {kind}{where}{f': {message}' if message else ''}."
 
     # reading
 
@@ -167,9 +168,10 @@ class Marking:
         except (ValueError, RecursionError):
             return 0, "Not yet. This answer cannot be read."
         try:
-            return mark_plain(QUESTIONS[exercise.question].build(self.variant), answer)
+            share, said = mark_plain(QUESTIONS[exercise.question].build(self.variant), answer)
         except RecursionError:
             return 0, "Not yet. This answer cannot be read."
+        return share, said.replace(f"within {SECONDS:g} s", f"within {self.limits.seconds:g} s")
 
 
 class Remote:
@@ -196,6 +198,13 @@ class Remote:
             except (ValueError, TypeError, RecursionError):
                 outcomes.append(Outcome("raises", error=("an error", "what it gives cannot be read")))
         return outcomes
+
+
+def raised(kind, message, line) -> str:
+    """What an error of a cell says, as its process has sent it."""
+    kind, message = (clean(text) if isinstance(text, str) else "" for text in (kind, message))
+    where = f" on line {line} of its cell" if isinstance(line, int) else ""
+    return f"Your code for this exercise stops with {kind}{where}{f': {message}' if message else ''}."
 
 
 def _outcome(sent) -> Outcome:

@@ -92,7 +92,8 @@ def _no_json(data: bytes, text: str, error: ValueError) -> str:
         if data.lstrip().startswith(start):
             return f"it is {what}, not a notebook"
     if isinstance(error, json.JSONDecodeError):
-        if error.pos >= len(text.rstrip()) - 1:
+        whole_text = text.strip()
+        if whole_text[0] == "{" and (whole_text[-1] != "}" or error.pos >= len(text.rstrip())):
             return f"it ends in the middle, at line {error.lineno}; the file was not saved or sent as a whole"
         return f"it is not a notebook: line {error.lineno} is not JSON ({clean(error.msg)})"
     return f"it is not a notebook ({clean(str(error))})"

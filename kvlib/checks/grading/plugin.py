@@ -6,12 +6,15 @@ otherwise its own sentence is what the reader sees. exercises/conftest.py takes 
 """
 
 import ast
+import queue
+import time
 from collections import defaultdict
 
 import nbformat
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 
+from ..plain import clean
 from ..questions import QUESTIONS
 from .notebook import NotGraded, cells, content, parse
 from .released import released
@@ -21,7 +24,7 @@ SECONDS = 60.0  # a cell may take
 
 
 class Failed(Exception):
-    """A check that does not give all of its points; the text is what it says."""
+    """A check that does not give all its points, or a cell that fails; the text is what the reader sees."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -55,8 +58,8 @@ class Exercises(IPyNbFile):
 
 
 def once(steps: Plan) -> list[Run]:
-    """The steps, each answer read once, by its check: where the notebook has it or, if the cell for the answer
-    is as it was handed out, at the last place where a cell of the reader's own may have given it."""
+    """The steps, each answer read once, by its check: where the notebook has it or, if the answer's cell is
+    as it was handed out, at the last place where a cell of the reader's own may have given it."""
     of = steps.released
     sources, stubs = dict(of.cells), {e.question: dict(of.cells)[e.answer] for e in of.exercises}
     untouched = {
@@ -90,24 +93,48 @@ def same(source: str, stub: str) -> bool:
 class Given(IPyNbCell):
     """A cell that is run and need not print what it printed before."""
 
+    def setup(self):
+        """Nothing: nbval expects what follows a cell without an end to fail."""
+
     def runtest(self):
-        if not self.parent.kernel.is_alive():
-            raise Failed("Python has ended before this cell; does one before it call exit()?")
-        option = self.config.option
-        before, option.nbval_cell_timeout = option.nbval_cell_timeout, min(option.nbval_cell_timeout, SECONDS)
-        try:
-            super().runtest()
-        finally:
-            option.nbval_cell_timeout = before
+        """Run the cell: `said` is what it prints, `given` what it gives."""
+        kernel, file = self.parent.kernel, self.parent
+        if not kernel.is_alive():
+            raise Failed("Python has ended before this cell, by exit() or a crash.")
+        sent = kernel.execute_cell_input(self.cell.source, allow_stdin=False)
+        self.said, self.given = "", None
+        seconds = min(SECONDS, self.config.option.nbval_cell_timeout)
+        until, error = time.monotonic() + seconds, None
+        while True:
+            try:
+                message = file.get_kernel_message(timeout=0.5)
+            except queue.Empty:
+                if not kernel.is_alive():
+                    raise Failed("Python has ended in this cell, by exit() or a crash.") from None
+                if time.monotonic() > until:
+                    kernel.stop()  # what a call into C does cannot be interrupted
+                    raise Failed(f"It does not end within {seconds:g} seconds.") from None
+                continue
+            kind, content = message["msg_type"], message["content"]
+            if message["parent_header"].get("msg_id") != sent:
+                continue
+            if kind == "status" and content["execution_state"] == "idle":
+                break
+            if kind == "stream":
+                self.said += content["text"]
+            elif kind == "execute_result":
+                self.given = content["data"].get("text/plain")
+            elif kind == "error":
+                error = f"{content['ename']}: {content['evalue']}"
+        if error:
+            raise Failed(clean(error))
 
     def reportinfo(self):
         return self.path, 0, f"{self.path.name}::{self.name}"
 
     def repr_failure(self, excinfo):
-        """Of a check, its own sentence and nothing else."""
-        if isinstance(excinfo.value, Failed):
-            return str(excinfo.value)
-        return super().repr_failure(excinfo)
+        """Its own sentence and nothing else."""
+        return str(excinfo.value) if isinstance(excinfo.value, Failed) else super().repr_failure(excinfo)
 
 
 class Check(Given):
@@ -115,8 +142,5 @@ class Check(Given):
 
     def runtest(self):
         super().runtest()
-        outputs = self.test_outputs
-        given = [out.data.get("text/plain") for out in outputs if out.output_type == "execute_result"]
-        if given != [str(self.points)]:
-            said = "".join(out.text for out in outputs if out.output_type == "stream")
-            raise Failed(said.strip() or "This check gives no points.")
+        if self.given != str(self.points):
+            raise Failed(self.said.strip() or "This check gives no points.")

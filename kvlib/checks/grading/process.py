@@ -4,9 +4,11 @@ import contextlib
 import json
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from dataclasses import dataclass
@@ -43,13 +45,16 @@ class Process:
     """A process shut in in a `way`, or Refused. Where a method raises Ended, it is gone for good."""
 
     def __init__(self, stage: Stage, way: str, limits: Limits):
-        self.limits = limits
+        self.way, self.limits = way, limits
         program = (
             f"import sys; sys.path.insert(0, {str(stage.folder)!r});"
             " from kvlib.checks.grading.child.__main__ import main; main()"
         )
         own = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if os.name == "nt" else {}
+        self.root = tempfile.mkdtemp(dir=stage.folder)
         environment = ENVIRONMENT | {k: os.environ[k] for k in ("SYSTEMROOT",) if k in os.environ}
+        if way != "namespaces":
+            environment = {k: v.replace("/tmp", self.root) for k, v in environment.items()}
         self.popen = subprocess.Popen(
             [sys.executable, "-I", "-S", "-B", "-c", program],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -60,7 +65,7 @@ class Process:
         threading.Thread(target=self._talk, daemon=True).start()
         settings = {
             "way": way, "path": stage.path, "visible": stage.visible, "hidden": stage.hidden,
-            "root": str(stage.root), "memory": limits.memory, "seconds": 60 * limits.seconds,
+            "root": self.root, "memory": limits.memory, "seconds": 60 * limits.seconds,
         }  # fmt: skip
         try:
             ready = self.ask(settings, START)
@@ -97,17 +102,18 @@ class Process:
 
     def close(self):
         """End the process and all that it has started."""
-        with contextlib.suppress(OSError):
-            self.popen.terminate()  # in namespaces, the process outside ends the one inside
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.popen.wait(1)
-        if os.name != "nt":
+        if self.way == "namespaces":  # the process outside ends the one inside, and with it all others there
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                self.popen.terminate()
+                self.popen.wait(5)
+        if hasattr(os, "killpg"):
             with contextlib.suppress(OSError):
                 os.killpg(self.popen.pid, signal.SIGKILL)
         with contextlib.suppress(OSError):
             self.popen.kill()
         self.popen.wait()
         self.pending.put(None)
+        shutil.rmtree(self.root, ignore_errors=True)
 
     def _end(self, why: str | None):
         if why is None:

@@ -23,14 +23,12 @@ class Stage:
     """Folders of one run.
 
     folder   holds `kvlib`, a copy without the questions
-    root     empty, for the process's new root
     path     further folders of packages
     visible  the paths that may be read
     hidden   those within them that may not
     """
 
     folder: Path
-    root: Path
     path: tuple[str, ...]
     visible: tuple[str, ...]
     hidden: tuple[str, ...]
@@ -44,10 +42,9 @@ def staged():
         folder.chmod(0o755)
         shutil.copytree(PACKAGE, folder / "kvlib", ignore=_left_out)
         shutil.copytree(records.folder(), folder / "kvlib" / "measure" / "records", dirs_exist_ok=True)
-        (folder / "root").mkdir()
         path = packages()
         visible = [str(folder / "kvlib"), *python(), *path]
-        yield Stage(folder, folder / "root", path, tuple(sorted(visible, key=len)), hidden(visible))
+        yield Stage(folder, path, tuple(sorted(visible, key=len)), hidden(visible))
 
 
 def _left_out(folder, names):
@@ -77,7 +74,8 @@ def hidden(visible) -> tuple[str, ...]:
     """What lies within the visible paths and must not be seen: an installed kvlib, solutions, this folder."""
     candidates = [os.path.join(folder, "kvlib") for folder in packages()]
     candidates += [str(PACKAGE), str(PACKAGE.parent / "solutions"), str(PACKAGE.parent / ".git"), os.getcwd()]
-    return tuple(path for path in candidates if any(_within(path, shown) for shown in visible))
+    within = [path for path in candidates if any(_within(path, shown) for shown in visible)]
+    return tuple(path for path in within if os.path.lexists(path))
 
 
 def _within(path: str, folder: str) -> bool:

@@ -29,7 +29,7 @@ def main():
     try:
         sandbox.shut_in(settings)
     except OSError as error:
-        say({"failed": str(error)})
+        say({"failed": error.strerror or str(error)})
         return
     answers = Answers()
     say({"ready": settings["way"]})

@@ -19,7 +19,7 @@ DETACH = 2
 KEPT = {os.ST_NOSUID: NOSUID, os.ST_NODEV: NODEV, os.ST_NOEXEC: NOEXEC} if sys.platform == "linux" else {}
 KEPT |= {1024: 1024, 2048: 2048, 4096: 1 << 21}  # noatime, nodiratime, relatime
 DEVICES = ("null", "zero", "random", "urandom")
-NOBODY = 65534
+NOBODY, CAP_SYS_ADMIN = 65534, 21
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 24, 38
 
 
@@ -32,17 +32,31 @@ def enter(settings: dict):
             number = ctypes.get_errno()
             raise OSError(number, f"{name}: {os.strerror(number)}")
 
-    os.umask(0o022)
     user, group = os.geteuid(), os.getegid()
     spaces = NEWNS | NEWUTS | NEWIPC | NEWPID | NEWNET
-    must("unshare", spaces if user == 0 else spaces | NEWUSER)
-    if user:
+    as_root = user == 0 and _is_root()
+    must("unshare", spaces if as_root else spaces | NEWUSER)
+    if not as_root:
         _write("/proc/self/setgroups", "deny")
-        _write("/proc/self/uid_map", f"{user} {user} 1")
-        _write("/proc/self/gid_map", f"{group} {group} 1")
+        _write("/proc/self/uid_map", f"{user or NOBODY} {user} 1")
+        _write("/proc/self/gid_map", f"{group or NOBODY} {group} 1")
     _in_a_new_process(libc)
-    _build(settings, must)
-    _give_up_rights(libc, must, user)
+    _build(settings, must, as_root)
+    if as_root:
+        _bound(libc)
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # a change of user takes it away
+
+
+def _is_root() -> bool:
+    """Whether this is a root that may mount and become nobody; in a container it may only be called so."""
+    with open("/proc/self/status", encoding="ascii") as status:
+        rights = next(int(line.split()[1], 16) for line in status if line.startswith("CapEff:"))
+    with open("/proc/self/uid_map", encoding="ascii") as mapped:
+        ranges = [(int(first), int(count)) for first, _, count in map(str.split, mapped)]
+    return bool(rights >> CAP_SYS_ADMIN & 1) and any(a <= NOBODY < a + count for a, count in ranges)
 
 
 def _write(path: str, text: str):
@@ -65,7 +79,7 @@ def _in_a_new_process(libc):
     os._exit(code if code >= 0 else 128 - code)
 
 
-def _build(settings: dict, must):
+def _build(settings: dict, must, as_root: bool):
     """The new root. Everything in it is mounted before anything of it is read-only."""
     root = settings["root"]
 
@@ -90,9 +104,7 @@ def _build(settings: dict, must):
         if os.path.isdir(root + path):
             mount("tmpfs", root + path, "tmpfs", NOSUID | NODEV, "size=4k,mode=755")
     os.chdir(root)
-    if (
-        os.geteuid()
-    ):  # and no further namespace of users, which would give rights again, though over nothing more
+    if not as_root:  # no further namespace of users: in one there are rights again, though over nothing more
         _write("/proc/sys/user/max_user_namespaces", "0")
     must("pivot_root", b".", b".")
     must("umount2", b".", DETACH)
@@ -131,16 +143,18 @@ def _inherited(point: str) -> int:
     return sum(to for given, to in KEPT.items() if flags & given)
 
 
-def _give_up_rights(libc, must, user: int):
-    """No rights of root's are left, and none can be had."""
+def _bound(libc):
+    """No program that this process runs gets a right; taking that away is a right itself, of root's."""
     for capability in range(64):
-        if libc.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0):
-            break
-    if user == 0:
-        os.setgroups([])
-        os.setresgid(NOBODY, NOBODY, NOBODY)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # a change of user takes it away
+        libc.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0)
+
+
+def give_up_rights():
+    """No rights of root's are left to this process, and none can be had."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    _bound(libc)
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3 of capset(2), of this process
-    must("capset", ctypes.byref(header), ctypes.byref((ctypes.c_uint32 * 6)()))
-    libc.prctl(PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), 0, 0, 0)
+    if libc.capset(ctypes.byref(header), ctypes.byref((ctypes.c_uint32 * 6)())):
+        raise OSError(ctypes.get_errno(), "capset")
+    if libc.prctl(PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl")

@@ -4,49 +4,41 @@ The settings, all made by the grader:
 
     way       "namespaces", "landlock" or "process"
     visible   the paths that may be read, and `hidden` those within them that may not
-    root      an empty folder, for the first way
+    root     an empty folder: the place of the new root, and elsewhere the only one to write to
     memory    bytes that may be taken on top of what Python takes
     seconds   of processor time in all
 """
 
-import ctypes
 import os
 import sys
 
 from . import landlock, namespaces
 
-PR_SET_DUMPABLE, PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 4, 1, 38
-
 
 def shut_in(settings: dict):
     """Raises OSError, which says what failed, if this machine does not allow the way that is asked for."""
-    way = settings["way"]
-    if way == "namespaces":
+    os.umask(0o022)
+    used = _data()
+    if settings["way"] == "namespaces":
         namespaces.enter(settings)
-    elif way == "landlock":
-        os.chdir(settings["root"])
-        landlock.restrict(settings)
     else:
         os.chdir(settings["root"])
+    if settings["way"] == "landlock":
+        landlock.restrict(settings)
     if sys.platform == "linux":
-        prctl(PR_SET_NO_NEW_PRIVS, 1)
-    limit(settings)
+        namespaces.give_up_rights()
+    limit(settings, used)
 
 
-def prctl(option: int, value: int):
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0):
-        raise OSError(ctypes.get_errno(), "prctl")
+def limit(settings: dict, used: int | None):
+    """The limits of a process, where the system knows them; `used` is the memory it has taken before.
 
-
-def limit(settings: dict):
-    """The limits of a process, where the system knows them. Memory is counted as what is written: the code of
-    a library, and torch has gigabytes of it, is none."""
+    Memory is what can be written to: the code of a library, and torch has gigabytes of it, is none.
+    """
     try:
         import resource
     except ModuleNotFoundError:  # Windows
         return
-    used = _data()
     limits = {
         "RLIMIT_CORE": 0,
         "RLIMIT_FSIZE": 64 << 20,

@@ -3,18 +3,19 @@
 import copy
 import functools
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from kvlib.checks.grading.released import Exercise, read
 from kvlib.checks.questions import QUESTIONS
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """The notebook `name` as it is handed out, and the sources of its right answers by the ids of their cells."""
+    """The notebook `name` as it is handed out, and the sources of its right answers, by their cells' ids."""
 
     name: str
     released: dict
@@ -24,18 +25,18 @@ class Sheet:
     def blank(self) -> dict:
         return copy.deepcopy(self.released)
 
-    def solved(self, *, but=(), **instead) -> dict:
-        """With the right answers; those of `but` blank, and others `instead`, by question."""
+    def solved(self, but=(), instead=None) -> dict:
+        """With the right answers; those of `but` blank, and other sources `instead`, by question."""
         notebook = self.blank()
         for cell in notebook["cells"]:
             exercise = next((e for e in self.exercises if e.answer == cell["id"]), None)
             if exercise and exercise.question not in but:
-                cell["source"] = instead.get(exercise.variable, self.solutions[cell["id"]])
+                cell["source"] = (instead or {}).get(exercise.question, self.solutions[cell["id"]])
         return notebook
 
     def answered(self, source) -> dict:
         """With `source(exercise)` in every cell for an answer."""
-        return self.solved(**{e.variable: source(e) for e in self.exercises})
+        return self.solved(instead={e.question: source(e) for e in self.exercises})
 
     @property
     def points(self) -> dict:
@@ -47,11 +48,14 @@ class Sheet:
         }
 
     def kind(self, start: str) -> Exercise:
-        """The first exercise whose answer begins with "def ", "class ", or, for "", with neither."""
+        """The first exercise that no other answer needs and whose own begins with "def " or "class ", or, for
+        "", with neither."""
         for exercise in self.exercises:
             source = self.solutions[exercise.answer].lstrip()
             begins = source.startswith(start) if start else not source.startswith(("def ", "class ", "@"))
-            if begins and not QUESTIONS[exercise.question].manual:
+            others = [self.solutions[e.answer] for e in self.exercises if e is not exercise]
+            used = re.search(rf"\b{exercise.variable}\b", "\n".join(others))
+            if begins and not used and not QUESTIONS[exercise.question].manual:
                 return exercise
         raise LookupError(f"{self.name} has no answer that begins with {start!r}")
 
