@@ -86,6 +86,17 @@ def edited(nb, source) -> dict:
     return fill({cell["id"]: source for cell in nb["cells"] if cell["id"].startswith("check-")}, nb)
 
 
+def gathered(nb, on_top=False) -> dict:
+    """The notebook with all answers in one cell; on top, with the cells for them deleted."""
+    own = {"cell_type": "code", "id": "mine", "metadata": {}, "outputs": [], "execution_count": None}
+    own["source"] = "\n".join(ANSWERS.values())
+    blank = read("exercises")["cells"]
+    if not on_top:
+        return nb | {"cells": [*blank, own]}
+    kept = [cell for cell in blank if cell["id"] not in ANSWERS]
+    return nb | {"cells": [*kept[:3], own, *kept[3:]]}
+
+
 def saved(nb) -> dict:
     """The notebook with outputs that say that all is right."""
     output = {"output_type": "execute_result", "execution_count": 9, "metadata": {}}
@@ -162,6 +173,8 @@ def honest() -> dict[str, Work]:
         "helper-on-top": Work(file(fill(ANSWERS | {CODE: needs + ANSWERS[CODE]})), ALL),
         "no-checks": Work(file(without(right, "checks")), ALL),
         "edited-checks": Work(file(edited(right, "3")), ALL),
+        "all-at-the-end": Work(file(gathered(right)), ALL),
+        "all-on-top": Work(file(gathered(right, on_top=True)), ALL),
     }
 
 
