@@ -40,6 +40,8 @@ ANSWERS = {
 }
 POINTS = {name: QUESTIONS[f"{NAME[:2]}-{name.removeprefix('answer-')}"].points for name in ANSWERS}
 ALL = sum(POINTS.values())
+# With what a person gives for words; they stand blank in this class's work, which is 0 without a person.
+MOST = sum(question.points for name, question in QUESTIONS.items() if name.startswith(f"{NAME[:2]}-"))
 FIRST = next(iter(ANSWERS))
 # An answer that is a function, in which code runs when it is called.
 CODE = next(
@@ -82,6 +84,17 @@ def without(nb, *kinds) -> dict:
 def edited(nb, source) -> dict:
     """The notebook with every check replaced."""
     return fill({cell["id"]: source for cell in nb["cells"] if cell["id"].startswith("check-")}, nb)
+
+
+def gathered(nb, on_top=False) -> dict:
+    """The notebook with all answers in one cell; on top, with the cells for them deleted."""
+    own = {"cell_type": "code", "id": "mine", "metadata": {}, "outputs": [], "execution_count": None}
+    own["source"] = "\n".join(ANSWERS.values())
+    blank = read("exercises")["cells"]
+    if not on_top:
+        return nb | {"cells": [*blank, own]}
+    kept = [cell for cell in blank if cell["id"] not in ANSWERS]
+    return nb | {"cells": [*kept[:3], own, *kept[3:]]}
 
 
 def saved(nb) -> dict:
@@ -160,6 +173,8 @@ def honest() -> dict[str, Work]:
         "helper-on-top": Work(file(fill(ANSWERS | {CODE: needs + ANSWERS[CODE]})), ALL),
         "no-checks": Work(file(without(right, "checks")), ALL),
         "edited-checks": Work(file(edited(right, "3")), ALL),
+        "all-at-the-end": Work(file(gathered(right)), ALL),
+        "all-on-top": Work(file(gathered(right, on_top=True)), ALL),
     }
 
 

@@ -19,7 +19,7 @@ from nbgrader.apps import NbGraderApp
 import kvlib.cli
 
 from . import classroom
-from .classroom import ALL, NAME, ROOT
+from .classroom import ALL, MOST, NAME, ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type")  # nbgrader's own
 
@@ -166,7 +166,7 @@ def test_no_grade_is_no_number_in_canvas_and_moodle(klass):
     canvas, moodle = table(klass.root, "canvas.csv"), table(klass.root, "moodle.csv")
     header, most, *_ = (klass.root / "canvas.csv").read_text().splitlines()
     assert header == f"Student,ID,SIS User ID,SIS Login ID,Section,{NAME}"
-    assert most == f"Points Possible,,,,,{ALL}"
+    assert most == f"Points Possible,,,,,{MOST}"
     for student, work in klass.work.items():
         assert canvas[student][NAME] == ("" if work.points is None else f"{work.points:g}")
         assert moodle[student][NAME] == ("-" if work.points is None else f"{work.points:g}")
@@ -178,7 +178,7 @@ def test_no_grade_is_no_number_in_canvas_and_moodle(klass):
 def test_the_list_names_those_without_a_grade(klass):
     listed = {line.split()[0]: line for line in klass.listed.splitlines()}
     assert re.search(r"not graded +it is a PDF, not a notebook", listed["pdf"])
-    assert f"graded         {ALL} of {ALL}" in listed["right"]
+    assert f"graded         {ALL} of {MOST}" in listed["right"]
     failed = sh(klass.root, f"kvlib course list {NAME} --failed").splitlines()[:-1]
     without = {student for student, work in klass.work.items() if work.points is None}
     assert {line.split()[0] for line in failed} == without | {"no-file"}

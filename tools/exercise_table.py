@@ -132,6 +132,8 @@ def main(argv=None) -> int:
             file=sys.stderr,
         )
         return 1
+    for said in mutants.stale():
+        print(f"equivalent_mutants.json: there is no such mutant now: {said}", file=sys.stderr)
     text = PAGE.read_text(encoding="utf-8")
     table = f"{BEGIN}\n\n{rows(try_mutants())}\n{END}"
     PAGE.write_text(BETWEEN.sub(lambda match: table, text), encoding="utf-8")

@@ -94,9 +94,7 @@ def _receive(course, assignment, student, files) -> ledger.Entry:
         more.append("no student of the class has this name or number; see received/ for whose it is")
     if of.late:
         more.append("Canvas marks it late; how late, its download does not say")
-    if file.fault:
-        more.append(file.fault)
-    return receive(course, assignment, student, path, file.data, more)
+    return receive(course, assignment, student, path, file.data, more, file.fault)
 
 
 def _natural(path: str) -> list:

@@ -7,9 +7,7 @@ outputs, from which nbgrader takes the scores and makes the feedback.
 
 import atexit
 import functools
-from pathlib import Path
 
-from nbformat import writes
 from nbformat.v4 import new_markdown_cell, new_output
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
@@ -58,13 +56,17 @@ class Mark(SaveAutoGrades):
         of = resources["nbgrader"]
         course = here()
         folder, student = course.received(of["assignment"]), of["student"]
-        reason = ledger.entries(folder).get(student, ledger.Entry()).unreadable
-        marks, notes = {}, ()
+        entry = ledger.entries(folder).get(student, ledger.Entry())
+        given = course.step("submitted", student, of["assignment"]) / f"{of['notebook']}.ipynb"
+        marks, notes, reason = {}, (), entry.unreadable
+        if ledger.digest(given.read_bytes()) != entry.digest:
+            reason = "what lies in submitted/ could not be taken in; nbgrader's log says why"
         if not reason:
             secret = course.secret if course.variants(of["assignment"]).is_dir() else ""
             limits = Limits(seconds=self.seconds, memory=self.memory << 20)
-            file = Submission(Path(of["notebook"] + ".ipynb"), student, of["assignment"])
-            report = grader(secret, limits).grade(file, of["notebook"], writes(nb).encode())
+            # The file as it came: what nbgrader was given in its place is for people to read.
+            file = Submission(course.root / entry.file, student, of["assignment"])
+            report = grader(secret, limits).grade(file, of["notebook"])
             marks, reason, notes = {mark.name: mark for mark in report.exercises}, report.reason, report.notes
             ledger.failed(folder, student, reason)
         for cell in nb.cells:

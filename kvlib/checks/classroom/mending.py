@@ -113,14 +113,19 @@ def _unseeded(check: str) -> str:
     return CHECK.sub(lambda match: f"{match['question']} {match['answer']}", check.strip())
 
 
-def receive(course: Course, assignment: str, student: str, file: str, data: bytes, more=()) -> Entry:
+def receive(
+    course: Course, assignment: str, student: str, file: str, data: bytes, more=(), fault: str = ""
+) -> Entry:
     """Put a student's file into submitted/, mended, or a blank notebook with the reason in the ledger.
 
-    file  where the file lies as it came, relative to the course folder
-    more  further notes
+    file   where the file lies as it came, relative to the course folder
+    more   further notes
+    fault  why there are no `data`, if there are none
     """
     handed_out, notes, unreadable = released(course, assignment, student), [*more], ""
     try:
+        if fault:
+            raise NotGraded(fault)
         mended = mend(data, assignment, handed_out)
         notebook = mended.notebook
         notes += mended.notes + _variant(course, assignment, student, data, handed_out)
@@ -162,9 +167,12 @@ def mend_submitted(assignment: str, student: str, notebooks: list) -> None:
     target = paths[0].parent / f"{name}.ipynb"
     if not (entry and target in paths and ledger.digest(target.read_bytes()) == entry.digest):
         chosen = target if target in paths else paths[-1]
-        kept = keep(course, name, student, chosen.name, content(chosen))
         more = [f"{len(paths)} notebooks were handed in; this is {chosen.name}"] if len(paths) > 1 else []
-        receive(course, name, student, kept, (course.root / kept).read_bytes(), more)
+        try:
+            data = content(chosen)
+            receive(course, name, student, keep(course, name, student, chosen.name, data), data, more)
+        except NotGraded as why:
+            receive(course, name, student, "", b"", more, str(why))
     notebooks[:] = [str(target)]
 
 
