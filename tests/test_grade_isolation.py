@@ -3,8 +3,10 @@
 Where it allows no namespaces, the tests of them are not run, and that the weaker way is called weaker is.
 """
 
+import os
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -132,6 +134,40 @@ def test_files_are_out_of_sight(inside, way, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("way", SHUT_IN)
+def test_what_is_hidden_in_a_folder_that_is_shown_cannot_be_read(stage, allowed, way, tmp_path):
+    """As an installed kvlib lies among the packages."""
+    if way not in allowed:
+        pytest.skip(f"this machine refuses {way}")
+    tmp_path.chmod(0o755)
+    for name in ("near/shown", "near/hidden/deep", "shown"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("text")
+    shown = replace(stage, visible=(*stage.visible, str(tmp_path)), hidden=(str(tmp_path / "near/hidden"),))
+    process = Process(shown, way, Limits(MANY))
+    source = """
+def read(name):
+    try:
+        return open(name).read()
+    except OSError as error:
+        return "refused"
+"""
+    names = [str(tmp_path / name) for name in ("near/shown", "near/hidden/deep", "shown")]
+    process.ask({"cell": f"{source}out = [read(n) for n in {names!r}]", "name": "t", "seconds": MANY}, MANY)
+    said = process.ask({"value": "out"}, MANY)["value"]
+    process.close()
+    assert said == ["text", "refused", "text"]
+
+
+def test_packages_that_nobody_may_read_are_a_reason_to_refuse(stage, allowed, tmp_path):
+    """A root grades as nobody; answers that could import nothing then would lose their points."""
+    if "namespaces" not in allowed or os.geteuid():
+        pytest.skip("only a root becomes nobody, and only in namespaces")
+    (tmp_path / "closed").mkdir(mode=0o700)
+    with pytest.raises(Refused, match="closed cannot be read"):
+        Process(replace(stage, visible=(*stage.visible, str(tmp_path / "closed"))), "namespaces", Limits())
+
+
+@pytest.mark.parametrize("way", SHUT_IN)
 def test_it_can_write_to_a_folder_of_its_own_alone(inside, way):
     assert inside(way, "open('note', 'w').write('x')\nout = open('note').read()") == "x"
     for place in ("kvlib.__file__", "kvlib.checks.calls.__file__", "json.__file__", "numpy.__file__"):
@@ -161,6 +197,7 @@ def test_namespaces_leave_no_process_network_or_right(inside):
     assert found["NoNewPrivs"] == "1" and "0" not in found["Uid"].split()
     assert inside(way, "import os\nout = sorted(os.listdir('/home'))") in ("FileNotFoundError", [])
     assert inside(way, "open('/proc/sys/kernel/hostname', 'w').write('x')\nout = 1") != 1
+    assert inside(way, "import os\nout = os.statvfs(os.__file__).f_flag & os.ST_RDONLY") == 1
     shared = "from multiprocessing import shared_memory as s\nout = s.SharedMemory('x', True, 9).size"
     assert inside(way, shared) != 9
 

@@ -35,6 +35,17 @@ def _(sheet):
     return cells_of(sheet, lambda cell: cell | {"id": new(cell), "metadata": {}})
 
 
+@accident(
+    "metadata and ids stripped, and an answer that never ends", loses=value, says="did not end", hangs=True
+)
+def _(sheet):
+    exercise = sheet.kind("")
+    cells = cells_of(sheet, lambda cell: cell | {"metadata": {}, "id": new(cell)})
+    at_fault = next(c for c in cells["cells"] if c["source"] == sheet.solutions[exercise.answer])
+    at_fault["source"] = f"{exercise.variable} = 1\nwhile True: pass"
+    return cells
+
+
 @accident("saved by the classic notebook")
 def _(sheet):
     def classic(cell):

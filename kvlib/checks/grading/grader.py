@@ -73,5 +73,8 @@ class Grader:
 
     def grade_all(self, submissions: Iterable[Submission], jobs: int | None = None) -> list[Report]:
         """The reports on all of them, in their order, `jobs` at a time (default: one for each processor)."""
-        with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+        pool = ThreadPoolExecutor(jobs or os.cpu_count() or 1)
+        try:
             return list(pool.map(self.grade, submissions))
+        finally:  # at once where it is interrupted: what has not begun is left
+            pool.shutdown(cancel_futures=True)

@@ -38,6 +38,7 @@ WEAKER = {
     "process": (
         "It can read every file that you can, also solutions and other submissions, and write where you can.",
         "It can use the network, and end or look into your other processes.",
+        "Where this is not Linux, nothing bounds the memory that it takes.",
         "Grade in a container or a virtual machine, on Linux with namespaces, what you do not trust.",
     ),
 }

@@ -27,6 +27,9 @@ def shut_in(settings: dict):
         landlock.restrict(settings)
     if sys.platform == "linux":
         namespaces.give_up_rights()
+    for path in settings["visible"]:
+        if not os.access(path, os.R_OK):
+            raise PermissionError(13, f"{path} cannot be read by the user that answers are run as")
     limit(settings, used)
 
 
