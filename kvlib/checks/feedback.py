@@ -8,6 +8,7 @@ The points are a plain number, so that nbgrader can give part of them and nbval 
 from ..units import unknown
 from .answers import BLANK, mark
 from .progress import note
+from .questions import QUESTIONS
 
 
 def check(name: str, answer, variant: str = "") -> float:
@@ -16,8 +17,6 @@ def check(name: str, answer, variant: str = "") -> float:
     None and ... mean that there is no answer yet. `variant` is the seed of the notebook's numbers, where they
     were drawn for one student; "" means the book's. Raises ValueError for an unknown name and nothing else.
     """
-    from .questions import QUESTIONS  # here, so that an answer's own process can do without them
-
     if name not in QUESTIONS:
         raise unknown("question", name, QUESTIONS)
     question = QUESTIONS[name]

@@ -15,6 +15,7 @@ import hmac
 import re
 
 from .plain import clean
+from .questions import QUESTIONS
 
 DRAWN = re.compile(r"(?P<said>\d[\d,]*(?:\.\d+)?)(?P<mark>[*_`]*<!--\s*drawn\s+(?P<name>\w+)\s*-->)")
 GIVEN = re.compile(
@@ -35,8 +36,6 @@ def drawn(notebook: dict, seed: str) -> dict:
 
     Raises ValueError for a mark that names no number of its exercise's question.
     """
-    from .questions import QUESTIONS
-
     asked = {}
     for cell in notebook["cells"]:
         if match := CHECK.search("".join(cell["source"])):

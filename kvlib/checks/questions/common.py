@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from ...layouts import CacheLayout
 from ..answers import Number, Slip
 
 FACTOR_2 = "You count the keys or the values, not both: the formula begins with a 2."
@@ -110,8 +111,6 @@ def apart(marker) -> bool:
 @functools.lru_cache(maxsize=4096)
 def formula(layers, batch, kv_heads, tokens, head_dim, number_bytes=2):
     """The bytes of a cache, by the formula of chapter 2, its factors by the names that questions use."""
-    from ...layouts import CacheLayout
-
     return CacheLayout.uniform(layers, kv_heads, head_dim).bytes(tokens, batch, "int8") * number_bytes
 
 
@@ -126,22 +125,3 @@ FORMULA_SLIPS = {
     "bits": Slip(BITS, then=lambda v: 8 * v),
     "fp32": Slip(FOUR_BYTES, then=lambda v: 2 * v),
 }
-
-
-def slips_of(*, n_heads=None, **geometry) -> dict[str, int]:
-    """What the formula gives (bytes, bf16) with one thing wrong, for each known misconception."""
-    from ...layouts import kv_bytes
-
-    right = kv_bytes(**geometry)
-    slips = {
-        FACTOR_2: right // 2,
-        NO_BATCH: kv_bytes(**geometry | {"batch": 1}),
-        ONE_LAYER: kv_bytes(**geometry | {"n_layers": 1}),
-        ONE_TOKEN: kv_bytes(**geometry | {"context": 1}),
-        NUMBERS: right // 2,
-        FOUR_BYTES: kv_bytes(**geometry | {"dtype": "fp32"}),
-        BITS: 8 * right,
-    }
-    if n_heads is not None:
-        slips[QUERY_HEADS] = kv_bytes(**geometry | {"n_kv_heads": n_heads})
-    return {said: nbytes for said, nbytes in slips.items() if nbytes != right}
