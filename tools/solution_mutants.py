@@ -25,8 +25,18 @@ from .notebooks import notebooks
 CHECK = re.compile(r'kvlib\.check\("([\w-]+)", (\w+)(?:, "\w+")?\)')
 SECONDS = 2.0  # for all cases of a mutant: a loop without an end is caught by the clock
 
+SEEN = "self.keys, self.values, self.seen = ([], [], {})"
 # question -> {mutant, as `Mutant.what`: why nobody can tell it from the solution}
-EQUIVALENT: dict[str, dict[str, str]] = {}
+EQUIVALENT: dict[str, dict[str, str]] = {
+    "01-rotary": dict.fromkeys(
+        (
+            f"line 6: {SEEN.format(0)} → {SEEN.format(1)}",
+            f"line 6: {SEEN.format(0)} → {SEEN.format(-1)}",
+        ),
+        "scores depend on how far apart two tokens are, wherever positions begin",
+    ),
+    "03-longest": {"line 11: tokens = 0 → tokens = -1": "no token takes no room, so the loop runs once more"},
+}
 
 
 @dataclass(frozen=True)
