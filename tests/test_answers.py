@@ -70,6 +70,7 @@ def test_what_is_no_number_is_told_what_is_wanted():
 def test_a_rounded_number_is_asked_for_more_digits_and_a_count_is_exact():
     assert mark(Number(3.22), 3)[1] == "Not yet. Nearly: give three digits."
     assert mark(Number(3.22), 3.2)[0] == 1
+    assert mark(Number(16), 20)[1] == "Not yet. Your number is too large."
     assert mark(Number(62, tol=0), 62.0)[0] == 1
     assert mark(Number(62, tol=0), 62.5)[1] == "Not yet. The answer is a whole number."
     assert mark(Number(1, tol=0), True)[0] == mark(Number(0, tol=0), False)[0] == 0
@@ -232,6 +233,8 @@ def test_functions_get_arguments_of_their_own():
         yield ([3],)
 
     assert mark(Function(sum, one), lambda v: sum(v.pop() for _ in range(len(v))))[0] == 1
+    clears = mark(Function(sum, one), lambda v: v.clear() or sum(v))[1]
+    assert "It changes what it was given: work on a copy." in clears
 
 
 def test_float32_and_tuples_are_as_right_as_float64_and_lists():

@@ -110,6 +110,8 @@ class Function:
                 said.append(words)
         if not said and not self.read:
             said = [symptom([(got[i], want[i]) for i in wrong], [got[i] for i in right])]
+        if not any(said) and any(got[i].changed for i in wrong):
+            said = ["It changes what it was given: work on a copy."]
         smallest = min(wrong, key=lambda i: (got[i].how == "runs", size(cases[i])))
         said.append(shown(cases[smallest], got[smallest], want[smallest], self._names()))
         return " ".join(filter(None, [*said, self.idea]))

@@ -104,7 +104,7 @@ class Number:
 
     def _rounded(self, value) -> bool:
         """Whether `value` is the right number rounded to fewer digits than are asked for."""
-        if not self.tol or not value or not self.right:
+        if not self.tol or not value or not self.right or abs(value / self.right - 1) > 0.1:
             return False
         size = math.floor(math.log10(abs(self.right)))
         return any(math.isclose(value, round(self.right, digits - 1 - size)) for digits in (1, 2, 3))

@@ -89,6 +89,7 @@ def _window():
         cache_bytes,
         cases,
         (
+            Slip("It adds nothing up: every layer has its bytes.", lambda *case: 0),
             NO_WINDOWS,
             ON_ALL,
             ON_FULL,
@@ -135,7 +136,7 @@ def _window():
             ),
             Slip("It shares one window among the batch: each sequence has its own.", _shared),
             Slip("It forgets the batch: each sequence keeps keys and values of its own.", batch=1),
-            Slip(FACTOR_2.replace("You count", "It counts"), then=_halved),
+            Slip(FACTOR_2.replace("You count", "It counts"), then=lambda v: v / 2),
             Slip(NUMBERS.replace("You count", "It counts"), number_bytes=1),
             Slip("It always takes 2 bytes per number; number_bytes says how many.", number_bytes=2),
             Slip(BITS.replace("You count", "It counts"), then=lambda v: 8 * v),
@@ -179,10 +180,6 @@ def _window():
 def _averaged(layers, tokens, batch, number_bytes):
     kept = sum(tokens if w is None else min(tokens, w) for *_, w in layers) / len(layers)
     return 2 * batch * number_bytes * kept * sum(h * d for h, d, _ in layers)
-
-
-def _halved(v):
-    return v // 2
 
 
 def _shared(layers, tokens, batch, number_bytes):
