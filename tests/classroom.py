@@ -160,7 +160,7 @@ def honest() -> dict[str, Work]:
         "wrong-name": Work(file(right, "Untitled1.ipynb"), ALL),
         "wrong-ending": Work(file(right, f"{NAME}.ipynb.txt"), ALL),
         "conflict": Work({f"{NAME}.ipynb": f"<<<<<<< HEAD\n{text}\n=======\n>>>>>>> x"}, None, "merge"),
-        "cut-off": Work({f"{NAME}.ipynb": text[: len(text) // 2]}, None, "not a notebook"),
+        "cut-off": Work({f"{NAME}.ipynb": text[: len(text) // 2]}, None, "line 1"),
         "pdf": Work({f"{NAME}.pdf": "%PDF-1.7"}, None, "a PDF"),
         "other-notebook": Work(
             {"01-why-a-cache.ipynb": (ROOT / "exercises" / "01-why-a-cache.ipynb").read_text()},
