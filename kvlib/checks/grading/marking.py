@@ -66,7 +66,7 @@ class Marking:
                     break
                 if isinstance(step, Run):
                     self._run(step)
-                elif found.get(step.exercise.question, (0, BLANK))[1] == BLANK:
+                elif (found.get(step.exercise.question) or (0, BLANK))[1] == BLANK:
                     found[step.exercise.question] = self._read(step)
         finally:
             self._end()
