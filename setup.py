@@ -1,4 +1,4 @@
-"""Puts copies into a wheel: the records, which kvlib.measure.records reads, and the exercises, for `kvlib grade`.
+"""Puts copies of the records (kvlib.measure.records) and of the exercises (`kvlib grade`) into a wheel.
 
 Everything else about the package is in pyproject.toml.
 """

@@ -134,6 +134,30 @@ def test_a_fault_of_the_graders_own_is_nobodys_0(monkeypatch, submitted):
     assert "the grader failed (TypeError: a question is broken)" in report.reason
 
 
+def test_an_answer_cannot_reset_the_measure_of_its_memory(submitted):
+    for name in released.names():
+        for exercise in sheet(name).exercises:
+            if getattr(QUESTIONS[exercise.question].build(), "peak", None):
+                wasteful = f"""
+import tracemalloc
+before, reset = {exercise.variable}, tracemalloc.reset_peak
+def {exercise.variable}(*args):
+    waste = bytearray(1 << 28)
+    result = before(*args)
+    del waste
+    reset(), tracemalloc.stop(), tracemalloc.start()
+    return result
+"""
+                source = sheet(name).solutions[exercise.answer] + wasteful
+                path = submitted("mine.ipynb", sheet(name).solved(instead={exercise.question: source}))
+                with Grader() as grader:
+                    report = grader.grade(path)
+                [mark] = [mark for mark in report.exercises if mark.name == exercise.question]
+                assert mark.points == 0 and "it took 256" in mark.feedback
+                return
+    pytest.skip("no question bounds the memory of its answer")
+
+
 # variants
 
 

@@ -13,7 +13,7 @@ ALWAYS = (
     "What it sends is read as plain values; the notebook's saved outputs and checks count for nothing.",
 )
 NOT = (
-    "The answer's process measures the memory that a function takes; one that tampers with it can hide some.",
+    "The memory that a function takes is measured in its own process, where a patient cheat could hide some.",
     "A right answer that was copied looks like one that was found: variants (--secret) are for that.",
 )
 PROTECTS = {
