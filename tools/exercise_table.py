@@ -1,13 +1,15 @@
 """The table of exercises in book/for-instructors.md: kind, points, minutes, misconceptions, mutants.
 
     python -m tools.exercise_table            write it, the mutants tried anew (minutes)
-    python -m tools.exercise_table --check    exit 1 where the page says otherwise; the mutants are not tried
+    python -m tools.exercise_table 02-held    the same, but for the mutants of other exercises
+    python -m tools.exercise_table --check    exit 1 and say where the page differs; no mutant is tried
 
 It stands between two markers, which no reader sees. What a question says of itself is read from the
 questions; the points and exercises of a chapter from solutions/.
 """
 
 import argparse
+import difflib
 import json
 import re
 import sys
@@ -86,10 +88,10 @@ def _deep(questions) -> str:
     return f"{round(100 * deep / sum(q.points for q in questions))} %<!-- given -->"
 
 
-def try_mutants() -> dict[str, str]:
+def try_mutants(names) -> dict[str, str]:
     """{a question of code: "14 of 15 (6)"}: caught, of all that differ from the solution, and named."""
     found = {}
-    for name in mutants.answers():
+    for name in names:
         verdicts = mutants.verdicts(name)
         caught, named = (sum(test(v) for v in verdicts) for test in (_is_caught, _is_named))
         found[name] = f"{caught} of {len(verdicts)} ({named})"
@@ -122,20 +124,31 @@ def main(argv=None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("names", nargs="*", metavar="EXERCISE", help="try these mutants alone (default: all)")
     parser.add_argument("--check", action="store_true", help="write nothing, say whether the page is true")
     args = parser.parse_args(argv)
+    code, kept = mutants.answers(), stands()
     if args.check:
-        if _between() == f"\n{rows(stands())}\n" and stands().keys() == mutants.answers().keys():
-            return 0
-        print(
-            f"{PAGE.name}: its table of exercises is not what they are now; run `make exercises`",
-            file=sys.stderr,
+        differ = [f"{name}: its mutants were not tried, or it is gone" for name in code.keys() ^ kept.keys()]
+        rest = difflib.unified_diff(
+            _between().splitlines(), f"\n{rows(kept)}\n".splitlines(), lineterm="", n=0
         )
-        return 1
+        differ += list(rest)[2:]
+        if differ:
+            print(
+                f"{PAGE.name}: not what the exercises are; run `make exercises`:",
+                *differ,
+                sep="\n",
+                file=sys.stderr,
+            )
+        return 1 if differ else 0
+    if unknown := set(args.names) - code.keys():
+        raise SystemExit(f"no exercise of code: {', '.join(sorted(unknown))}")
+    tried = {name: said for name, said in kept.items() if name in code} | try_mutants(args.names or code)
     for said in mutants.stale():
         print(f"equivalent_mutants.json: there is no such mutant now: {said}", file=sys.stderr)
     text = PAGE.read_text(encoding="utf-8")
-    table = f"{BEGIN}\n\n{rows(try_mutants())}\n{END}"
+    table = f"{BEGIN}\n\n{rows(tried)}\n{END}"
     PAGE.write_text(BETWEEN.sub(lambda match: table, text), encoding="utf-8")
     return 0
 
