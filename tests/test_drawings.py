@@ -1,6 +1,7 @@
 """The figures: they draw what they are given, in the palette, with a text alternative."""
 
 import re
+from contextlib import nullcontext
 
 import matplotlib
 import pytest
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 from kvlib import CacheLayout, serving
 from kvlib.units import GiB
 from kvlib.widgets import drawings as plots, look, palette
+from kvlib.widgets.shown import NARROW, _narrowed
 
 LLAMA = CacheLayout.uniform(32, 32, 128)
 STREAM = serving.requests(12, seed=1)
@@ -87,7 +89,7 @@ def test_vram_says_what_is_free_and_what_is_missing():
 
 def test_vram_counts_as_free_what_may_be_used():
     said = words(plots.vram(14 * GiB, 6 * GiB, 2 * GiB, 24 * GiB, usable=23 * GiB))
-    assert "free 1 GiB" in said and "usable: 23 GiB " in said
+    assert "free 1 GiB" in said and "usable 23 GiB" in said
     over = " ".join(words(plots.vram(14 * GiB, 6 * GiB, 2 * GiB, 24 * GiB, usable=21 * GiB)))
     assert "1 GiB too much" in over
 
@@ -97,6 +99,26 @@ def test_the_allocations_have_one_hue_each_in_drawing_and_figure():
     hues = {line.get_label(): line.get_color() for line in figure.axes[0].lines}
     assert hues == {name: palette.color(name) for name in serving.ALLOCATIONS}
     assert len(set(hues.values())) == 3
+
+
+@pytest.mark.parametrize("width", [None, NARROW])
+def test_no_two_labels_of_neighbouring_axes_collide_nor_leave_the_drawing(width):
+    panels = {name: [[1, 0.5, 0.1]] * 3 for name in ("keys", "keys, rotated", "values")}
+    shown = plots.show(plots.singular_values(panels), ALT)
+    with _narrowed(shown.figure, width) if width else nullcontext():
+        shown.figure.draw_without_rendering()
+        boxes = [axes.xaxis.label.get_window_extent() for axes in shown.figure.axes]
+        for i, one in enumerate(boxes):
+            assert 0 <= one.x0 and one.x1 <= shown.figure.bbox.width
+            assert not any(one.overlaps(other) for other in boxes[:i])
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_phone_gets_a_drawing_that_is_as_wide_as_its_page(name):
+    page = plots.show(FIGURES[name](), ALT)._repr_mimebundle_()["text/html"]
+    wide, narrow = map(float, re.findall(r"<svg[^>]*width:(\d+)px", page))
+    assert narrow <= 328 < wide  # 360 pixels less the page's margins
+    assert len(set(re.findall(r'<clipPath id="(\w+)"', page))) == page.count("<clipPath")
 
 
 def test_time_is_drawn_in_milliseconds():

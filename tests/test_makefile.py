@@ -26,7 +26,8 @@ touch _build/.doctrees/read
 def course(tmp_path):
     """The Makefile with a small book, a finished .venv, and a stand-in for jupyter-book."""
     files = ["Makefile", "_config.yml", "_toc.yml", "requirements.txt", "constraints.txt"]
-    for name in [*files, "requirements-model.txt", "pyproject.toml", "setup.py", "tools/page.py"]:
+    tools = ["tools/page.py", "tools/theme.py", "tools/assets.py"]
+    for name in [*files, "requirements-model.txt", "pyproject.toml", "setup.py", *tools]:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     for name, text in {"kvlib/units.py": "", "book/page.md": "all well", ".venv/bin/python": ""}.items():

@@ -45,11 +45,15 @@ def test_a_table_gets_a_box_and_a_figure_s_own_none():
     table = '<table border="1" class="dataframe"><tr><td>1</td></tr></table>'
     assert mend(table, URL) == f'<div class="kv-wide" data-name="Table">{table}</div>'
     assert mend("<table><tr><td>1</td></tr></table>", URL).startswith("<table>")
+    boxed = mend(f'<div class="pst-scrollable-table-container">{table}</div>', URL)
+    assert boxed == f'<div class="pst-scrollable-table-container kv-wide" data-name="Table">{table}</div>'
 
 
 def test_a_block_of_code_says_how_long_its_longest_line_is():
     html = mend('<div class="highlight"><pre><span>a &lt; b</span>\nlonger line\n</pre></div>', URL)
     assert '<pre style="--n: 11">' in html
+    long = mend(f'<div class="highlight"><pre>{"word " * 30}</pre></div>', URL)
+    assert '<pre class="kv-prose" style="--n: 150">' in long
 
 
 def test_an_exercise_is_linked_in_the_repository():

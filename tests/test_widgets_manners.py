@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from kvlib.widgets import Formula, Recompute, SharingHeads, palette
+from kvlib import CacheLayout
+from kvlib.widgets import BudgetWidget, Formula, LayerStrip, Recompute, SharingHeads, palette
 
 from .browser import chromium, page, show  # noqa: F401
 from .test_widgets_promises import ALL
@@ -80,12 +81,16 @@ def test_a_second_link_in_the_same_tab_is_followed(page, tmp_path):  # noqa: F81
 
 
 def test_a_link_goes_to_its_figure_and_a_reload_stays_where_it_was(page, tmp_path):  # noqa: F811
+    page.add_init_script(
+        "Element.prototype.scrollIntoView = function () { globalThis.went = this.className; }"
+    )
     show(page, tmp_path, Recompute(), Formula(), hash="#formula.n_layers=16")
-    page.wait_for_function("scrollY > 300")
-    page.evaluate("scrollTo(0, 0)")
+    page.wait_for_function("globalThis.went === 'kv-figure'")
     page.reload()
     page.wait_for_timeout(200)
-    assert page.evaluate("scrollY") == 0
+    assert page.evaluate("globalThis.went ?? null") is None
+    page.evaluate("location.hash = '#formula.n_layers=17'")
+    page.wait_for_function("globalThis.went === 'kv-figure'")
 
 
 def test_good_news_does_not_look_like_a_mistake(page, tmp_path):  # noqa: F811
@@ -252,3 +257,23 @@ def test_what_lies_side_by_side_differs_without_its_hue():
     for colors in (palette.LIGHT, palette.DARK):  # what is drawn on paper is seen: WCAG 1.4.11
         for name in set(colors) - {"paper", "wash", "rule"}:
             assert palette.contrast(colors[name], colors["paper"]) >= 3
+
+
+# ---- hostile words
+
+HOSTILE = '</script><img src=x onerror="document.title=1"><!--<script>'
+
+
+def test_hostile_words_in_a_name_or_an_address_stay_words(page, tmp_path):  # noqa: F811
+    toy = (CacheLayout.uniform(2, 2, 8), 1000, 1000)
+    figures = (
+        BudgetWidget(HOSTILE, models={HOSTILE: toy, "toy": toy}),
+        LayerStrip(models={HOSTILE: toy[0]}),
+        SharingHeads(models={HOSTILE: CacheLayout.uniform(2, 2, 8, n_heads=4)}),
+    )
+    hash = "#budget.gpu=<img src=x onerror=alert(1)>&budget.__proto__=1&layers.constructor=1"
+    show(page, tmp_path, *figures, hash=hash)
+    assert page.locator(".kv-figure").count() == 3 and page.locator("img").count() == 0
+    assert page.title() == "Figures"
+    assert HOSTILE in page.locator(".kv-models tbody th").all_inner_texts()
+    assert "can't be read" in page.locator(".kv-notice").first.inner_text()

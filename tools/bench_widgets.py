@@ -16,6 +16,7 @@ from tests.browser import document, launch, show
 from tests.quality_record import record
 
 INPUTS = 200
+SLOWED = 4  # how many times slower than this machine a weak one is taken to be
 
 
 def make(name):
@@ -57,21 +58,29 @@ def measure(browser, folder, figure):
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     show(page, folder, figure)
     painted = page.evaluate(PAINTED)
-    sliders = page.locator(".kv-figure input[type=range]").count()
-    moved = page.evaluate(DRAG, INPUTS) if sliders else {"work": [0, 0], "times": [0, 0]}
+    moved = page.evaluate(DRAG, INPUTS)
+    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWED})
+    slowed = page.evaluate(DRAG, INPUTS)
     page.close()
-    return len(html), len(gzip.compress(html, 9)), painted, p95(moved["work"]), p95(moved["times"])
+    size = len(html), len(gzip.compress(html, 9))
+    return *size, painted, p95(moved["work"]), p95(moved["times"]), p95(slowed["work"])
 
 
 def main():
     names = sys.argv[1:] or widgets.__all__
-    print(f"{'figure':<16}{'bytes':>9}{'gzipped':>9}{'painted':>10}{'redraw p95':>12}{'to screen p95':>15}")
+    print(
+        f"{'figure':<16}{'bytes':>9}{'gzipped':>9}{'painted':>10}{'redraw p95':>12}{'to screen p95':>15}"
+        f"{f'redraw p95, {SLOWED} × slower':>28}"
+    )
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = launch(playwright)
         show(browser.new_page(), Path(folder))  # a first page, so that no figure pays for the start
         for name in names:
-            size, packed, painted, work, times = measure(browser, Path(folder), make(name))
-            print(f"{name:<16}{size:>9,}{packed:>9,}{painted:>7.0f} ms{work:>9.1f} ms{times:>12.1f} ms")
+            size, packed, painted, work, times, slow = measure(browser, Path(folder), make(name))
+            print(
+                f"{name:<16}{size:>9,}{packed:>9,}{painted:>7.0f} ms{work:>9.1f} ms{times:>12.1f} ms"
+                f"{slow:>25.1f} ms"
+            )
         browser.close()
     together = gzip.compress(document(*map(make, names)).encode(), 9)
     print(f"all on one page, gzipped: {len(together):,} bytes")

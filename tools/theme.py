@@ -37,10 +37,15 @@ UNUSED = re.compile(
     r"|\s*<script>(?:let toggle\w+|var togglebuttonSelector) = [^<]*</script>"
 )
 WRITTEN = re.compile(r"<script>\s*document\.write\(`(.*?)`\);\s*</script>", re.DOTALL)
-TABLE = re.compile(r'<table (?=[^>]*class="[^"]*\b(?:docutils|dataframe)\b)[^>]*>.*?</table>', re.DOTALL)
+BOX = '<div class="pst-scrollable-table-container">'  # the theme's own around a table of the text
+TABLE = re.compile(
+    r'(?<!data-name="Table">)<table (?=[^>]*class="[^"]*\b(?:docutils|dataframe)\b)[^>]*>.*?</table>',
+    re.DOTALL,
+)
 EXERCISE = re.compile(
     r'<code class="docutils literal notranslate"><span class="pre">(exercises/[\w-]+\.ipynb)</span></code>'
 )
+WIDEST = 110  # characters: lines as long as the house's code allows are columns or code, longer ones prose
 CODE = re.compile(r'(<div class="highlight">)<pre>(.*?)</pre>', re.DOTALL)
 TO_TOP = re.compile(
     r'<button type="button" class="btn rounded-pill" id="pst-back-to-top">.*?</button>', re.DOTALL
@@ -88,9 +93,10 @@ def _icon(match) -> str:
 
 
 def _measured(match) -> str:
-    """A block of code or output that says how long its longest line is: book.css makes it fit."""
+    """A block of code or output that says how long its longest line is; book.css makes it fit."""
     longest = max(map(len, unescape(re.sub(r"<[^>]*>", "", match[2])).splitlines()), default=0)
-    return f'{match[1]}<pre style="--n: {max(1, longest)}">{match[2]}</pre>'
+    prose = ' class="kv-prose"' if longest > WIDEST else ""
+    return f'{match[1]}<pre{prose} style="--n: {max(1, longest)}">{match[2]}</pre>'
 
 
 def mend(html: str, repository: str) -> str:
@@ -105,6 +111,7 @@ def mend(html: str, repository: str) -> str:
     for handler, mark in HANDLERS.items():
         html = html.replace(handler, mark)
     html = SEARCH_FIELD.sub(r"\1", html)
+    html = html.replace(BOX, f'{BOX[:-2]} kv-wide" data-name="Table">')
     html = TABLE.sub(lambda table: f'<div class="kv-wide" data-name="Table">{table[0]}</div>', html)
     html = CODE.sub(_measured, html)
     html = EXERCISE.sub(rf'<a class="reference external" href="{repository}/blob/main/\1">\g<0></a>', html)

@@ -141,9 +141,16 @@ def vram(weights, cache, overhead, memory, title=None, usable=None):
         end = f"{fmt(-free, digits=1)} too much; {end}"
     axes.text(memory / GiB, 0.42, end + " ", ha="right", va="bottom")
     if usable is not None:
-        axes.axvline(usable / GiB, color=palette.color("ink"), lw=1.5, ls="--")
-        axes.text(usable / GiB, -0.38, f"usable: {fmt(usable, digits=1)} ", ha="right", va="top")
-    axes.legend(frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.4))
+        label = f"usable {fmt(usable, digits=1)}"
+        axes.axvline(usable / GiB, color=palette.color("ink"), lw=1.5, ls="--", label=label)
+    axes.legend(
+        frameon=False,
+        ncols=2,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.4),
+        columnspacing=1,
+        handlelength=1.4,
+    )
     axes.set(yticks=[], ylim=(-0.4, 0.75), xlim=(0, max(at, memory) * 1.01 / GiB), xlabel="GiB")
     axes.spines["left"].set_visible(False)
     if title:
@@ -179,12 +186,12 @@ def singular_values(spectra, title="How fast the singular values fall"):
         hue = palette.color(name) if name in palette.ROLES else palette.color("cache")
         for i, values in enumerate(layers):
             alpha = 0.4 + 0.6 * i / max(1, len(layers) - 1)
-            # At most some forty points of a line: it is smooth, and a page has sixty of them.
-            shown = [*range(0, len(values) - 1, max(1, len(values) // 40)), len(values) - 1]
+            # At most some thirty points of a line: it is smooth, and a page has ninety of them, twice.
+            shown = [*range(0, len(values) - 1, max(1, len(values) // 28)), len(values) - 1]
             axes.semilogy(
                 [n + 1 for n in shown], [values[n] / values[0] for n in shown], color=hue, lw=1, alpha=alpha
             )
-        axes.set(title=name, xlabel="singular value, from the largest")
+        axes.set(title=name, xlabel="n-th largest singular value")
         axes.grid(axis="y")
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter("")

@@ -68,7 +68,8 @@ class LayerStrip(Figure):
     title = constant("Layer by layer")
     lead = constant(
         "What each layer keeps of one sequence, on one scale up to the model's longest context "
-        f"({SCALED_TO:,} tokens where its config names none). A layer with a window stops growing; a full one never does."
+        f"({SCALED_TO:,} tokens where its config names none). "
+        "A layer with a window stops growing; a full one never does."
     )
 
     model = traitlets.Unicode().tag(sync=True)

@@ -31,10 +31,12 @@ function stack(f, roles, { height = 42 } = {}) {
   const rects = Object.fromEntries(roles.map((role) => [role,
     svg("rect", { class: "kv-part", y: 6, height, "data-role": role, style: `fill: ${texture(f, role)}; stroke: var(--kv-${role})` })]));
   const line = svg("line", { class: "kv-limit", y1: 0, y2: height + 12 });
-  const el = svg("svg", { class: "kv-stack", height: height + 12, role: "img" }, Object.values(rects), line);
+  const outline = svg("rect", { class: "kv-whole", x: 1, y: 6, height });
+  const el = svg("svg", { class: "kv-stack", height: height + 12, role: "img" }, outline, Object.values(rects), line);
   const show = (parts, whole, { alt, limit = null }) => {
     const width = f.width - 2, px = (bytes) => 1 + width * ratio(bytes, whole);
     fill(el, { width: f.width, viewBox: `0 0 ${f.width} ${height + 12}`, "aria-label": alt }, []);
+    fill(outline, { width }, []);
     let at = 0n;
     for (const [role, bytes] of parts) {
       // A pixel of paper lies between two parts.
