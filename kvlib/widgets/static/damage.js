@@ -1,0 +1,191 @@
+// A cache that you can damage: every word of a story is a column of the cache, and the model of damage.model.js
+// writes the end from the columns that are left, beside what it writes from all of them.
+
+const BITS = { 16: "fp16", 8: "int8-g16", 4: "int4-g16", 2: "int2-g16" };
+
+// Words as people write them: no space before a full stop or a comma.
+const spaced = (word) => (/^[.,]$/.test(word) ? word : ` ${word}`);
+
+// In one go the page computes no longer than this, ms: it stays quick where the processor is slow.
+const SLICE = 6;
+
+// What the model writes with a damage: { made, done, advance() }, remembered. `made` grows by what written() yields
+// with every advance(), which computes for a slice. A prompt is read anew only if what is kept of it changes, and
+// dropping changes nothing of that.
+function writer(model, stories) {
+  const prefills = new Map(), jobs = new Map();
+  return (story, damage) => {
+    const { prompt, told } = stories[story], { bits, window, sinks, rotation, dropped } = damage;
+    const kept = [story, bits, window, sinks, rotation].join(), key = `${kept} ${[...dropped]}`;
+    if (jobs.has(key)) return jobs.get(key);
+    for (const map of [jobs, prefills]) if (map.size > 30) map.clear();
+    const steps = function* () {
+      let { cache, said } = prefills.get(kept) ?? {};
+      if (!cache) {
+        cache = empty(model, prompt.length, { ...damage, dropped: new Set() });
+        for (const [i, token] of prompt.entries()) yield said = step(cache, token, i === prompt.length - 1);
+        prefills.set(kept, { cache, said });
+      }
+      for (const made of written({ cache: copied(cache, damage), said }, told.length)) yield job.made.push(made);
+    }();
+    const job = { made: [], done: false, advance: () => {
+      const end = performance.now() + SLICE;
+      while (!job.done && performance.now() < end) job.done = steps.next().done;
+    } };
+    jobs.set(key, job);
+    return job;
+  };
+}
+
+function render({ model: state, el }) {
+  const f = figure(el, state);
+  const model = tinyModel(f.get("data")), most = f.get("limits").step[1];
+  // `told` is the end that the undamaged model writes; tests hold it to that.
+  const stories = f.get("data").stories.map(({ prompt, end, facts }) => ({
+    words: prompt.split(" "), prompt: prompt.split(" ").map((word) => model.ids.get(word)),
+    told: end.split(" ").slice(0, most), facts: facts.map(([at]) => at) }));
+  const write = writer(model, stories);
+
+  choice(f, "story", { label: "Story", names: Object.fromEntries(stories.map(({ told, facts }, i) =>
+    [i + 1, `${i + 1}: ${facts.filter((_, n) => n % 4 === 0).reverse().map((at) => told[at]).join(", ")}`])) });
+  choice(f, "bits", { label: "Bits a number", names: { 16: "16 (fp16)", 8: "8 (int8)", 4: "4 (int4)", 2: "2 (int2)" } });
+  choice(f, "window", { label: "Window", names: { 0: "every token", 64: "the last 64", 48: "the last 48", 32: "the last 32", 16: "the last 16" } });
+  choice(f, "sinks", { label: "Sinks", names: { 0: "none", 1: "the first token", 4: "the first 4" } });
+  player(f, "step", { label: "Written", unit: "tokens", pace: 160 });
+  checkbox(f, "rotation", { label: "Turn each key by its position" });
+  const result = verdict(f);
+
+  const places = () => new Set(f.get("dropped").split(".").filter(Boolean).map(Number));
+  const list = columns(f, (place) => {
+    const gone = places();
+    if (!gone.delete(place)) gone.add(place);
+    f.set("dropped", [...gone].sort((a, b) => a - b).join("."));
+  });
+  const texts = h("div", { class: "kv-ends" });
+  f.body.append(
+    h("p", { class: "kv-heading", id: `${f.id}-columns` }, "The cache, a column for each token"),
+    h("p", { class: "kv-small kv-quiet" }, "Choose a word to drop its keys and values from all layers, choose it again to have them back. The line in a column is what the newest word’s heads read of it, at most."),
+    list.el,
+    h("div", { class: "kv-buttons" }, button("Keep every token", () => f.set("dropped", ""))),
+    texts);
+  share(f, "damage");
+
+  let waiting = null;
+  const draw = () => {
+    const index = f.get("story") - 1, story = stories[index], bits = f.get("bits"), gone = places();
+    const damage = { bits, window: f.get("window") || null, sinks: f.get("sinks"), rotation: f.get("rotation"), dropped: gone };
+    const job = write(index, damage);
+    job.advance();
+    clearTimeout(waiting);
+    if (!job.done) waiting = setTimeout(draw);
+    const said = job.made.map((made) => model.words[made.token]), steps = Math.min(f.get("step"), said.length);
+    const length = story.words.length + Math.max(0, steps - 1);
+    const kept = new Set(held(length - 1, length, damage).filter((place) => !gone.has(place)));
+
+    // Every token, those to come as well, which keep their room: the undamaged model's, until this one's are made.
+    const words = [...story.words, ...story.told.map((word, n) => said[n] ?? word)], shown = story.words.length + steps;
+    list.show(words.map((text, place) => {
+      const n = place - story.words.length;
+      return { text, kind: kind(place, length, kept, gone, damage), told: n >= 0, differs: n >= 0 && text !== story.told[n] };
+    }), shown, Number(bytesOf(bits)) / Number(bytesOf(16)), job.made[Math.max(0, steps - 1)]?.read ?? []);
+    texts.replaceChildren(end("From the whole cache", story.told, story.told, steps), end("From this cache", words.slice(story.words.length), story.told, steps));
+
+    const told = story.facts.filter((at) => at < steps), right = told.filter((at) => said[at] === story.told[at]);
+    const bytes = BigInt(kept.size) * bytesOf(bits), full = BigInt(length) * bytesOf(16);
+    const facts = told.length ? `${right.length} of ${told.length} facts right` : "No fact told yet";
+    result.show(facts, { bad: right.length < told.length,
+      why: `This cache: ${many(kept.size, "token")}, ${group(bytes)} bytes. Whole: ${many(length, "token")}, ${group(full)} bytes in fp16. Facts are the names, places, colours and things.` });
+    if (steps < f.get("step") && !job.done) return;
+    f.say(`${facts}. The cache takes ${group(bytes)} of ${group(full)} bytes. It writes: ${said.slice(0, steps).map(spaced).join("").trim()}`);
+    f.table("Each token of the end", ["token", "from the whole cache", "from this cache", ""],
+      said.slice(0, steps).map((word, n) => [n + 1, story.told[n], word, word === story.told[n] ? "same" : "differs"]));
+  };
+  f.draw(draw);
+
+  function bytesOf(bits) {
+    const { layers: n_layers, n_kv_heads, head_dim } = f.get("data").shape;
+    return kvBytes({ n_layers, n_kv_heads, head_dim, context: 1, batch: 1, dtype: f.get("dtypes")[BITS[bits]] });
+  }
+}
+
+// What became of a column: "newest" goes into the cache with the next step.
+function kind(place, length, kept, gone, { window, sinks }) {
+  if (place >= length) return "newest";
+  if (gone.has(place)) return "dropped";
+  if (!kept.has(place)) return "outside";
+  return window !== null && place < sinks && place < length - window ? "sink" : "kept";
+}
+const KINDS = { newest: "not in the cache yet", dropped: "dropped", outside: "out of the window", sink: "kept as a sink", kept: "kept" };
+
+// A text: its first `steps` words, and the room of the rest; words that are not those of `told` are marked.
+const end = (name, words, told, steps) => h("div", {}, h("p", { class: "kv-heading" }, name), h("p", { class: "kv-text" }, words.map((word, n) => {
+  const text = word === told[n] ? spaced(word) : [spaced(word).slice(0, -word.length), h("mark", { class: "kv-differs" }, word)];
+  return h("span", { class: n < steps ? undefined : "kv-later" }, text);
+})));
+
+// The columns, a list to choose from: by pointer, or with arrows and the space bar. chosen(place) is called with
+// the place of a token; show(tokens, shown, part, read) draws: the first `shown` can be seen, a kept column is
+// `part` as high as one in fp16, and `read` holds how much was read of each.
+function columns(f, chosen) {
+  const el = h("div", { class: "kv-columns-list", role: "listbox", tabindex: 0, "aria-multiselectable": "true",
+    "aria-labelledby": `${f.id}-columns`, onclick: (event) => {
+      const option = event.target.closest("[role=option]");
+      if (option) { move(options.indexOf(option)); chosen(current); }
+    },
+    onkeydown: (event) => {
+      const to = { ArrowLeft: current - 1, ArrowRight: current + 1, ArrowUp: row(-1), ArrowDown: row(1), Home: 0, End: last - 1 }[event.key];
+      if (to !== undefined) move(Math.min(last - 1, Math.max(0, to)));
+      else if (event.key === " " || event.key === "Enter") chosen(current);
+      else return;
+      event.preventDefault();
+    } });
+  const options = [];
+  let current = 0, last = 0;
+  const move = (to) => {
+    options[current]?.classList.remove("kv-current");
+    current = to;
+    options[current].classList.add("kv-current");
+    el.setAttribute("aria-activedescendant", options[current].id);
+  };
+  // The token above or below the current one.
+  const row = (way) => {
+    const from = options[current], middle = from.offsetLeft + from.offsetWidth / 2;
+    let best = current, near = Infinity;
+    for (let i = current + way; i >= 0 && i < last; i += way) {
+      const { offsetTop, offsetLeft, offsetWidth } = options[i];
+      if (offsetTop === from.offsetTop) continue;
+      const off = Math.abs(offsetLeft + offsetWidth / 2 - middle);
+      if (off >= near) break;
+      [best, near] = [i, off];
+    }
+    return best;
+  };
+  const show = (tokens, shown, part, read) => {
+    last = shown;
+    while (options.length < tokens.length) {
+      const option = h("span", { id: newId() }, h("span", { class: "kv-word" }), h("i", { class: "kv-read", "aria-hidden": "true" }));
+      options.push(option);
+      el.append(option);
+    }
+    el.style.setProperty("--part", part);
+    for (const [i, option] of options.entries()) {
+      const token = tokens[i];
+      if (!token || i >= shown) {
+        option.className = "kv-column kv-later";
+        option.removeAttribute("role");
+        if (token) option.firstChild.textContent = token.text;
+        option.hidden = !token;
+        continue;
+      }
+      option.hidden = false;
+      option.className = `kv-column kv-is-${token.kind}${token.told ? " kv-told" : ""}${token.differs ? " kv-differs" : ""}${i === current ? " kv-current" : ""}`;
+      option.firstChild.textContent = token.text;
+      option.lastChild.style.width = `${(100 * (read[i] ?? 0)).toFixed(0)}%`;
+      fill(option, { role: "option", "aria-selected": String(token.kind === "dropped"),
+        "aria-label": `${token.text}: ${KINDS[token.kind]}${token.differs ? ", differs" : ""}` }, []);
+    }
+    if (current >= last) move(last - 1);
+    else move(current);
+  };
+  return { el, show };
+}

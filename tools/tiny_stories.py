@@ -1,0 +1,115 @@
+"""Small stories whose end can be told only by one who remembers the beginning.
+
+A few people each hide a thing; one may put hers elsewhere at midnight; something happens that does not
+matter; the next day they come back, the last one first, and each finds her thing where she put it last. The
+names, places, colours and things of the end stand in the beginning and are drawn by chance. So a model of
+these stories has nothing to tell an end by but its cache, and what is missing there is seen in the text.
+
+The grammar and its words were written for the course; the stories are CC BY 4.0 as its text is.
+"""
+
+from dataclasses import dataclass
+from random import Random
+
+NAMES = "Anna Ben Clara David Emma Felix Greta Hugo Ida Jonas Kira Leo Mina Nils Olga Paul".split()
+COLOURS = "red blue green yellow white black brown grey silver golden".split()
+THINGS = (
+    "key ball book lamp cup hat drum kite coin letter ring spoon bell rope map knife shoe clock flute comb"
+).split()
+PLACES = [
+    (where, place)
+    for where, places in {
+        "in": "box bag drawer basket boat barn",
+        "under": "bed stairs bridge tree bench",
+        "on": "shelf table roof",
+        "behind": "door curtain stove wall hedge chair",
+    }.items()
+    for place in places.split()
+]
+VERBS = "hid put left laid".split()
+EVENTS = (
+    "Then it rained all night .",
+    "Then the snow fell .",
+    "Then the wind blew and the dogs barked .",
+    "Then they all slept .",
+    "Then the moon came up .",
+)
+BEGIN, TURN, END = (
+    "Once upon a time",  # four tokens that say nothing of what follows: a window's sinks
+    "The next day they came back , the last one first .",
+    "Then they all went home .",
+)
+STOP = "<end>"
+
+
+def vocabulary() -> list[str]:
+    """Every word, the stop token first and the rest in the order of the alphabet."""
+    rest = " ".join((BEGIN, TURN, END, *EVENTS, "the . At midnight it looked and found")).split()
+    words = {*NAMES, *COLOURS, *THINGS, *VERBS, *rest, *(word for place in PLACES for word in place)}
+    return [STOP, *sorted(words)]
+
+
+@dataclass
+class Story:
+    """One story, in words.
+
+    prompt  what the model is given
+    end     what it must write, the stop token last
+    facts   {place in `end`: place in `prompt`} of the names, places, colours and things: where each is
+            told, and where the beginning says it
+    """
+
+    prompt: list[str]
+    end: list[str]
+    facts: dict[int, int]
+
+
+def story(rng: Random, people: int | None = None, moved: bool | None = None, events: int | None = None):
+    """A `Story` drawn by `rng`; by chance of 2 to 5 people, with or without a move, with 0 to 2 events."""
+    people = people or rng.choice((2, 3, 4, 4, 5))
+    places = rng.sample(PLACES, people + 1)
+    drawn = zip(
+        *(rng.sample(words, people) for words in (NAMES, COLOURS, THINGS)), places[:people], strict=True
+    )
+    prompt, told = BEGIN.split(), []
+    for name, colour, thing, place in drawn:
+        at = len(prompt)
+        prompt += [name, rng.choice(VERBS), "the", colour, thing, place[0], "the", place[1], "."]
+        told.append({"name": at, "colour": at + 3, "thing": at + 4, "where": at + 5, "place": at + 7})
+    happened = rng.sample(EVENTS, rng.choice((0, 1, 1, 2)) if events is None else events)
+    before = rng.randint(0, len(happened))
+    prompt += " ".join(happened[:before]).split()
+    if rng.random() < 0.6 if moved is None else moved:
+        who, at = rng.choice(told), len(prompt)
+        prompt += [
+            "At",
+            "midnight",
+            prompt[who["name"]],
+            "put",
+            "it",
+            places[-1][0],
+            "the",
+            places[-1][1],
+            ".",
+        ]
+        who |= {"where": at + 5, "place": at + 7}
+    prompt += " ".join((*happened[before:], TURN)).split()
+    end, facts = [], {}
+    for who in reversed(told):
+        for part in (
+            "name",
+            "looked",
+            "where",
+            "the",
+            "place",
+            "and",
+            "found",
+            "the",
+            "colour",
+            "thing",
+            ".",
+        ):
+            if part in ("name", "place", "colour", "thing"):
+                facts[len(end)] = who[part]
+            end.append(prompt[who[part]] if part in who else part)
+    return Story(prompt, [*end, *END.split(), STOP], facts)
