@@ -1,142 +1,201 @@
-"""A cache that you can damage: the page's model says what kvlib's decoder says, undamaged and damaged."""
+"""A cache that you can damage: what the figure shows is what kvlib writes, and every way to damage it works."""
 
-import json
+import gzip
 import random
 
 import pytest
-import torch
+import traitlets
 
-from kvlib.cache.codes import quantize
 from kvlib.measure.tiny import load_tiny, written
 from kvlib.widgets import Damage
-from kvlib.widgets.base import STATIC
 from kvlib.widgets.tiny import tiny
 
-from .browser import chromium, page, show  # noqa: F401
+from .browser import chromium, document, page, show  # noqa: F401
 
-DAMAGES = [
-    {},
-    *({"bits": bits} for bits in (8, 4, 2)),
-    *({"window": window, "sinks": sinks} for window in (64, 48, 32, 16) for sinks in (0, 4)),
-    {"rotation": False},
-    {"dropped": [17]},
-    {"dropped": [4, 17, 30, 75, 80]},  # of the prompt, and of what is being written
-    {"bits": 4, "window": 48, "sinks": 1, "dropped": [2, 60]},
-    {"bits": 2, "rotation": False, "window": 32},
-    {"bits": 8, "dropped": [*range(4, 40)], "sinks": 4},
-]
-WRITTEN = 51
-
-
-def exact_model():
-    """The decoder in float64, with a rotary table as exact: rounding errors then move no code."""
-    model = load_tiny(dtype=torch.float64)
-    decoder, D = model.decoder, model.decoder.head_dim
-    frequencies = tiny()["shape"]["rope_theta"] ** -(torch.arange(0, D, 2, dtype=torch.float64) / D)
-    angles = torch.outer(torch.arange(decoder.max_context, dtype=torch.float64), frequencies)[:, None]
-    decoder.cos = torch.cat((angles.cos(), angles.cos()), -1)
-    decoder.sin = torch.cat((-angles.sin(), angles.sin()), -1)
-    return model
+READ = """async () => {
+    const ends = document.querySelector(".kv-ends");
+    while (ends.getAttribute("aria-busy") === "true") await new Promise(done => setTimeout(done, 5));
+    const words = (all) => [...all].filter(s => s.className !== "kv-later").map(s => s.textContent.trim());
+    const texts = document.querySelectorAll(".kv-ends .kv-text");
+    return {
+        whole: words(texts[0].children), said: words(texts[1].children),
+        marked: [...texts[1].querySelectorAll("span:not(.kv-later) mark")].map(m => m.textContent),
+        columns: [...document.querySelectorAll("[role=option]")].map(o => o.getAttribute("aria-label")),
+        dropped: [...document.querySelectorAll("[aria-selected=true]")].map(o => o.firstChild.textContent),
+        big: document.querySelector(".kv-big").textContent, why: document.querySelector(".kv-why").textContent,
+    };
+}"""
 
 
-@pytest.fixture
-def js(page):  # noqa: F811
-    """js(code, argument): a function body in which the script's own functions can be called."""
-    page.goto("about:blank")
-    page.add_script_tag(content=(STATIC / "damage.model.js").read_text(encoding="utf-8"))
-    return lambda code, argument: json.loads(
-        page.evaluate(f"text => {{ const given = JSON.parse(text); {code} }}", json.dumps(argument))
-    )
+def opened(page, tmp_path, hash="", **state):  # noqa: F811
+    """Show a figure; returns what reads it once its text is written."""
+    show(page, tmp_path, Damage(**state), hash=hash)
+    return lambda: page.evaluate(READ)
 
 
-RUN = """
-    const model = tinyModel(given.data), out = [];
-    for (const [prompt, damage] of given.runs) {
-        const whole = { bits: 16, window: null, sinks: 0, rotation: true, ...damage, dropped: new Set(damage.dropped) };
-        const start = prefill(model, prompt, whole), steps = [...written(start, given.count)];
-        out.push({
-            tokens: steps.map((step) => step.token), logits: steps.map((step) => [...step.logits]),
-            k: start.cache.k.map((layer) => layer.map((key) => [...key])), v: start.cache.v.map((layer) => layer.map((value) => [...value])),
-        });
-    }
-    return JSON.stringify(out);
-"""
+@pytest.fixture(scope="module")
+def model():
+    return load_tiny()
 
 
-def runs(js, damages, stories):
-    """What the page's model writes: each damage over each story."""
-    ids = {word: i for i, word in enumerate(tiny()["vocabulary"].split())}
-    asked = [[ids[word] for word in tiny()["stories"][i]["prompt"].split()] for i in stories]
-    pairs = [(prompt, damage) for damage in damages for prompt in asked]
-    return zip(pairs, js(RUN, {"data": tiny(), "runs": pairs, "count": WRITTEN}), strict=True)
+def some_state(rng):
+    dropped = sorted(rng.sample(range(110), rng.choice((0, 1, 1, 4))))
+    return {
+        "story": rng.randint(1, 6), "bits": rng.choice((16, 16, 8, 4, 2)), "window": rng.choice((0, 0, 64, 48)),
+        "sinks": rng.choice((0, 1, 4)), "rotation": rng.random() < 0.8, "step": rng.choice((50, 50, 0, 1, 23)),
+        "dropped": ".".join(map(str, dropped)),
+    }  # fmt: skip
 
 
-def stored(said, memory):
-    """A layer's keys or values of the page's cache, [H_kv, tokens, D], and the memory that should hold the same."""
-    rows = torch.tensor(said, dtype=memory.dtype)
-    return rows.unflatten(1, (2, 16)).transpose(0, 1), memory[0, :, : len(rows)]
+@pytest.mark.parametrize("seed", range(12))
+def test_the_figure_shows_what_kvlib_writes(page, tmp_path, model, seed):  # noqa: F811
+    """Words, facts and bytes; the page computes in float64 and kvlib here in float32."""
+    state = some_state(random.Random(seed))
+    figure = Damage(**state)
+    story = figure.data["stories"][state["story"] - 1]
+    ids = [model.tokenizer.token_to_id(word) for word in story["prompt"].split()]
+    damage = {
+        "bits": state["bits"], "window": state["window"] or None, "sinks": state["sinks"],
+        "rotation": state["rotation"], "dropped": [int(n) for n in state["dropped"].split(".") if n],
+    }  # fmt: skip
+    tokens, _, cache = written(model, [ids], max(1, state["step"]), **damage)
+    words = [model.tokenizer.id_to_token(token) for token in tokens[0].tolist()][: state["step"]]
+    seen = opened(page, tmp_path, **state)()
+    assert seen["said"] == words
+    end = story["end"].split()
+    assert seen["whole"] == end[: state["step"]]
+    assert seen["marked"] == [a for a, b in zip(words, end, strict=False) if a != b]
+    told = [at for at, _ in story["facts"] if at < len(words)]
+    right = [at for at in told if words[at] == end[at]]
+    assert seen["big"] == (f"{len(right)} of {len(told)} facts right" if told else "No fact told yet")
+    assert figure.nbytes == cache.nbytes
+    full = (len(ids) + max(0, state["step"] - 1)) * 384
+    assert f", {cache.nbytes:,} bytes. Whole: " in seen["why"] and f", {full:,} bytes in fp16" in seen["why"]
+    kept = [label for label in seen["columns"] if label.split(": ")[1].startswith("kept")]
+    assert len(kept) == len(cache.kept()) and len(seen["columns"]) == len(ids) + len(words)
 
 
-def test_tokens_codes_and_logits_are_the_decoder_s_in_float64(js):
-    """Every key and value in the cache to the last bit, so every code, scale and zero; logits to 1e-9."""
-    model, differs = exact_model(), set()
-    for (prompt, damage), said in runs(js, DAMAGES, (0, 1)):
-        tokens, logits, cache = written(model, [prompt], WRITTEN, **damage)
-        assert said["tokens"] == tokens[0].tolist(), damage
-        torch.testing.assert_close(
-            torch.tensor(said["logits"], dtype=torch.float64), logits[0], rtol=0, atol=1e-9, msg=str(damage)
-        )
-        for i, store in enumerate(cache.layers):
-            for name in "kv":
-                page_s, kvlib_s = stored(said[name][i], getattr(store, name))
-                assert torch.equal(page_s, kvlib_s), (damage, i, name)
-        differs.add(tuple(said["tokens"]))
-    assert len(differs) > len(DAMAGES)  # damages do different things
+def column(page, word):  # noqa: F811
+    return page.get_by_role("option", name=f"{word}:").first
 
 
-def test_tokens_are_the_decoder_s_in_float32(js):
-    """The decoder as anyone loads it. A rounding error can move a code there; logits agree within 0.05."""
-    model = load_tiny()
-    for (prompt, damage), said in runs(js, DAMAGES, (0, 3, 5)):
-        tokens, logits, _ = written(model, [prompt], WRITTEN, **damage)
-        assert said["tokens"] == tokens[0].tolist(), damage
-        torch.testing.assert_close(torch.tensor(said["logits"]), logits[0], rtol=0, atol=0.05, msg=str(damage))
+def test_a_word_is_dropped_by_a_click_and_comes_back(page, tmp_path):  # noqa: F811
+    seen = opened(page, tmp_path, dropped="")
+    assert (seen()["big"], seen()["marked"]) == ("16 of 16 facts right", [])
+    place = Damage().data["stories"][0]["prompt"].split()[17]
+    column(page, place).click()
+    assert seen()["dropped"] == [place]
+    assert place not in seen()["said"] and seen()["big"] == "15 of 16 facts right"
+    assert len(seen()["marked"]) == 1
+    column(page, place).click()
+    assert (seen()["big"], seen()["dropped"]) == ("16 of 16 facts right", [])
 
 
-def some_group(rng):
-    kind = rng.randrange(5)
-    if kind == 0:  # codes that fall between two
-        step = 2.0 ** rng.randrange(-6, 3)
-        return [rng.randrange(-30, 31) * step / 2 for _ in range(16)]
-    if kind == 1:
-        return [rng.choice([0.0, 1.5, -3e-7])] * 16
-    size = 10 ** rng.uniform(-6, 3)
-    return [rng.gauss(0, 1) * size + (40 * size if kind == 2 and i == 3 else 0) for i in range(16)]
+def test_by_keyboard(page, tmp_path):  # noqa: F811
+    seen = opened(page, tmp_path, dropped="")
+    words = Damage().data["stories"][0]["prompt"].split()
+    page.get_by_role("listbox").focus()
+    for key in ("End", "Home", *["ArrowRight"] * 18, "ArrowLeft", " "):
+        page.keyboard.press(key)
+    assert seen()["dropped"] == [words[17]]
+    top = "document.querySelector('.kv-current').offsetTop"
+    before = page.evaluate(top)
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate(top) > before
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate(top) == before
+    page.get_by_role("button", name="Keep every token").press("Enter")
+    assert seen()["dropped"] == []
+    active = page.get_by_role("listbox").get_attribute("aria-activedescendant")
+    assert page.locator(f"#{active}").get_attribute("role") == "option"
 
 
-def test_codes_scales_and_zeros_are_kvlib_s(js):
-    rng = random.Random(1)
-    points = [[some_group(rng), bits] for _ in range(3000) for bits in (8, 4, 2)]
-    said = js(
-        """return JSON.stringify(given.map(([numbers, bits]) => {
-            const { codes, scale, zero } = quantize(Float64Array.from(numbers), bits);
-            return [codes, scale, zero];
-        }));""",
-        points,
-    )
-    for bits in (8, 4, 2):
-        mine = [(numbers, one) for (numbers, b), one in zip(points, said, strict=True) if b == bits]
-        x = torch.tensor([numbers for numbers, _ in mine], dtype=torch.float64)
-        codes, scale, zero = quantize(x, bits, -1)
-        assert codes.tolist() == [one[0] for _, one in mine]
-        assert scale.double().flatten().tolist() == [one[1] for _, one in mine]
-        assert zero.double().flatten().tolist() == [one[2] for _, one in mine]
+def test_by_touch(chromium, tmp_path):  # noqa: F811
+    context = chromium.new_context(has_touch=True, viewport={"width": 360, "height": 740})
+    page = context.new_page()  # noqa: F811
+    seen = opened(page, tmp_path, dropped="")
+    place = Damage().data["stories"][0]["prompt"].split()[17]
+    column(page, place).tap()
+    assert seen()["dropped"] == [place]
+    boxes = page.locator("[role=option]").evaluate_all("all => all.map(o => o.getBoundingClientRect())")
+    assert min(box["width"] for box in boxes) >= 24 and min(box["height"] for box in boxes) >= 24
+    context.close()
 
 
-def test_half_is_torch_s_float16(js):
-    rng = random.Random(2)
-    points = [rng.choice([-1, 1]) * 2 ** rng.uniform(-28, 15) for _ in range(20_000)]
-    points += [n * 2.0**-25 for n in range(64)] + [1 + n * 2.0**-12 for n in range(64)] + [0.0, -0.0]
-    points += [2.0**e * (1 - 2.0**-24) for e in range(-20, 15)]
-    said = js("return JSON.stringify(given.map(half));", points)
-    assert said == torch.tensor(points, dtype=torch.float64).half().double().tolist()
+def test_what_is_marked_is_not_marked_by_colour_alone(page, tmp_path):  # noqa: F811
+    opened(page, tmp_path, window=48, sinks=4, dropped="90")()
+    line = "e => getComputedStyle(e).textDecorationLine + ' ' + getComputedStyle(e).textDecorationStyle"
+    assert page.locator(".kv-ends mark").first.evaluate(line) == "underline wavy"
+    assert page.locator(".kv-is-dropped .kv-word").first.evaluate(line).startswith("line-through")
+    below = "e => getComputedStyle(e).borderBottomStyle"
+    kinds = ("kept", "sink", "outside", "dropped", "newest")
+    styles = {kind: page.locator(f".kv-is-{kind}").first.evaluate(below) for kind in kinds}
+    assert styles == {
+        "kept": "solid", "sink": "double", "outside": "dotted", "dropped": "dotted", "newest": "dashed"
+    }  # fmt: skip
+
+
+def test_fewer_bits_are_a_lower_column(page, tmp_path):  # noqa: F811
+    heights = []
+    for bits in (16, 8, 4, 2):
+        opened(page, tmp_path, bits=bits)()
+        below = "e => parseFloat(getComputedStyle(e).borderBottomWidth)"
+        heights.append(page.locator(".kv-is-kept").first.evaluate(below))
+    assert heights == sorted(heights, reverse=True) and len(set(heights)) == 4
+
+
+def test_the_text_is_written_while_it_plays_and_the_page_keeps_still(page, tmp_path):  # noqa: F811
+    seen = opened(page, tmp_path, step=0)
+    assert seen()["said"] == []
+    height = "document.querySelector('.kv-figure').getBoundingClientRect().height"
+    heights = {page.evaluate(height)}
+    page.get_by_role("button", name="Play: Written").click()
+    page.wait_for_function("document.querySelectorAll('.kv-told').length >= 12")
+    heights.add(page.evaluate(height))
+    page.get_by_role("button", name="Pause: Written").click()
+    assert 12 <= len(seen()["said"]) < 50
+    heights.add(page.evaluate(height))
+    assert len(heights) == 1
+
+
+def test_a_link_holds_what_is_dropped(page, tmp_path):  # noqa: F811
+    hash = "#damage.dropped=17.21&damage.bits=4&damage.story=2&damage.window=64&damage.sinks=4&damage.step=30"
+    seen = opened(page, tmp_path, hash=hash)
+    words = Damage().data["stories"][1]["prompt"].split()
+    assert seen()["dropped"] == [words[17], words[21]] and len(seen()["said"]) == 30
+    page.get_by_role("combobox", name="Bits a number").select_option("2")
+    page.wait_for_function("location.hash.includes('damage.bits=2')")
+    assert "damage.dropped=17.21" in page.evaluate("location.hash")
+
+
+def test_a_link_that_names_no_places_is_refused(page, tmp_path):  # noqa: F811
+    seen = opened(page, tmp_path, hash="#damage.dropped=17.x%3Cb%3E")
+    assert "dropped “17.x<b>” can't be read" in page.locator(".kv-notice").inner_text()
+    assert len(seen()["dropped"]) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"dropped": "17,21"}, {"dropped": "x"}, {"bits": 3}, {"window": 5}, {"story": 7}, {"step": 51}], ids=str
+)
+def test_a_wrong_value_is_named(wrong):
+    [name] = wrong
+    with pytest.raises((ValueError, traitlets.TraitError), match=name):
+        Damage(**wrong)
+
+
+def test_the_model_s_size_is_said_as_it_is():
+    figure = Damage()
+    assert f"{tiny()['about']['parameters']:,} weights" in figure.lead
+    table = figure.table()
+    assert table.rows[0][0] == "the whole cache" and table.rows[0][2] == "16 of 16"
+    for row, recorded in zip(table.rows, tiny()["measured"]["rows"], strict=True):
+        assert row[3] == f"{100 * recorded['right']:.1f} %"
+
+
+def test_the_weights_and_the_rest_are_light():
+    """Weights at most 60 kB compressed; the figure without them as light as another."""
+    whole = document(Damage())
+    weights = tiny()["codes"]
+    assert weights in whole
+    assert len(gzip.compress(weights.encode())) <= 60_000
+    assert len(gzip.compress(whole.replace(weights, "").encode())) <= 25_000

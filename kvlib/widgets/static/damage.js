@@ -6,8 +6,9 @@ const BITS = { 16: "fp16", 8: "int8-g16", 4: "int4-g16", 2: "int2-g16" };
 // Words as people write them: no space before a full stop or a comma.
 const spaced = (word) => (/^[.,]$/.test(word) ? word : ` ${word}`);
 
-// In one go the page computes no longer than this, ms: it stays quick where the processor is slow.
-const SLICE = 6;
+// In one go the page computes no longer than this, in ms, so that it stays quick where the processor is slow; and
+// what has been written until then is drawn so often.
+const SLICE = 6, REDRAW = 60;
 
 // What the model writes with a damage: { made, done, advance() }, remembered. `made` grows by what written() yields
 // with every advance(), which computes for a slice. A prompt is read anew only if what is kept of it changes, and
@@ -61,10 +62,11 @@ function render({ model: state, el }) {
     if (!gone.delete(place)) gone.add(place);
     f.set("dropped", [...gone].sort((a, b) => a - b).join("."));
   });
-  const texts = h("div", { class: "kv-ends" });
+  const ends = [end("From the whole cache"), end("From this cache")];
+  const texts = h("div", { class: "kv-ends" }, ends.map(({ el }) => el));
   f.body.append(
     h("p", { class: "kv-heading", id: `${f.id}-columns` }, "The cache, a column for each token"),
-    h("p", { class: "kv-small kv-quiet" }, "Choose a word to drop its keys and values from all layers, choose it again to have them back. The line in a column is what the newest word’s heads read of it, at most."),
+    h("p", { class: "kv-small kv-quiet" }, "Choose a word to drop its keys and values from every layer; choose it again to have them back. Bold words are the model’s own. The longer the black line in a column, the more of its attention a head gave it to write the newest word."),
     list.el,
     h("div", { class: "kv-buttons" }, button("Keep every token", () => f.set("dropped", ""))),
     texts);
@@ -76,8 +78,14 @@ function render({ model: state, el }) {
     const damage = { bits, window: f.get("window") || null, sinks: f.get("sinks"), rotation: f.get("rotation"), dropped: gone };
     const job = write(index, damage);
     job.advance();
+    const drawn = performance.now();
+    const goOn = () => {
+      job.advance();
+      if (job.done || performance.now() - drawn > REDRAW) draw();
+      else waiting = setTimeout(goOn);
+    };
     clearTimeout(waiting);
-    if (!job.done) waiting = setTimeout(draw);
+    if (!job.done) waiting = setTimeout(goOn);
     const said = job.made.map((made) => model.words[made.token]), steps = Math.min(f.get("step"), said.length);
     const length = story.words.length + Math.max(0, steps - 1);
     const kept = new Set(held(length - 1, length, damage).filter((place) => !gone.has(place)));
@@ -87,8 +95,10 @@ function render({ model: state, el }) {
     list.show(words.map((text, place) => {
       const n = place - story.words.length;
       return { text, kind: kind(place, length, kept, gone, damage), told: n >= 0, differs: n >= 0 && text !== story.told[n] };
-    }), shown, Number(bytesOf(bits)) / Number(bytesOf(16)), job.made[Math.max(0, steps - 1)]?.read ?? []);
-    texts.replaceChildren(end("From the whole cache", story.told, story.told, steps), end("From this cache", words.slice(story.words.length), story.told, steps));
+    }), shown, Number(bytesOf(bits)) / Number(bytesOf(16)), steps ? job.made[steps - 1].read : []);
+    texts.setAttribute("aria-busy", String(!job.done));
+    ends[0].show(story.told, story.told, steps);
+    ends[1].show(words.slice(story.words.length), story.told, steps);
 
     const told = story.facts.filter((at) => at < steps), right = told.filter((at) => said[at] === story.told[at]);
     const bytes = BigInt(kept.size) * bytesOf(bits), full = BigInt(length) * bytesOf(16);
@@ -97,8 +107,11 @@ function render({ model: state, el }) {
       why: `This cache: ${many(kept.size, "token")}, ${group(bytes)} bytes. Whole: ${many(length, "token")}, ${group(full)} bytes in fp16. Facts are the names, places, colours and things.` });
     if (steps < f.get("step") && !job.done) return;
     f.say(`${facts}. The cache takes ${group(bytes)} of ${group(full)} bytes. It writes: ${said.slice(0, steps).map(spaced).join("").trim()}`);
-    f.table("Each token of the end", ["token", "from the whole cache", "from this cache", ""],
-      said.slice(0, steps).map((word, n) => [n + 1, story.told[n], word, word === story.told[n] ? "same" : "differs"]));
+    f.table("Each token of the end, and the token that a head read most of to write it", ["token", "from the whole cache", "from this cache", "", "read most of"],
+      said.slice(0, steps).map((word, n) => {
+        const place = likeliest(job.made[n].read);
+        return [n + 1, story.told[n], word, word === story.told[n] ? "same" : "differs", `${words[place]} (${place + 1})`];
+      }));
   };
   f.draw(draw);
 
@@ -115,13 +128,36 @@ function kind(place, length, kept, gone, { window, sinks }) {
   if (!kept.has(place)) return "outside";
   return window !== null && place < sinks && place < length - window ? "sink" : "kept";
 }
+// Less of a head's attention than this is not drawn.
+const LEAST_READ = 0.05;
 const KINDS = { newest: "not in the cache yet", dropped: "dropped", outside: "out of the window", sink: "kept as a sink", kept: "kept" };
 
-// A text: its first `steps` words, and the room of the rest; words that are not those of `told` are marked.
-const end = (name, words, told, steps) => h("div", {}, h("p", { class: "kv-heading" }, name), h("p", { class: "kv-text" }, words.map((word, n) => {
-  const text = word === told[n] ? spaced(word) : [spaced(word).slice(0, -word.length), h("mark", { class: "kv-differs" }, word)];
-  return h("span", { class: n < steps ? undefined : "kv-later" }, text);
-})));
+// Sets `node` by put(), unless it looks so already: `look` is a text that names all that put() depends on.
+function set(node, look, put) {
+  if (node.look === look) return;
+  node.look = look;
+  put();
+}
+
+// A text with a heading. show(words, told, steps): the first `steps` words, and room for the rest; words that are
+// not those of `told` are marked.
+function end(name) {
+  const spans = [], text = h("p", { class: "kv-text" });
+  const show = (words, told, steps) => {
+    while (spans.length < words.length) {
+      spans.push(h("span"));
+      text.append(spans.at(-1));
+    }
+    for (const [n, word] of words.entries()) {
+      const differs = word !== told[n], later = n >= steps;
+      set(spans[n], `${word} ${differs} ${later}`, () => {
+        spans[n].className = later ? "kv-later" : "";
+        spans[n].replaceChildren(...(differs ? [spaced(word).slice(0, -word.length), h("mark", { class: "kv-differs" }, word)] : [spaced(word)]));
+      });
+    }
+  };
+  return { el: h("div", {}, h("p", { class: "kv-heading" }, name), text), show };
+}
 
 // The columns, a list to choose from: by pointer, or with arrows and the space bar. chosen(place) is called with
 // the place of a token; show(tokens, shown, part, read) draws: the first `shown` can be seen, a kept column is
@@ -142,7 +178,8 @@ function columns(f, chosen) {
   const options = [];
   let current = 0, last = 0;
   const move = (to) => {
-    options[current]?.classList.remove("kv-current");
+    options[current].classList.remove("kv-current");
+    options[current].look = options[to].look = null;
     current = to;
     options[current].classList.add("kv-current");
     el.setAttribute("aria-activedescendant", options[current].id);
@@ -169,20 +206,17 @@ function columns(f, chosen) {
     }
     el.style.setProperty("--part", part);
     for (const [i, option] of options.entries()) {
-      const token = tokens[i];
-      if (!token || i >= shown) {
-        option.className = "kv-column kv-later";
-        option.removeAttribute("role");
-        if (token) option.firstChild.textContent = token.text;
-        option.hidden = !token;
-        continue;
-      }
-      option.hidden = false;
-      option.className = `kv-column kv-is-${token.kind}${token.told ? " kv-told" : ""}${token.differs ? " kv-differs" : ""}${i === current ? " kv-current" : ""}`;
-      option.firstChild.textContent = token.text;
-      option.lastChild.style.width = `${(100 * (read[i] ?? 0)).toFixed(0)}%`;
-      fill(option, { role: "option", "aria-selected": String(token.kind === "dropped"),
-        "aria-label": `${token.text}: ${KINDS[token.kind]}${token.differs ? ", differs" : ""}` }, []);
+      const { text = "", kind = "", told, differs } = tokens[i] ?? {}, later = i >= shown;
+      set(option, `${text} ${kind} ${told} ${differs} ${later} ${i === current}`, () => {
+        option.hidden = !text;
+        option.firstChild.textContent = text;
+        option.className = later ? "kv-column kv-later" :
+          `kv-column kv-is-${kind}${told ? " kv-told" : ""}${differs ? " kv-differs" : ""}${i === current ? " kv-current" : ""}`;
+        if (later) for (const name of ["role", "aria-label", "aria-selected"]) option.removeAttribute(name);
+        else fill(option, { role: "option", "aria-selected": String(kind === "dropped"), "aria-label": `${text}: ${KINDS[kind]}${differs ? ", differs" : ""}` }, []);
+      });
+      const width = later || !(read[i] >= LEAST_READ) ? 0 : Math.round(100 * read[i]);
+      set(option.lastChild, String(width), () => { option.lastChild.style.width = `${width}%`; });
     }
     if (current >= last) move(last - 1);
     else move(current);
