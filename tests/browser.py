@@ -72,7 +72,8 @@ def document(*figures, theme="light") -> str:
         '<meta name="viewport" content="width=device-width"><title>Figures</title>'
         f"<style>body {{ margin: 16px; font-family: system-ui; background: {palette.color('paper', theme)}; "
         f"color: {palette.color('ink', theme)} }}</style></head>"
-        f"<body><main><h1>Figures</h1>{''.join(f.html() for f in figures)}</main></body></html>"
+        f"<body><main><h1>Figures</h1><h2>All of them</h2>{''.join(f.html() for f in figures)}</main></body>"
+        "</html>"
     )
 
 

@@ -131,7 +131,10 @@ def test_axe_finds_nothing_without_javascript(chromium, tmp_path):  # noqa: F811
     show(page, tmp_path, *figures())
     page.evaluate("document.querySelectorAll('.kv-page').forEach(p => p.replaceChildren())")
     statics = "".join(f.html().split("<script")[0] for f in figures())
-    page.evaluate("html => document.querySelector('main').innerHTML = '<h1>Figures</h1>' + html", statics)
+    page.evaluate(
+        "html => document.querySelector('main').innerHTML = '<h1>Figures</h1><h2>All of them</h2>' + html",
+        statics,
+    )
     assert violations(page) == []
     page.close()
 
@@ -195,7 +198,7 @@ def test_reduced_motion_is_respected(chromium, tmp_path):  # noqa: F811
     for motion, plays in (("no-preference", 1), ("reduce", 0)):
         context = chromium.new_context(reduced_motion=motion)
         page = show(context.new_page(), tmp_path, Recompute())  # noqa: F811
-        assert page.get_by_role("button", name="Play or pause: Generated").count() == plays
+        assert page.get_by_role("button", name="Play: Generated").count() == plays
         show(page, tmp_path, Formula())
         moves = page.locator(".kv-glide").first.evaluate("e => getComputedStyle(e).transitionDuration")
         assert (moves != "0s") == bool(plays)

@@ -46,14 +46,14 @@ def test_the_formula_says_what_python_says(page, tmp_path):  # noqa: F811
         )
         assert page.locator(".kv-big").inner_text() == f"{w.nbytes:,} bytes"
         units = [fmt(w.nbytes, unit) for unit in ("KiB", "MiB", "GiB", "GB")]
-        assert page.locator(".kv-big + p").inner_text() == "= " + " = ".join(units)
+        assert page.locator(".kv-why").inner_text() == "= " + " = ".join(units)
 
 
 @pytest.mark.parametrize("factor", ["layers", "batch", "KV heads", "context", "head_dim", "bytes per number"])
 def test_doubling_any_factor_doubles_the_cache(page, tmp_path, factor):  # noqa: F811
     w = Formula()
     show(page, tmp_path, w)
-    page.get_by_role("button", name=f"Double: {factor}").press("Enter")
+    page.get_by_role("button", name=f"× 2: {factor}").press("Enter")
     assert page.locator(".kv-big").inner_text() == f"{2 * w.nbytes:,} bytes"
 
 
@@ -72,7 +72,7 @@ def test_a_product_of_whole_blocks_is_not_called_the_product(page, tmp_path):  #
 def test_the_formula_names_the_shapes(page, tmp_path):  # noqa: F811
     show(page, tmp_path, Formula(n_layers=16, n_kv_heads=8, head_dim=64, batch=2, context=2048))
     assert page.locator(".kv-shapes").inner_text() == (
-        "K, V [2, 8, 2,048, 64] = [B, H_kv, T, D] in each of 16 layers: "
+        "K, V [2, 8, 2048, 64] = [B, H_kv, T, D] in each of 16 layers: "
         "32 tensors of 4 MiB, or 32 KiB per token."
     )
 
@@ -93,12 +93,14 @@ def test_the_worked_chart_answers(page, tmp_path):  # noqa: F811
     w = WorkedExample()
     show(page, tmp_path, w)
     drive(page, w, {"context": ("Context", 6000), "batch": ("Batch", 3), "dtype": ("Precision", "int4")})
-    said = page.locator(".kv-bar-value").all_inner_texts()
-    assert said == [
-        fmt(w.bytes_at(n)) + (" chosen" if n == 6000 else "") for n in (512, 1024, 2048, 4096, 6000, 8192)
+    contexts = (512, 1024, 2048, 4096, 6000, 8192)
+    rows = page.locator(".kv-bars tr").all_inner_texts()
+    said = [fmt(w.bytes_at(n)) + (", chosen" if n == 6000 else "") for n in contexts]
+    assert [row.split() for row in rows] == [
+        [f"{n:,}", "tokens", *text.split()] for n, text in zip(contexts, said, strict=True)
     ]
-    widths = page.locator(".kv-bar .kv-fill").evaluate_all("all => all.map(e => parseFloat(e.style.width))")
-    assert widths == pytest.approx([100 * n / 8192 for n in (512, 1024, 2048, 4096, 6000, 8192)])
+    widths = page.locator(".kv-bars .kv-fill").evaluate_all("all => all.map(e => parseFloat(e.style.width))")
+    assert widths == pytest.approx([100 * n / 8192 for n in contexts])
 
 
 # ---- recompute or reuse
@@ -133,13 +135,13 @@ def budgeted():
 
 
 def facts(page):  # noqa: F811
-    return page.locator(".kv-facts dd").all_inner_texts()
+    return page.locator(".kv-facts dd:not(.kv-small)").all_inner_texts()
 
 
 def test_the_budget_says_what_python_says(page, tmp_path, budgeted):  # noqa: F811
     rng = random.Random(6)
     show(page, tmp_path, budgeted)
-    w, verdicts = budgeted, set()
+    w, verdicts, ended = budgeted, set(), set()
     for _ in range(12):
         drive(
             page,
@@ -151,9 +153,9 @@ def test_the_budget_says_what_python_says(page, tmp_path, budgeted):  # noqa: F8
                 "weights": ("Weights' precision", rng.choice(["bf16", "fp8", "q4_0"])),
                 "dtype": ("Cache's precision", rng.choice(["bf16", "fp8", "q8_0"])),
                 "context": ("Context", rng.randrange(1, 2**17)),
-                "batch": ("Concurrency", rng.randrange(1, 65)),
+                "batch": ("Batch", rng.randrange(1, 65)),
                 "utilization": ("Usable share", rng.randrange(50, 101)),
-                "overhead_mib": ("Overhead", rng.randrange(0, 4096)),
+                "overhead_mib": ("Overhead, all GPUs together", rng.randrange(0, 4096)),
             },
         )
         b = w.budget
@@ -166,27 +168,47 @@ def test_the_budget_says_what_python_says(page, tmp_path, budgeted):  # noqa: F8
         def many(n, one):
             return f"{n:,} {one}{'' if n == 1 else 's'}"
 
+        longest, ends = b.max_context(w.batch), b.layout.max_context
+        end = ends is not None and longest > ends
+        ended.add(end)
+        rate = b.tokens_per_second(w.context, w.batch)
+        speed = [fmt_seconds(b.decode_floor(w.context, w.batch)), f"{rate:,.0f}"]
         assert facts(page) == [
             many(b.max_sequences(w.context), "sequence"),
-            many(b.max_context(w.batch), "token"),
-            fmt_seconds(b.decode_floor(w.context, w.batch)),
-            f"{b.tokens_per_second(w.context, w.batch):,.0f}",
+            many(ends if end else longest, "token"),
+            *(["does not fit"] * 2 if short else speed),
         ]
-    assert verdicts == {True, False}
+        note = [f"where the model ends; memory for {longest:,}"] if end else []
+        assert page.locator(".kv-facts .kv-small").all_inner_texts() == note
+        cells = {row[0]: row[1] for row in w.table().rows}
+        assert ("does not fit" in cells["tokens a second, at the most"]) == bool(short)
+        assert ("where the model ends" in cells[f"longest context for {w.batch} sequences"]) == end
+    assert verdicts == ended == {True, False}
 
 
 def test_the_bar_s_parts_add_up(page, tmp_path, budgeted):  # noqa: F811
     show(page, tmp_path, budgeted)
     for batch in (1, 8, 4096):  # fits, fits, far too much
-        kv(page, "Concurrency").fill(str(batch))
-        widths = page.locator(".kv-part").evaluate_all("all => all.map(e => parseFloat(e.style.width))")
-        assert sum(widths) == pytest.approx(100, abs=0.01) and min(widths) >= 0
+        kv(page, "Batch").fill(str(batch))
+        ends = page.locator(".kv-part").evaluate_all(
+            "all => all.map(e => [e.x.baseVal.value, e.x.baseVal.value + e.width.baseVal.value])"
+        )
+        whole = page.locator(".kv-stack").evaluate("e => e.width.baseVal.value")
+        shown = [part for part in ends if part[1] > part[0]]
+        assert shown[0][0] == 1 and shown[-1][1] <= whole
+        for (_, end), (start, _) in zip(shown, shown[1:], strict=False):
+            assert start - end == pytest.approx(1, abs=0.02)  # the line between two parts
+        weights, cache = (end - start + 1 for start, end in ends[:2])
+        b, all_ = budgeted.budget, budgeted.budget.gpu.memory
+        length = max(all_, b.weights_bytes + b.overhead_bytes + b.cache_bytes(8192, batch))
+        assert weights == pytest.approx((whole - 2) * b.weights_bytes / length, abs=0.02)
+        assert cache == pytest.approx((whole - 2) * b.cache_bytes(8192, batch) / length, abs=0.02)
 
 
 def test_a_context_beyond_the_model_computes_and_is_said(page, tmp_path, budgeted):  # noqa: F811
     show(page, tmp_path, budgeted)
     kv(page, "Context").fill("131073")
-    assert "made for 131,072 tokens" in page.locator(".kv-big + p").inner_text()
+    assert "made for 131,072 tokens" in page.locator(".kv-why").inner_text()
 
 
 def test_a_setting_is_shared_by_its_address(page, tmp_path, budgeted):  # noqa: F811
@@ -256,13 +278,14 @@ def test_the_budget_asks_for_the_source_of_cross_attention(page, tmp_path):  # n
         drive(page, w, {"source_len": ("Source", length)})
         b = w.budget
         assert b.cache_bytes(448, 8) == cache and f"source of {length:,}" in w.table().caption
-        assert f"Cache {fmt(cache)}" in page.locator(".kv-memory").get_attribute("aria-label")
+        assert f"Cache {fmt(cache)}" in page.locator(".kv-stack").get_attribute("aria-label")
         assert facts(page)[0] == f"{b.max_sequences(448):,} sequences"
-        assert facts(page)[2] == fmt_seconds(b.decode_floor(448, 8))
+        fits = not b.short_by(448, 8)
+        assert facts(page)[2] == (fmt_seconds(b.decode_floor(448, 8)) if fits else "does not fit")
     drive(page, w, {"model": ("Model", "llama-3.1-8b")})
     assert not kv(page, "Source").is_visible() and "source" not in w.table().caption
-    assert facts(page)[2] == fmt_seconds(w.budget.decode_floor(448, 8))
+    assert w.budget.short_by(448, 8) and facts(page)[2] == "does not fit"
     assert (
         f"reads at least {fmt(w.budget.weights_read_bytes)} of the weights"
-        in page.locator(".kv-big + p").inner_text()
+        in page.locator(".kv-why").inner_text()
     )

@@ -102,7 +102,7 @@ def test_each_kind_has_a_word_and_a_letter_and_a_look_of_its_own(page):  # noqa:
     w = LayerStrip(models={"all": CacheLayout(layers)})
     read = """el => [
         [...el.querySelectorAll(".kv-layer-letter")].map(t => t.textContent).filter(t => t.length === 1),
-        [...el.querySelectorAll(".kv-kinds .kv-layer")].map(r => r.getAttribute("fill")),
+        [...el.querySelectorAll(".kv-kinds .kv-swatch rect")].map(r => r.style.fill),
         el.querySelector(".kv-body").textContent]"""
     [[letters, fills, text]] = drive(page, w, [{"context": 16}], read)
     assert len(set(letters)) == 8

@@ -13,6 +13,7 @@ from kvlib.units import DTYPES, UNITS
 from kvlib.widgets.base import STATIC, dtypes
 from kvlib.widgets.groups import groups, read_groups
 from kvlib.widgets.recompute import counts
+from kvlib.widgets.recorded import KINDS, packed
 
 from .browser import chromium, page  # noqa: F401
 
@@ -230,3 +231,32 @@ def test_recompute_counts(js):
     points = [[prompt, step] for prompt in range(1, 26) for step in range(1, 41)]
     said = js("([prompt, step]) => JSON.stringify(recomputeCounts(prompt, step))", points)
     assert [json.loads(text) for text in said] == [counts(*point) for point in points]
+
+
+def test_recorded_numbers_arrive_as_they_were_packed(page):  # noqa: F811
+    import numpy as np
+
+    rng = np.random.default_rng(8)
+    page.goto("about:blank")
+    page.add_script_tag(content=(STATIC / "recorded.js").read_text(encoding="utf-8"))
+    for kind in KINDS:
+        held = np.dtype(f"<{kind}")
+        if held.kind == "f":
+            values = rng.normal(size=(3, 4, 5)).astype(held)
+        else:
+            values = rng.integers(np.iinfo(held).min, np.iinfo(held).max, (3, 4, 5), endpoint=True)
+        read = """packed => {
+            const u = unpacked(packed);
+            return [[...u], u.shape, u.at(0, 0, 0), u.at(1, 2, 3), u.at(2, 3, 4)];
+        }"""
+        picked = [values[0, 0, 0], values[1, 2, 3], values[2, 3, 4]]
+        assert page.evaluate(read, packed(values, kind)) == [
+            values.ravel().tolist(), [3, 4, 5], *(x.item() for x in picked)
+        ]  # fmt: skip
+
+
+def test_numbers_that_their_kind_cannot_hold_are_refused():
+    with pytest.raises(ValueError, match="values must fit u1 exactly; they lie from 0 to 256"):
+        packed([0, 256], "u1")
+    with pytest.raises(ValueError, match="unknown kind 'f8'"):
+        packed([0.5], "f8")

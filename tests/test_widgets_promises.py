@@ -92,7 +92,7 @@ def test_reduced_motion_takes_play_away(chromium, tmp_path):  # noqa: F811
     for motion, plays in (("no-preference", 1), ("reduce", 0)):
         context = chromium.new_context(reduced_motion=motion)
         page = show(context.new_page(), tmp_path, Paging())  # noqa: F811
-        assert page.get_by_role("button", name="Play or pause: Step").count() == plays
+        assert page.get_by_role("button", name="Play: Step").count() == plays
         context.close()
 
 
@@ -161,5 +161,5 @@ def test_a_held_number_is_sent_as_it_is_held(page):  # noqa: F811
 def test_a_button_sends_what_was_typed_before_it(page):  # noqa: F811
     live(page, widgets.Formula())
     typed(page, "64")
-    page.get_by_role("button", name="Double: layers").click()
+    page.get_by_role("button", name="× 2: layers").click()
     assert page.evaluate("sent") == [{"n_layers": 64}, {"n_layers": 128}]

@@ -27,7 +27,7 @@ def test_the_page_s_bytes_are_kvlib_s(page):  # noqa: F811
     ]
     points = rng.sample(every, 250)
     read = """el => [el.querySelector(".kv-big").textContent, el.querySelectorAll(".kv-kept").length,
-        el.querySelector("output").textContent]"""
+        el.querySelector(".kv-count").textContent]"""
     said = drive(page, w, points, read)
     for point, (big, kept, kind) in zip(points, said, strict=True):
         w.model = point["model"]  # takes the model's own n_kv_heads

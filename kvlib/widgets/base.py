@@ -5,6 +5,7 @@ How to write one: subclass Figure, name its script, declare its state, give its 
     class Growth(Figure):
         script = "growth.js"                  # in static/: function render({ model, el })
         title = constant("How the cache grows")
+        lead = constant("Move the context and see the cache follow.")
         context = Whole(4096, most=2**24)     # a number: number(f, "context", {label, unit})
         dtype = Choice("bf16", DTYPES)        # one of a list: choice(f, "dtype", {label})
         dtypes = constant(dtypes(DTYPES))     # what the script needs and must not repeat
@@ -13,12 +14,33 @@ How to write one: subclass Figure, name its script, declare its state, give its 
         def table(self):                      # what a page without JavaScript shows
             return Table("caption", ["context", "bytes"], [[4096, "512 MiB"]])
 
-The script is a module with maths.js, common.js and page.js before it, so it imports nothing. It calls
-`const f = figure(el, model, {lead})` for the frame and `f.draw(fn)` to draw. growth.css, where there
-is one, follows style.css. A trait can't be called `layout` or `keys`: ipywidgets has both.
+and growth.js, which is a module with the shared files before it, so it imports nothing:
+
+    function render({ model, el }) {
+      const f = figure(el, model);                        // frame.js: title, lead, live regions, the table
+      number(f, "context", { label: "Context", unit: "tokens", stops: [512, 4096, 32768] });
+      choice(f, "dtype", { label: "Precision" });         // controls.js; player() steps, plays and scrubs
+      const result = verdict(f);                          // frame.js: the result, which stays in view
+      const bar = stack(f, ["cache", "free"]);            // drawing.js: texture, swatch, legend, bars, chart
+      f.body.append(bar.el);
+      share(f, "growth");                                 // page.js: a link to the setting, and Reset
+      f.draw(() => {
+        const all = 64n * UNITS.GiB, bytes = kvBytes({ context: f.get("context"), … });   // maths.js: BigInt
+        result.show(fmt(bytes));
+        bar.show([["cache", bytes], ["free", all - bytes]], all, { alt: `${fmt(bytes)} of ${fmt(all)}` });
+        f.say(`The cache takes ${fmt(bytes)}.`);          // once, after the last change
+        f.table("The cache", ["context", "bytes"], [[f.get("context"), group(bytes)]]);
+      });
+    }
+
+Each shared file begins with what it offers. State is read by f.get alone, so that the frame can pose another
+while it measures. Numbers that were recorded travel in `data` by `recorded.packed`; `unpacked` reads them.
+growth.css, where there is one, follows style.css; its classes are its own. A trait can't be called `layout`
+or `keys`: ipywidgets has both.
 """
 
 import json
+import re
 import sys
 import uuid
 from dataclasses import dataclass
@@ -33,6 +55,7 @@ from ..units import dtype as as_dtype, unknown, whole_number
 from . import palette
 
 STATIC = Path(__file__).parent / "static"
+SHARED = ("maths.js", "frame.js", "controls.js", "drawing.js", "recorded.js", "page.js")
 _ANYWIDGET = frozenset(anywidget.AnyWidget.class_trait_names())
 
 
@@ -99,7 +122,9 @@ class Table:
 
 @lru_cache
 def _read(name: str) -> str:
-    return (STATIC / name).read_text(encoding="utf-8")
+    """A file of static/ as a page has it: without the lines that are comments."""
+    text = (STATIC / name).read_text(encoding="utf-8")
+    return re.sub(r"^ *//.*\n", "", text, flags=re.MULTILINE) if name.endswith(".js") else text
 
 
 @lru_cache
@@ -110,9 +135,16 @@ def style(script: str = "") -> str:
     return "\n".join([palette.css(), *map(_read, names)])
 
 
+@lru_cache
+def shared() -> str:
+    """The text that stands before every figure's own script."""
+    textures = f"const TEXTURES = {json.dumps(palette.TEXTURES)};\n"
+    return "\n".join([textures, *map(_read, SHARED)])
+
+
 def code(script: str) -> str:
     """The text of a figure's module, without its export."""
-    return "\n".join(_read(name) for name in ("maths.js", "common.js", "page.js", script))
+    return f"{shared()}\n{_read(script)}"
 
 
 class Figure(anywidget.AnyWidget):
@@ -120,8 +152,9 @@ class Figure(anywidget.AnyWidget):
 
     script = ""  # the file in static/ with render()
     title = constant("")
+    lead = constant("")  # a sentence or two: what it shows, what to try
 
-    limits = traitlets.Dict(read_only=True).tag(sync=True)  # name -> [least, most] or choices
+    limits = traitlets.Dict(read_only=True).tag(sync=True)  # of each control: [least, most] or its choices
 
     def __init__(self, **values):
         for name in values:
@@ -141,7 +174,9 @@ class Figure(anywidget.AnyWidget):
 
     @traitlets.default("limits")
     def _limits(self):
-        return {name: t.limits for name, t in self.traits().items() if isinstance(t, Whole | Choice)}
+        own = {name: t for name, t in self.traits(sync=True).items() if name not in _ANYWIDGET}
+        yes_or_no = {name: [False, True] for name, t in own.items() if isinstance(t, traitlets.Bool)}
+        return yes_or_no | {name: t.limits for name, t in own.items() if isinstance(t, Whole | Choice)}
 
     def table(self) -> Table:
         """What a reader without JavaScript sees."""
@@ -162,8 +197,9 @@ class Figure(anywidget.AnyWidget):
         state = json.dumps(self.synced(), separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
         return (
             f'<div class="kv-page" id="{ident}"><style>{style(self.script)}</style>'
-            f'<div class="kv-figure kv-static"><p class="kv-title">{escape(self.title)}</p>'
-            f'<div class="kv-scroll" tabindex="0">{self.table().html()}</div></div></div>\n'
+            f'<div class="kv-figure kv-static"><h3 class="kv-title">{escape(self.title)}</h3>'
+            f'<div class="kv-scroll" role="group" aria-label="{escape(self.title)}: the table" tabindex="0">'
+            f"{self.table().html()}</div></div></div>\n"
             f'<script type="application/json" id="{ident}-state">{state}</script>\n'
             f'<script type="module">\n{code(self.script)}\nmount("{ident}", render);\n</script>'
         )

@@ -36,6 +36,9 @@ class BudgetWidget(Figure):
 
     script = "budget.js"
     title = constant("The budget of a GPU")
+    lead = constant(
+        "Weights, cache and overhead share the GPU's memory. Choose a setting and see what is left."
+    )
 
     model = Unicode().tag(sync=True)
     gpu = Choice("H100", GPUS)
@@ -98,20 +101,27 @@ class BudgetWidget(Figure):
         cache = budget.cache_bytes(self.context, self.batch)
         free = budget.usable - budget.weights_bytes - budget.overhead_bytes - cache
         sequences, longest = budget.max_sequences(self.context), budget.max_context(self.batch)
+        ends = budget.layout.max_context
+        at_most = "no end" if longest is None else f"{longest:,}"
+        if ends is not None and (longest is None or longest > ends):
+            room = "any" if longest is None else at_most
+            at_most = f"{ends:,}, where the model ends; memory for {room}"
+        floor = fmt_seconds(budget.decode_floor(self.context, self.batch))
+        rate = f"{budget.tokens_per_second(self.context, self.batch):,.0f}"
         setting = f"{self.model} ({self.weights}) on {self.gpus} × {self.gpu}, {self.batch} sequences of "
         source = "" if budget.source_len is None else f", each with a source of {budget.source_len:,}"
         rows = [
             ["weights", fmt(budget.weights_bytes)],
             [f"cache ({self.dtype})", fmt(cache)],
-            ["overhead", fmt(budget.overhead_bytes)],
+            ["overhead, all GPUs together", fmt(budget.overhead_bytes)],
             [f"usable, {self.utilization} % of the memory", fmt(budget.usable)],
             ["does not fit, short by", fmt(short)] if short else ["fits, free", fmt(free)],
             [
                 f"most sequences of {self.context:,} tokens",
                 "no end" if sequences is None else f"{sequences:,}",
             ],
-            [f"longest context for {self.batch} sequences", "no end" if longest is None else f"{longest:,}"],
-            ["decode step, at the least", fmt_seconds(budget.decode_floor(self.context, self.batch))],
-            ["tokens a second, at the most", f"{budget.tokens_per_second(self.context, self.batch):,.0f}"],
+            [f"longest context for {self.batch} sequences", at_most],
+            ["decode step, at the least", "does not fit" if short else floor],
+            ["tokens a second, at the most", "does not fit" if short else rate],
         ]
         return Table(f"{setting}{self.context:,} tokens{source}", ["what", "value"], rows)

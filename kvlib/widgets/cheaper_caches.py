@@ -8,6 +8,7 @@ import traitlets
 from ..configs import layout as as_layout
 from ..units import fmt, unknown
 from .base import Figure, Table, Whole, constant
+from .recorded import lacking
 
 WAYS = {
     "precision": ("name", "dtype", "k_groups", "bytes_per_token", "perplexity"),
@@ -26,18 +27,12 @@ def points(record) -> dict:
     Each way must hold its own full cache, which its other points are compared with: bf16, window
     None, the full rank. (Ranks are measured on another stretch of text than the rest.)
     """
-    for field in (*ABOUT, *WAYS):
-        if field not in record:
-            raise ValueError(f"record lacks {field!r}; it must have {', '.join((*ABOUT, *WAYS))}")
+    lacking("record", record, (*ABOUT, *WAYS))
     for way, fields in WAYS.items():
         if not record[way]:
             raise ValueError(f"record[{way!r}] must have at least one row")
         for i, row in enumerate(record[way]):
-            for field in fields:
-                if field not in row:
-                    raise ValueError(
-                        f"record[{way!r}][{i}] lacks {field!r}; it must have {', '.join(fields)}"
-                    )
+            lacking(f"record[{way!r}][{i}]", row, fields)
             if not row["perplexity"] >= 1:
                 raise ValueError(f"record[{way!r}][{i}]['perplexity'] must be at least 1")
     layout = as_layout(record["model"].lower())
@@ -102,7 +97,10 @@ class CheaperCaches(Figure):
             "window": next(p for p in self._points["window"] if p["tokens"] is None),
             "rank": max(self._points["rank"], key=lambda p: p["bytes"]),
         }
-        self.set_trait("data", {"points": self._points, "full": self._full, "about": about})
+        self._about = about
+        about += ". Each way by itself, against its own full cache: no two were measured together."
+        self.set_trait("lead", about)
+        self.set_trait("data", {"points": self._points, "full": self._full, "measured": record["tokens"]})
         self.set_trait("limits", {"context": [1, 2**20], **self.choices})
 
     @property
@@ -141,7 +139,7 @@ class CheaperCaches(Figure):
             for p in found
         ]
         return Table(
-            f"{self.data['about']}; bytes at {self.context:,} tokens",
+            f"{self._about}; bytes at {self.context:,} tokens",
             ["saving", "cache", "perplexity", "the full cache's"],
             rows,
         )

@@ -18,6 +18,10 @@ class Formula(Figure):
 
     script = "formula.js"
     title = constant("The formula, factor by factor")
+    lead = constant(
+        "Change any factor. The cache is their product, so doubling one doubles the whole; "
+        "only a precision that stores numbers in blocks rounds up."
+    )
 
     vectors = Choice("keys and values", VECTORS)
     vector_counts = constant(VECTORS)

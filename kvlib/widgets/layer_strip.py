@@ -65,6 +65,10 @@ class LayerStrip(Figure):
 
     script = "layer_strip.js"
     title = constant("Layer by layer")
+    lead = constant(
+        "What each layer keeps of one sequence, on one scale up to the model's longest context. "
+        "A layer with a window stops growing; a full one never does."
+    )
 
     model = traitlets.Unicode().tag(sync=True)
     context = Whole(8192, most=2**24)
@@ -81,7 +85,7 @@ class LayerStrip(Figure):
         if model is None:
             model = "gemma-2-27b" if "gemma-2-27b" in self._layouts else next(iter(self._layouts))
         super().__init__(model=model, **rest)
-        self.set_trait("strips", {name: strip(layout) for name, layout in self._layouts.items()})
+        self._offer()
         self.observe(self._read_pasted, "pasted")
         if self.pasted:
             self._read_pasted()
@@ -102,8 +106,12 @@ class LayerStrip(Figure):
             return self.set_trait("refusal", str(error))
         self.set_trait("refusal", "")
         self._layouts[PASTED] = layout
-        self.set_trait("strips", {**self.strips, PASTED: strip(layout)})
+        self._offer()
         self.model = PASTED
+
+    def _offer(self):
+        self.set_trait("strips", {name: strip(layout) for name, layout in self._layouts.items()})
+        self.set_trait("limits", {**self.limits, "model": list(self._layouts)})
 
     @property
     def nbytes(self) -> int:

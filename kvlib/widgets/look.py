@@ -74,7 +74,8 @@ def lines(axes, curves, markers=True):
     for i, (name, (x, y)) in enumerate(some("curves", curves).items()):
         if len(x) != len(y):
             raise ValueError(f"curves[{name!r}] must be two lists of one length, not {len(x)} and {len(y)}")
-        look = {"color": palette.color(HUES[i % 6]), "linestyle": DASHES[i % 6]}
+        hue = name if name in palette.ROLES else HUES[i % 6]
+        look = {"color": palette.color(hue), "linestyle": DASHES[i % 6]}
         if markers:
             look["marker"] = MARKERS[i % 6]
         axes.plot(x, y, label=name, markevery=max(1, len(x) // 12), **look)

@@ -64,6 +64,10 @@ class Paging(Figure):
 
     script = "paging.js"
     title = constant("Paging")
+    lead = constant(
+        "The same requests on the same memory. Reserved: each gets one run of slots for the longest answer "
+        "it may give. Paged: each gets blocks as its tokens come."
+    )
 
     step = Whole(0, least=0, most=100_000)
     block_size = traitlets.Int(16).tag(sync=True)
@@ -91,8 +95,11 @@ class Paging(Figure):
             self.request = min(set.intersection(*seen) or set.union(*seen) or {0}) if seen else 0
         shape = [[r.arrival, r.prompt_tokens, r.new_tokens, r.prefix_tokens] for r in requests]
         runs = {name: packed(run) for name, run in self.runs.items()}
-        self.set_trait("data", {"memory": memory, "requests": shape, "runs": runs, "sizes": BLOCK_SIZES})
-        self.set_trait("limits", {"step": [0, self._last], "request": [0, len(requests) - 1]})
+        self.set_trait("data", {"memory": memory, "requests": shape, "runs": runs})
+        choices = {"block_size": list(BLOCK_SIZES), "request": list(range(len(requests)))}
+        if any(r.prefix_tokens for r in requests):
+            choices["share_prefix"] = [False, True]
+        self.set_trait("limits", {"step": [0, self._last], **choices})
 
     @traitlets.validate("step")
     def _validate_step(self, proposal):

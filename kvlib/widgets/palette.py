@@ -44,6 +44,9 @@ ROLES = {
     "queries": "blue",
     "keys": "red",
     "values": "ochre",
+    "reserved": "red",
+    "exact": "ochre",
+    "paged": "blue",
     "full": "red",
     "sliding": "blue",
     "chunked": "teal",
@@ -51,7 +54,23 @@ ROLES = {
     "shared": "grey",
     "state": "ochre",
     "cross": "teal",
-    "none": "rule",
+    "none": "quiet",
+}
+
+# What tells two roles apart without their hue: each one's fill, as static/drawing.js names it ("" is solid).
+TEXTURES = {
+    "weights": "",
+    "cache": "/",
+    "overhead": "x",
+    "free": ".",
+    "full": "",
+    "sliding": "/",
+    "chunked": "x",
+    "latent": ".",
+    "shared": "hollow",
+    "state": "-",
+    "cross": "|",
+    "none": "hollow",
 }
 
 # Sizes as multiples of the text around a figure.

@@ -35,6 +35,9 @@ class Recompute(Figure):
 
     script = "recompute.js"
     title = constant("Recompute or reuse")
+    lead = constant(
+        "Each step makes one token. Watch what must be computed for it, and what the cache already has."
+    )
 
     prompt = Whole(4, most=12)
     step = Whole(3, most=20)

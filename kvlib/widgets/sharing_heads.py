@@ -71,6 +71,10 @@ class SharingHeads(Figure):
 
     script = "sharing_heads.js"
     title = constant("Sharing heads")
+    lead = constant(
+        "Every query head reads one KV head, and only the KV heads' keys and values are kept. "
+        "Give a model fewer KV heads, or more."
+    )
 
     model = traitlets.Unicode().tag(sync=True)
     n_kv_heads = Whole(1, most=1024)
@@ -92,6 +96,7 @@ class SharingHeads(Figure):
         own = self._facts.get(model, {}).get("n_kv_heads") or 1
         super().__init__(model=model, n_kv_heads=own if n_kv_heads is None else n_kv_heads, **rest)
         self.set_trait("rows", list(self._facts.values()))
+        self.set_trait("limits", {**self.limits, "model": self._drawn})
         crossed = [name for name, layout in offered.items() if layout.needs_source_len]
         if crossed:
             self.set_trait("note", f"; {', '.join(crossed)} without what cross attention keeps")

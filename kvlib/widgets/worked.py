@@ -17,11 +17,12 @@ class WorkedExample(Figure):
 
     script = "worked.js"
     title = constant("The 7B example, multiplied step by step")
+    lead = constant("Start from one key of one head, and multiply until it is the whole cache.")
 
     n_layers = Whole(32, most=256)
     n_kv_heads = Whole(32, most=256)
     head_dim = Whole(128, most=1024)
-    step = Whole(7, most=7)
+    step = Whole(1, most=7)
     chart = constant(list(CHART))
     context = Whole(4096, most=131072)
     batch = Whole(1, most=256)

@@ -6,17 +6,20 @@ const SAVINGS = {
 };
 
 function render({ model, el }) {
-  const { points, full, about } = model.get("data");
-  const f = figure(el, model, { lead: `${about}. Each way by itself, against its own full cache: no two were measured together.` });
+  const { points, full, measured } = model.get("data");
+  const f = figure(el, model);
   for (const [way, { label }] of Object.entries(SAVINGS)) choice(f, way, { label });
   number(f, "context", { label: "Context", unit: "tokens", stops: Array.from({ length: 21 }, (_, i) => 2 ** i) });
 
-  const rows = h("div", { class: "kv-scroll kv-savings", tabindex: 0, role: "region", "aria-label": "What each way saves" });
+  const rows = scroller("What each way saves");
+  rows.classList.add("kv-savings");
+  const apart = h("p", { class: "kv-small kv-apart" });
   const drawing = h("div");
   const key = h("p", { class: "kv-small kv-shapes-key", "aria-hidden": "true" }, Object.values(SAVINGS).map(({ label, hue, shape }) =>
     h("span", {}, svg("svg", { width: 16, height: 16, viewBox: "-8 -8 16 16" },
       svg("path", { class: "kv-point kv-picked", style: `--hue: var(--kv-${hue})`, d: shape(5) })), label)));
-  f.body.append(rows, drawing, key);
+  f.body.append(rows, apart, drawing, key);
+  share(f, "cheaper");
 
   const bytes = (p) => BigInt(p.tokens === null ? f.get("context") : Math.min(f.get("context"), p.tokens)) * BigInt(p.bytes);
   const change = (way, p) => {
@@ -25,17 +28,19 @@ function render({ model, el }) {
   };
 
   f.draw(() => {
-    const whole = bytes(full.window);
+    const context = f.get("context"), whole = bytes(full.window);
     const chosen = Object.keys(SAVINGS).map((way) => [way, points[way].find((p) => p.name === f.get(way))]);
     const against = ["perplexity", "the full cache's", "more by"];
     const line = (way, p) => [fixed(p.perplexity, 2), fixed(full[way].perplexity, 2), change(way, p)];
-    rows.replaceChildren(table(`At ${group(f.get("context"))} tokens, where the full bf16 cache is ${fmt(whole)}`, ["saving", "cache", "of bf16", ...against],
+    rows.replaceChildren(table(`At ${many(context, "token")}, where the full bf16 cache is ${fmt(whole)}`, ["saving", "cache", "of bf16", ...against],
       chosen.map(([way, p]) => [`${SAVINGS[way].label.toLowerCase()}: ${p.name}`, fmt(bytes(p)),
         `${fixed((100 * Number(bytes(p))) / Number(whole), 1)} %`, ...line(way, p)])));
+    apart.textContent = context > measured ? `The bytes are those at ${many(context, "token")}; the perplexity was measured on ` +
+      `${group(measured)}, and says nothing of a longer text.` : "";
     drawing.replaceChildren(drawPoints(points, full, bytes, Object.fromEntries(chosen), Math.min(f.width, 760)));
-    f.say(chosen.map(([way, p]) => `${SAVINGS[way].label} ${p.name}: ${fmt(bytes(p))}, perplexity ${fixed(p.perplexity, 2)}, ` +
-      `${change(way, p)}.`).join(" "));
-    f.table(`Every point measured, at ${group(f.get("context"))} tokens`, ["saving", "cache, bytes", ...against],
+    f.say(`${chosen.map(([way, p]) => `${SAVINGS[way].label} ${p.name}: ${fmt(bytes(p))}, perplexity ${fixed(p.perplexity, 2)}, ` +
+      `${change(way, p)}.`).join(" ")} ${apart.textContent}`);
+    f.table(`Every point measured, at ${many(context, "token")}`, ["saving", "cache, bytes", ...against],
       Object.keys(SAVINGS).flatMap((way) => points[way].map((p) => [`${way}: ${p.name}`, group(bytes(p)), ...line(way, p)])));
   });
 }
@@ -50,8 +55,8 @@ function drawPoints(points, full, bytes, chosen, width) {
   const ys = Object.keys(points).flatMap((way) => points[way].map((p) => Math.log2(worse(way, p))));
   const padded = (values) => { const pad = 0.06 * (Math.max(...values) - Math.min(...values)) || 0.5; return [Math.min(...values) - pad, Math.max(...values) + pad]; };
   const [x0, x1] = padded(xs), [y0, y1] = padded(ys);
-  const px = (n) => left + ((Math.log2(n) - x0) / (x1 - x0)) * (width - left - right);
-  const py = (n) => height - bottom - ((Math.log2(n) - y0) / (y1 - y0)) * (height - top - bottom);
+  const px = scale({ min: 2 ** x0, max: 2 ** x1, log: true }, left, width - right);
+  const py = scale({ min: 2 ** y0, max: 2 ** y1, log: true }, height - bottom, top);
   const doublings = (from, to, every) => { const out = []; for (let i = Math.ceil(from / every); i * every <= to; i++) out.push(2 ** (i * every)); return out; };
   const wide = Math.max(1, Math.ceil((x1 - x0) / (width / 90)));
   const parts = [

@@ -1,7 +1,7 @@
 // The formula: seven factors, their product, and what doubling one does.
 // A factor's bar is its share of the product's doublings: log2 of it out of log2 of all.
 function render({ model, el }) {
-  const f = figure(el, model, { lead: "Change any factor. The cache is their product, so doubling any one of them doubles the whole." });
+  const f = figure(el, model);
   const dtype = () => f.get("dtypes")[f.get("dtype")];
   const wide = () => dtype().bytes / dtype().values;
   const counts = f.get("vector_counts");
@@ -32,7 +32,7 @@ function render({ model, el }) {
     factor.double = button("× 2", () => {
       f.set(factor.key, factor.twice());
       if (factor.twice() === undefined) f.notice(`${factor.name} can't be doubled again here.`);
-    }, { "aria-label": `Double: ${factor.name}` });
+    }, { "aria-label": `× 2: ${factor.name}` });
     f.controls.append(h("div", { class: "kv-factor" }, factor.control,
       h("div", { class: "kv-share", "aria-hidden": "true" }, h("div", { class: "kv-track" }, factor.bar), factor.share),
       factor.double));
@@ -48,13 +48,13 @@ function render({ model, el }) {
   choice(f, "dtype", { label: "Precision", at: at("dtype"), names: Object.fromEntries(Object.entries(f.get("dtypes")).map(
     ([name, d]) => [name, `${name}: ${trimmed(fixed(d.bytes / d.values, 4))} bytes`])) });
 
+  const result = verdict(f);
   const product = h("p", { class: "kv-product" });
-  const big = h("p", { class: "kv-big" });
-  const units = h("p", { class: "kv-quiet" });
   const blocks = h("p", { class: "kv-small" });
   const shapes = h("p", { class: "kv-shapes" });
-  f.body.append(product, big, units, blocks, shapes);
-  f.controls.before(f.body); // the product stays in sight while its factors are changed
+  f.body.append(product, blocks, shapes);
+  f.controls.before(f.body);
+  share(f, "formula");
 
   f.draw(() => {
     const { n_layers, batch, n_kv_heads, context, head_dim } = Object.fromEntries(factors.map(({ key }) => [key, f.get(key)]));
@@ -75,13 +75,12 @@ function render({ model, el }) {
     product.textContent = `${terms.join(" × ")}${left ? ", in whole blocks:" : " ="}`;
     blocks.textContent = left ? `${f.get("dtype")} stores ${values} numbers together: the ${group(numbers)} of a vector take the room of ` +
       `${group(numbers - left + block)}. So this is more than the product, and doubling a factor may less than double it.` : "";
-    big.textContent = `${group(all)} ${all === 1n ? "byte" : "bytes"}`;
-    const said = ["KiB", "MiB", "GiB", "GB"].map((unit) => fmt(all, unit)).join(" = ");
-    units.textContent = `= ${said}`;
-    const shape = `[${[batch, n_kv_heads, context, head_dim].map(group).join(", ")}]`;
-    shapes.replaceChildren(h("code", {}, vectors() === 2 ? "K, V" : "latent"), ` ${shape} = [B, H_kv, T, D] in each of ${group(n_layers)} layers: `,
-      `${group(n_layers * vectors())} tensors of ${fmt(tensor)}, or ${fmt(token)} per token.`);
-    f.say(`${fmt(all)}, ${group(all)} bytes.`);
+    result.show(many(all, "byte"), { why: `= ${["KiB", "MiB", "GiB", "GB"].map((unit) => fmt(all, unit)).join(" = ")}` });
+    // Thousands without a comma: among commas, "8,192" would read as two axes.
+    const shape = `[${[batch, n_kv_heads, context, head_dim].join(", ")}]`;
+    shapes.replaceChildren(h("code", {}, vectors() === 2 ? "K, V" : "latent"), ` ${shape} = [B, H_kv, T, D] in each of ${many(n_layers, "layer")}: `,
+      `${many(n_layers * vectors(), "tensor")} of ${fmt(tensor)}, or ${fmt(token)} per token.`);
+    f.say(`${fmt(all)}, ${many(all, "byte")}.`);
     f.table("The factors and their product", ["factor", "value", "doublings (log2)"], [
       ...factors.map((factor, i) => [factor.name, terms[i], trimmed(fixed(doublings[i], 2))]),
       [left ? "in whole blocks, bytes" : "product, bytes", group(all), trimmed(fixed(Math.log2(Number(all)), 2))]]);

@@ -2,18 +2,10 @@
 const LETTERS = { full: "F", sliding: "W", chunked: "C", latent: "L", shared: "R", state: "S", cross: "X", none: "–" };
 
 function render({ model, el }) {
-  const f = figure(el, model, { lead: "What each layer keeps of one sequence. A layer with a window stops growing; a full one never does." });
+  const f = figure(el, model);
   const words = f.get("words");
-  const hatches = new Map();
 
-  const models = h("select", { id: newId(), onchange: () => { f.notice(""); f.set("model", models.value); } });
-  f.controls.append(h("div", { class: "kv-control" }, h("label", { for: models.id }, "Model"), models));
-  const offer = () => {
-    models.replaceChildren(...Object.keys(f.get("strips")).map((name) => h("option", { value: name }, name)));
-    models.value = f.get("model");
-  };
-  follow(f, "strips", offer);
-  follow(f, "model", () => { models.value = f.get("model"); });
+  choice(f, "model", { label: "Model" });
   number(f, "context", { label: "Context", unit: "tokens", stops: Array.from({ length: 25 }, (_, i) => 2 ** i) });
   const source = h("div");
   f.controls.append(source);
@@ -21,14 +13,10 @@ function render({ model, el }) {
   choice(f, "dtype", { label: "Precision" });
 
   const big = h("p", { class: "kv-big" }), said = h("p", {});
-  const drawing = h("div", { class: "kv-strips" }), kinds = h("div", { class: "kv-scroll kv-kinds", tabindex: 0, role: "region", "aria-label": "Kinds of layers" });
-  const patterns = svg("svg", { width: 0, height: 0, "aria-hidden": "true", style: "position:absolute" });
-  f.body.append(patterns, big, said, drawing, kinds, paste(f));
-
-  const fillOf = (kind) => {
-    if (!hatches.has(kind)) hatches.set(kind, pattern(patterns, kind));
-    return hatches.get(kind);
-  };
+  const drawing = h("div", { class: "kv-strips" }), kinds = scroller("Kinds of layers");
+  kinds.classList.add("kv-kinds");
+  f.body.append(big, said, drawing, kinds, paste(f));
+  share(f, "layers");
 
   f.draw(() => {
     const { kinds: parts, of, shares, ends } = f.get("strips")[f.get("model")];
@@ -54,14 +42,16 @@ function render({ model, el }) {
     said.textContent = `${of.length} layers: ${parts.map((p, i) => `${count[i]} ${name(p, words)}`).join(", ")}. ${more}`;
     f.say(`${f.get("model")}: ${fmt(total)} at ${group(context)} tokens. ${more}`);
 
-    drawing.replaceChildren(drawStrips(layers, parts, heights, Math.min(f.width, 860), fillOf,
-      `${of.length} layers, the highest strip is ${fmt(heights.reduce((a, b) => (a > b ? a : b), 0n))}.`));
-    const swatch = (p) => svg("svg", { width: 14, height: 14, "aria-hidden": "true" },
-      svg("rect", { x: 1, y: 1, width: 12, height: 12, class: "kv-layer", style: hueOf(p.kind), fill: fillOf(p.kind) }));
+    // One scale up to the longest context that the model was made for, so that a strip's growth is seen.
+    const longest = ends !== null && ends > context ? ends : context;
+    const most = groups.map((g) => layoutBytes([{ ...g, layers: 1 }], longest, 1, dtype, source_len)).reduce((a, b) => (a > b ? a : b), 0n);
+    const highest = heights.reduce((a, b) => (a > b ? a : b), 0n);
+    drawing.replaceChildren(drawStrips(f, layers, parts, heights, most, Math.min(f.width, 860),
+      `${of.length} layers; the highest strip is ${fmt(highest)}, of ${fmt(most)} at ${group(longest)} tokens.`));
     const grid = table(`What the kinds keep, ${f.get("dtype")}`, ["kind", "layers", "each", "together", "tokens kept", "KV heads × head_dim"],
       parts.map((p, i) => [`${LETTERS[p.kind]}: ${name(p, words)}`, count[i], fmt(heights[i]), fmt(heights[i] * BigInt(count[i])),
         group(tokens[i]), p.k + p.v ? shape(p) : "–"]));
-    grid.querySelectorAll("tbody th").forEach((cell, i) => cell.prepend(swatch(parts[i])));
+    grid.querySelectorAll("tbody th").forEach((cell, i) => cell.prepend(swatch(f, parts[i].kind)));
     kinds.replaceChildren(grid);
     f.table(`The layers of ${f.get("model")} at ${group(context)} tokens`, ["layer", "kind", "KV heads × head_dim", "tokens kept", "bytes"],
       layers.map((k, i) => [i, parts[k].kind === "shared" ? `reads layer ${shares[i]}'s` : name(parts[k], words),
@@ -69,39 +59,35 @@ function render({ model, el }) {
   });
 }
 
-const hueOf = (kind) => `--hue: var(--kv-${kind === "none" ? "quiet" : kind})`;
 const name = (p, words) => words[p.kind] + (p.window === null ? "" : ` of ${group(p.window)}`);
 const shape = (p) => (p.v ? `${p.heads} × ${p.dim}${p.v === p.k ? "" : ` and ${p.v / p.heads}`}` : `one vector of ${p.k}`);
 
-// A kind's fill: solid, hatched or hollow, so that kinds differ without their hues.
-function pattern(at, kind) {
-  const lines = { sliding: "M0 6L6 0", chunked: "M0 6L6 0M0 0L6 6", latent: "M3 1v3", state: "M0 3H6", cross: "M3 0V6" }[kind];
-  if (!lines) return kind === "shared" || kind === "none" ? "var(--kv-paper)" : "var(--hue)";
-  const id = newId();
-  const stroke = `stroke: var(--kv-${kind}); stroke-width: 2`;
-  at.append(svg("pattern", { id, width: 6, height: 6, patternUnits: "userSpaceOnUse" },
-    svg("rect", { width: 6, height: 6, style: "fill: var(--kv-paper)" }), svg("path", { d: lines, style: stroke })));
-  return `url(#${id})`;
-}
-
-function drawStrips(layers, parts, heights, width, fillOf, alt) {
-  const rows = Math.ceil(layers.length / Math.max(1, Math.floor(width / 11))), across = Math.ceil(layers.length / rows);
-  const step = Math.min(30, width / across), tall = 64, high = tall + 34;
-  const most = Number(heights.reduce((a, b) => (a > b ? a : b), 1n));
-  // One path per kind and one for the base: fewer nodes redraw faster.
-  const bars = parts.map(() => ""), marks = [];
-  let base = "";
+// A strip for each layer over an axis from nothing to `most` bytes.
+function drawStrips(f, layers, parts, heights, most, width, alt) {
+  const left = 66, room = width - left;
+  const rows = Math.ceil(layers.length / Math.max(1, Math.floor(room / 11))), across = Math.ceil(layers.length / rows);
+  const step = Math.min(30, room / across), tall = 84, high = tall + 44;
+  const strips = parts.map(() => []), axis = [], marks = [];
+  const y = (row) => row * high + 12;
+  for (let row = 0; row < rows; row++) {
+    const inRow = Math.min(across, layers.length - row * across);
+    for (const [share, text] of [[0, "0"], [0.5, fmt(most / 2n, null, 1)], [1, fmt(most, null, 1)]]) {
+      const at = y(row) + tall * (1 - share);
+      axis.push(svg("line", { class: share ? "kv-grid" : "kv-axis", x1: left, x2: left + step * inRow, y1: at, y2: at }),
+        svg("text", { x: left - 6, y: at + 4, "text-anchor": "end" }, text));
+    }
+    marks.push(svg("text", { class: "kv-layer-letter", x: left, y: y(row) + tall + 26 }, `layer ${row * across}`));
+  }
   layers.forEach((k, i) => {
-    const x = (i % across) * step, y = Math.floor(i / across) * high, bar = (tall * Number(heights[k])) / most;
-    if (heights[k]) bars[k] += `M${(x + 1).toFixed(1)} ${y + tall}v${-bar.toFixed(2)}h${(step - 3).toFixed(1)}v${bar.toFixed(2)}z`;
-    base += `M${x.toFixed(1)} ${y + tall}h${(step - 1).toFixed(1)}`;
-    marks.push(svg("text", { class: "kv-layer-letter", x: x + step / 2 - 0.5, y: y + tall + 11, "text-anchor": "middle" }, LETTERS[parts[k].kind]));
-    if (i % across === 0) marks.push(svg("text", { class: "kv-layer-letter", x, y: y + tall + 24 }, `layer ${i}`));
+    const x = left + (i % across) * step, base = y(Math.floor(i / across)) + tall;
+    const bar = most ? tall * ratio(heights[k], most) : 0;
+    // Something kept is seen, however little of the scale it takes.
+    if (heights[k]) strips[k].push([x + 1, base - Math.max(1, bar), step - 3, Math.max(1, bar)]);
+    marks.push(svg("text", { class: "kv-layer-letter", x: x + step / 2 - 0.5, y: base + 12, "text-anchor": "middle" }, LETTERS[parts[k].kind]));
   });
-  const drawn = [svg("path", { class: "kv-layer-base", d: base }), bars.map((d, k) =>
-    svg("path", { class: "kv-layer", style: hueOf(parts[k].kind), fill: fillOf(parts[k].kind), d })), marks];
+  const drawn = strips.map((all, k) => boxes("kv-layer", all, { fill: texture(f, parts[k].kind), style: `stroke: var(--kv-${parts[k].kind})` }));
   const height = rows * high;
-  return svg("svg", { width: step * across, height, viewBox: `0 0 ${step * across} ${height}`, role: "img", "aria-label": alt }, drawn);
+  return svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": alt }, axis, drawn, marks);
 }
 
 // With a kernel, any config.json can be pasted: kvlib reads it, or says why it will not.

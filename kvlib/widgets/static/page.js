@@ -1,34 +1,51 @@
-// A page without a kernel: the state in its address, the model in place of anywidget's, the start.
+// A page without a kernel: the state in its address, the model in place of anywidget's, the start; and what
+// every reader is offered, a link to a setting and the way back to the first one.
 
-// ---- state in the address, so that a setting can be shared
+// Reads the state of every control from the address under `name` ("budget.context=4096"), and writes it there
+// when the reader changes it; another link followed in the same tab is read too. What can't be read keeps its
+// default, and a notice says so. Offers a link to the setting and Reset. Call it after the controls, before
+// f.draw. With a kernel only Reset: the address of a notebook is not the figure's.
+function share(f, name) {
+  const limits = f.get("limits"), keys = Object.keys(limits);
+  const first = Object.fromEntries(keys.map((key) => [key, f.get(key)]));
+  const reset = button("Reset", () => { f.notice(""); f.put(first); });
+  const offer = h("div", { class: "kv-buttons kv-offer" });
+  f.el.querySelector(".kv-data").before(offer);
+  if (f.live) return offer.append(reset);
 
-// Reads `keys` from the address under `name`, and writes them there when the reader changes one.
-// What can't be read keeps its default, and a notice says so. Only in a page without a kernel: the
-// address of a notebook is not the figure's.
-function share(f, name, keys) {
-  if (f.live) return;
   const used = (globalThis.kvShared ??= {});
   used[name] = (used[name] ?? 0) + 1;
   const prefix = used[name] > 1 ? `${name}${used[name]}.` : `${name}.`;
+  const inHash = () => new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
+
   const readable = (key, text) => {
     const limit = f.get("limits")[key];
-    if (typeof f.get(key) !== "number") return limit.includes(text) ? text : undefined;
+    const [least, most] = limit;
+    if (typeof least !== "number" || limit.length !== 2) return limit.find((value) => String(value) === text);
     const n = /^\d+$/.test(text) ? Number(text) : NaN;
-    return n >= limit[0] && n <= limit[1] ? n : undefined;
+    return n >= least && n <= most ? n : undefined;
   };
-  const inHash = () => new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
-  const asked = inHash();
-  const bad = [];
-  for (const key of keys) {
-    const text = asked.get(prefix + key);
-    if (text === null) continue;
-    const value = readable(key, text);
-    if (value === undefined) bad.push(`${key.replace(/_/g, " ")} “${text}”`);
-    else f.set(key, value);
-  }
-  if (keys.some((key) => asked.has(prefix + key))) requestAnimationFrame(() => f.el.scrollIntoView());
-  if (bad.length) f.notice(`The link's ${bad.join(", ")} can't be read: the default stands instead.`);
+  // Puts the address's setting in place; whether it has one for this figure.
+  const read = () => {
+    const asked = inHash(), bad = [], found = { ...first };
+    if (!keys.some((key) => asked.has(prefix + key))) return false;
+    for (const key of keys) {
+      const text = asked.get(prefix + key);
+      const value = text === null ? first[key] : readable(key, text);
+      if (value === undefined) bad.push(`${key.replace(/_/g, " ")} “${text}”`);
+      else found[key] = value;
+    }
+    f.put(found);
+    f.notice(bad.length ? `The link's ${bad.join(", ")} can't be read: the default stands instead.` : "");
+    return true;
+  };
+  const toFigure = () => requestAnimationFrame(() => f.el.scrollIntoView());
+  // A reload stays where it was; a link followed goes to its figure.
+  if (read() && performance.getEntriesByType("navigation")[0]?.type === "navigate") toFigure();
+  addEventListener("hashchange", () => { if (read()) toFigure(); });
+
   const write = () => {
+    clearTimeout(timer);
     const params = inHash();
     for (const key of keys) params.set(prefix + key, f.get(key));
     history.replaceState(null, "", `#${params}`);
@@ -37,7 +54,15 @@ function share(f, name, keys) {
   let timer;
   const soon = () => { clearTimeout(timer); timer = setTimeout(write, REST); };
   for (const key of keys) f.model.on(`change:${key}`, soon);
-  f.share = write;
+  offer.append(button("Copy a link to this setting", async () => {
+    write();
+    try {
+      await navigator.clipboard.writeText(location.href);
+      f.notice("Copied.", true);
+    } catch {
+      f.notice("The address bar now holds this setting: copy it from there.", true);
+    }
+  }), reset);
 }
 
 // ---- the model in a page without a kernel: what of anywidget's a figure uses

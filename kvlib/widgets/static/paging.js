@@ -27,22 +27,16 @@ const hue = (id) => `--hue: var(--kv-${["blue", "red", "teal", "plum"][id % 4]})
 const percent = (a, b) => (b ? `${fixed((100 * a) / b, 0)} %` : "–");
 
 function render({ model, el }) {
-  const f = figure(el, model, { lead: "The same requests on the same memory. Reserved: each gets one run of slots for the longest answer it may give. Paged: each gets blocks as its tokens come." });
-  const { memory, requests, runs, sizes } = f.get("data");
+  const f = figure(el, model);
+  const { memory, requests, runs } = f.get("data");
   const columns = 32;
   const paged = () => runs[`${f.get("block_size")}${f.get("share_prefix") ? "+" : ""}`];
 
-  stepper(f, "step", { label: "Step", pace: 300 });
-  const select = (key, label, options) => {
-    const box = h("select", { id: newId(), onchange: () => f.set(key, Number(box.value)) },
-      options.map(([value, text]) => h("option", { value }, text)));
-    f.controls.append(h("div", { class: "kv-control" }, h("label", { for: box.id }, label), box));
-    follow(f, key, () => { box.value = f.get(key); });
-  };
-  select("block_size", "Block size", sizes.map((n) => [n, `${n} tokens`]));
-  select("request", "Request", requests.map(([arrival, prompt, more], id) =>
-    [id, `${letter(id)}: ${prompt} + ${more} tokens, from step ${arrival}`]));
-  if (requests.some(([, , , prefix]) => prefix)) checkbox(f, "share_prefix", { label: "Share the system prompt" });
+  player(f, "step", { label: "Step", pace: 300 });
+  choice(f, "block_size", { label: "Block size", names: Object.fromEntries(f.get("limits").block_size.map((n) => [n, `${n} tokens`])) });
+  choice(f, "request", { label: "Request", names: requests.map(([arrival, prompt, more], id) =>
+    `${letter(id)}: ${prompt} + ${more} tokens, from step ${arrival}`) });
+  if (f.get("limits").share_prefix) checkbox(f, "share_prefix", { label: "Share the system prompt" });
 
   const sides = { reserved: side(f, "Reserved"), paged: side(f, "Paged") };
   const chosen = h("p", { class: "kv-heading" });
@@ -50,6 +44,7 @@ function render({ model, el }) {
   const blocks = h("ol", { class: "kv-blocks" });
   const time = h("div", { class: "kv-time" });
   f.body.append(h("div", { class: "kv-sides" }, sides.reserved.el, sides.paged.el), chosen, place, blocks, time);
+  share(f, "paging");
   let drawn = "";
   let cursors = [];
 
@@ -89,7 +84,18 @@ function render({ model, el }) {
         return [letter(id), arrival, `${prompt} + ${more}`, says(left, a), a ? `${a.place[0]} to ${a.place[0] + a.place[1] - 1}` : "–",
           says(right, b), b ? b.place.join(" ") : "–"];
       }));
-  });
+  }, { step: tallest });
+
+  // The steps at which the text takes most room: a request has most blocks at the end of a stay, and the queue
+  // is longest somewhere in the middle.
+  function tallest() {
+    const ends = paged().stays.filter(([request]) => request === f.get("request")).map(([, , last]) => last);
+    const longest = [runs.reserved, paged()].map((run) => run.used.reduce((best, _, step) => {
+      const waiting = unfold(run, requests, step).waiting.length;
+      return waiting > best[0] ? [waiting, step] : best;
+    }, [0, 0])[1]);
+    return [...ends, ...longest];
+  }
 
   function status(frame, id) {
     if (!frame) return "done";
@@ -136,24 +142,22 @@ function memorySvg(memory, columns, width, alt, parts) {
   return svg("svg", { width, height: height + 2, viewBox: `-1 -1 ${width} ${height + 2}`, role: "img", "aria-label": alt }, parts);
 }
 
-function named(text, x, y, filled) {
+function lettered(text, x, y, filled) {
   const beside = filled < 13;
   return svg("text", { class: beside ? "kv-letter kv-beside" : "kv-letter", x: beside ? x + filled + 3 : x + filled / 2, y: y + 12,
     "text-anchor": beside ? "start" : "middle" }, text);
 }
 
-// Many rectangles as one path: a page redraws at every step, and fewer nodes are quicker.
-const outline = ([x, y, width]) => `M${(x + 0.5).toFixed(1)} ${y + 0.5}h${Math.max(0, width - 2).toFixed(1)}v${ROW - 3}H${(x + 0.5).toFixed(1)}z`;
-const boxes = (kind, all) => svg("path", { class: kind, d: all.map(outline).join("") });
+const slots = (kind, all) => boxes(kind, all.map(([x, y, width]) => [x + 0.5, y + 0.5, Math.max(0, width - 2), ROW - 3]));
 
 function drawSpans(frame, memory, columns, width, mine) {
   const cell = (width - 2) / columns;
-  const parts = [boxes("kv-slots", pieces(0, memory, columns, cell))];
+  const parts = [slots("kv-slots", pieces(0, memory, columns, cell))];
   for (const { request, tokens, place: [start, size] } of frame?.running ?? []) {
     const all = pieces(start, size, columns, cell), used = pieces(start, tokens, columns, cell);
-    parts.push(svg("g", { style: hue(request), "data-request": request }, boxes("kv-taken", all), boxes("kv-used", used),
-      used.map(([x, y, wide]) => named(letter(request), x, y, Math.min(wide, 2 * ROW))),
-      request === mine ? boxes("kv-mine", all) : null));
+    parts.push(svg("g", { style: hue(request), "data-request": request }, slots("kv-taken", all), slots("kv-used", used),
+      used.map(([x, y, wide]) => lettered(letter(request), x, y, Math.min(wide, 2 * ROW))),
+      request === mine ? slots("kv-mine", all) : null));
   }
   return memorySvg(memory, columns, width, `Memory of ${memory} slots: ${frame?.running.length ?? 0} reserved runs.`, parts);
 }
@@ -166,17 +170,17 @@ function drawBlocks(frame, memory, columns, width, mine, size) {
   // The blocks of one owner: [block, tokens in it] each.
   const owned = (blocks, name, attributes) => {
     const filled = blocks.map(([block, tokens]) => { const [x, y] = at(block); return [x, y, cell * tokens]; });
-    return svg("g", attributes, boxes("kv-taken", blocks.map(([block]) => at(block))), boxes("kv-used", filled),
-      filled.map(([x, y, wide]) => named(name, x, y, Math.min(wide, 2 * ROW))));
+    return svg("g", attributes, slots("kv-taken", blocks.map(([block]) => at(block))), slots("kv-used", filled),
+      filled.map(([x, y, wide]) => lettered(name, x, y, Math.min(wide, 2 * ROW))));
   };
   const fill = (tokens, i) => Math.min(size, tokens - i * size);
-  const parts = [boxes("kv-slots", Array.from({ length: memory / size }, (_, block) => at(block)))];
+  const parts = [slots("kv-slots", Array.from({ length: memory / size }, (_, block) => at(block)))];
   for (const { request, tokens, place } of frame?.running ?? []) {
     const own = place.map((block, i) => [block, fill(tokens, i)]).filter(([block]) => !shared.has(block));
     parts.push(owned(own, letter(request), { style: hue(request), "data-request": request }));
   }
   parts.push(owned([...shared].map((block, i) => [block, fill(frame.prefix.tokens, i)]), "S", { style: "--hue: var(--kv-quiet)" }),
-    boxes("kv-mine", table.map(at)));
+    slots("kv-mine", table.map(at)));
   return memorySvg(memory, columns, width, `Memory of ${memory / size} blocks of ${size} slots` +
     `${shared.size ? "; those marked S hold the shared system prompt" : ""}.`, parts);
 }
@@ -204,12 +208,12 @@ function drawTime(at, runs, paged, requests, width) {
   const high = requests.length * row + 4;
   const gantt = svg("svg", { width, height: high, viewBox: `0 0 ${width} ${high}`, role: "img",
     "aria-label": `When each request waits and runs: reserved, all are done after ${runs.reserved.used.length} steps; paged, after ${paged.used.length}.` }, bars);
-  const share = (run) => run.used.map((used, step) => [step, run.taken[step] ? (100 * used) / run.taken[step] : 0]);
+  const filled = (run) => run.used.map((used, step) => [step, run.taken[step] ? (100 * used) / run.taken[step] : 0]);
   const whole = ({ summary }) => fixed(100 * summary.utilization, 0);
   const lines = chart(width, 190, {
     x: { min: 0, max: last, label: "step", ticks: [0, 0.25, 0.5, 0.75].map((part) => [Math.round(part * last), Math.round(part * last)]) },
     y: { min: 0, max: 100, label: "", ticks: [0, 25, 50, 75, 100].map((n) => [n, n]) },
-    series: [{ points: share(runs.reserved), color: "blue", dash: "5 4" }, { points: share(paged), color: "red" }],
+    series: [{ points: filled(runs.reserved), color: "reserved", dash: "5 4" }, { points: filled(paged), color: "paged" }],
     alt: `Over the whole run ${whole(runs.reserved)} % of the slots taken hold a token when reserved, ${whole(paged)} % when paged.`,
   });
   const key = h("p", { class: "kv-small" }, `Hollow bars and dashed line: reserved, ${whole(runs.reserved)} % over the whole run. ` +

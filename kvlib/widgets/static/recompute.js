@@ -1,58 +1,54 @@
 // Recompute or reuse: with a cache and without one, a grid of projections, a grid of scores, and how
-// their sums grow. A full cell is computed now, a hatched one computed and then masked, an outlined
-// one is from the cache or from an earlier step.
+// their sums grow. A full cell is computed now, a hatched one computed and then masked, a ringed one is in
+// the cache, a small one was computed in an earlier step. Scores are never kept, so no earlier ones are drawn.
 function render({ model, el }) {
-  const f = figure(el, model, { lead: "Each step makes one token. Watch what must be computed for it, and what the cache already has." });
+  const f = figure(el, model);
   number(f, "prompt", { label: "Prompt", unit: "tokens" });
-  stepper(f, "step", { label: "Generated", unit: "tokens" });
+  player(f, "step", { label: "Generated", unit: "tokens" });
   const ways = { without: "Without a cache", with: "With a cache" };
-  const hatch = newId();
 
-  const cells = (list, size) => list.map(([x, y]) => `M${x * size + 1} ${y * size + 1}h${size - 2}v${size - 2}h${2 - size}z`).join("");
-
-  // `now` and `old` are lists of [column, row].
-  function grid(columns, rows, size, { now, old, masked = [] }, alt) {
-    return svg("svg", { width: columns * size, height: rows * size, viewBox: `0 0 ${columns * size} ${rows * size}`, role: "img", "aria-label": alt },
-      svg("defs", {}, svg("pattern", { id: hatch, width: 4, height: 4, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
-        svg("line", { x1: 1, y1: 0, x2: 1, y2: 4, style: "stroke: var(--kv-keys); stroke-width: 1.5" }))),
-      svg("path", { d: cells(old, size), class: "kv-old" }),
-      svg("path", { d: cells(masked, size), style: `fill: url(#${hatch})` }),
-      svg("path", { d: cells(now, size), style: "fill: var(--kv-keys)" }));
-  }
+  const cell = (size) => ([x, y]) => [x * size + 1, y * size + 1, size - 2, size - 2];
+  const dot = (size) => ([x, y]) => [x * size + size / 2 - size / 6, y * size + size / 2 - size / 6, size / 3, size / 3];
+  const marks = (size, { now = [], masked = [], cached = [], earlier = [] }) => [
+    boxes("kv-earlier", earlier.map(dot(size))),
+    boxes("kv-cached", cached.map(cell(size))),
+    boxes("kv-now", masked.map(cell(size)), { fill: texture(f, "cache") }),
+    boxes("kv-now", now.map(cell(size)), { fill: "var(--kv-keys)" })];
+  const grid = (columns, rows, size, cells, alt) =>
+    svg("svg", { width: columns * size, height: rows * size, viewBox: `0 0 ${columns * size} ${rows * size}`, role: "img", "aria-label": alt }, marks(size, cells));
 
   const range = (n) => Array.from({ length: n }, (_, i) => i);
+  const cellSize = (T) => Math.max(5, Math.min(20, Math.floor(Math.min(f.width < 560 ? f.width : f.width / 2 - 20, 380) / T)));
 
   function panel(way, prompt, step, counts) {
     const T = prompt + step - 1;
     const fresh = way === "without" || step === 1;
-    const most = Math.min(f.width < 560 ? f.width : f.width / 2 - 20, 380);
-    const size = Math.max(5, Math.min(20, Math.floor(most / T)));
+    const size = cellSize(T);
     const row = (s) => range(prompt + s - 1);
     const computed = (s) => (way === "without" || s === 1 ? row(s) : [prompt + s - 2]);
-    const old = range(step - 1).flatMap((i) => (way === "without" ? row(i + 1).map((x) => [x, i]) : computed(i + 1).map((x) => [x, i])));
-    const reused = fresh ? [] : range(T - 1).map((x) => [x, step - 1]);
+    const earlier = range(step - 1).flatMap((i) => computed(i + 1).map((x) => [x, i]));
+    const cached = fresh ? [] : range(T - 1).map((x) => [x, step - 1]);
     const pairs = fresh ? range(T).flatMap((y) => range(T).map((x) => [x, y])) : range(T).map((x) => [x, T - 1]);
     const n = counts[way];
     return h("div", { class: "kv-way" },
       h("p", { class: "kv-heading" }, ways[way]),
       h("p", { class: "kv-small kv-quiet" }, `Tokens projected to K and V: a row per step, a column per token`),
-      grid(T, step, size, { now: computed(step).map((x) => [x, step - 1]), old: [...old, ...reused] },
-        `${ways[way]}, step ${step}: ${n.projections} of ${T} tokens projected to keys and values, ${n.all_projections} over all steps.`),
+      grid(T, step, size, { now: computed(step).map((x) => [x, step - 1]), cached, earlier },
+        `${ways[way]}, step ${step}: ${n.projections} of ${T} tokens projected to keys and values, ${cached.length} from the cache; ${n.all_projections} projected over all steps.`),
       h("p", {}, h("strong", {}, group(n.projections)), " now, ", h("strong", {}, group(n.all_projections)), " in all"),
       h("p", { class: "kv-small kv-quiet" }, "Attention scores of this step: a row per query, a column per key"),
-      grid(T, T, size, { now: pairs.filter(([x, y]) => x <= y), masked: pairs.filter(([x, y]) => x > y),
-        old: fresh ? [] : range(T - 1).flatMap((y) => range(y + 1).map((x) => [x, y])) },
-        `${ways[way]}: ${n.scores} attention scores in this step, ${group(n.all_scores)} over all steps.`),
+      grid(T, T, size, { now: pairs.filter(([x, y]) => x <= y), masked: pairs.filter(([x, y]) => x > y) },
+        `${ways[way]}: ${many(n.scores, "attention score")} in this step, ${group(n.all_scores)} over all steps.`),
       h("p", {}, h("strong", {}, group(n.scores)), " now, ", h("strong", {}, group(n.all_scores)), " in all"));
   }
 
   const panels = h("div", { class: "kv-ways" });
-  const key = h("p", { class: "kv-key kv-small kv-quiet" },
-    h("span", { class: "kv-swatch kv-now" }), "computed in this step ",
-    h("span", { class: "kv-swatch kv-hatched" }), "computed, then masked ",
-    h("span", { class: "kv-swatch kv-outlined" }), "from the cache, or an earlier step");
+  const mark = (name, text) => h("li", {}, svg("svg", { width: 14, height: 14, "aria-hidden": "true", class: "kv-swatch" }, marks(14, { [name]: [[0, 0]] })), text);
+  const key = h("ul", { class: "kv-legend" }, mark("now", "computed in this step"), mark("masked", "computed, then masked"),
+    mark("cached", "from the cache"), mark("earlier", "computed in an earlier step"));
   const growth = h("div", { class: "kv-ways" });
   f.body.append(panels, key, growth);
+  share(f, "recompute");
 
   // How the sums grow to 1,000 tokens, both axes logarithmic: the slope is the order.
   function curves(prompt, step, what, name, orders) {
@@ -79,13 +75,19 @@ function render({ model, el }) {
     growth.replaceChildren(
       curves(prompt, step, "all_projections", "Projections, all steps", ["L²", "L"]),
       curves(prompt, step, "all_scores", "Scores, all steps", ["L³", "L²"]));
-    f.say(`Step ${step}: ${counts.without.all_projections} projections so far without a cache, ${counts.with.all_projections} with one; `
-      + `${counts.without.all_scores} scores without, ${counts.with.all_scores} with.`);
+    f.say(`Step ${step}: ${many(counts.without.all_projections, "projection")} so far without a cache, ${counts.with.all_projections} with one; `
+      + `${many(counts.without.all_scores, "score")} without, ${counts.with.all_scores} with.`);
     f.table("Projections and scores, one head of one layer, to 1,000 tokens generated",
       ["tokens generated", "projections without", "with", "scores without", "with"],
       [step, 10, 100, 1000].map((n) => {
         const c = recomputeCounts(prompt, n);
         return [group(n), ...["all_projections", "all_scores"].flatMap((what) => [group(c.without[what]), group(c.with[what])])];
       }));
-  });
+  }, { step: () => {
+    // Cells shrink as they grow in number, so the last step is not always the tallest.
+    const [least, most] = f.get("limits").step;
+    const height = (step) => (2 * step + f.get("prompt") - 1) * cellSize(f.get("prompt") + step - 1);
+    const steps = range(most - least + 1).map((i) => least + i);
+    return [steps.reduce((best, step) => (height(step) > height(best) ? step : best)), most];
+  } }, panels);
 }

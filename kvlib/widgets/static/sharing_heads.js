@@ -1,8 +1,7 @@
 // Sharing heads: query heads stand over the KV head they read; fewer KV heads, fewer bytes.
 function render({ model, el }) {
-  const f = figure(el, model, { lead: "Every query head reads one KV head, and only the KV heads' keys and values are kept. Give a model fewer KV heads, or more." });
+  const f = figure(el, model);
   const rows = f.get("rows");
-  const drawn = rows.filter((row) => row.n_kv_heads !== null);
   const chosen = () => rows.find((row) => row.model === f.get("model"));
   const divisors = () => Array.from({ length: chosen().n_heads }, (_, i) => i + 1).filter((d) => chosen().n_heads % d === 0);
   const kind = (kv) => (kv === chosen().n_heads ? "MHA" : kv === 1 ? "MQA" : "GQA");
@@ -10,26 +9,20 @@ function render({ model, el }) {
     context: 1, batch: 1, dtype: f.get("dtypes")[f.get("dtype")] });
 
   // The model and its KV heads change together, so that no pair is ever wrong.
-  const models = h("select", { id: newId(), onchange: () => {
-    model.set("model", models.value);
-    model.set("n_kv_heads", chosen().n_kv_heads);
-    model.save_changes();
-  } }, drawn.map((row) => h("option", { value: row.model }, row.model)));
-  f.controls.append(h("div", { class: "kv-control" }, h("label", { for: models.id }, "Model"), models));
-  follow(f, "model", () => { models.value = f.get("model"); });
-
-  const heads = h("input", { type: "range", id: newId(), min: 0, step: 1,
+  choice(f, "model", { label: "Model", put: (model) => ({ model, n_kv_heads: rows.find((row) => row.model === model).n_kv_heads }) });
+  const heads = h("input", { type: "range", id: newId(), min: 0, step: 1, onpointerdown: () => quietly(f),
     oninput: () => f.set("n_kv_heads", divisors()[heads.valueAsNumber]) });
-  const count = h("output", { for: heads.id });
+  const count = h("span", { class: "kv-count" });
   f.controls.append(h("div", { class: "kv-control" }, h("label", { for: heads.id }, "KV heads"), count, heads));
   choice(f, "dtype", { label: "Precision" });
 
   const big = h("p", { class: "kv-big" });
   const said = h("p", {});
   const drawing = h("div", { class: "kv-heads" });
-  const bars = h("div", { class: "kv-choices" });
+  const choices = h("div");
   const compared = comparison(f, rows);
-  f.body.append(big, said, drawing, bars, compared.el);
+  f.body.append(big, said, drawing, choices, compared.el);
+  share(f, "heads");
 
   f.draw(() => {
     const row = chosen(), kv = f.get("n_kv_heads"), group_size = row.n_heads / kv;
@@ -51,13 +44,9 @@ function render({ model, el }) {
 
     drawing.replaceChildren(drawHeads(row.n_heads, kv, Math.min(f.width, 720)));
     const most = Number(token(row.n_heads));
-    bars.replaceChildren(...[["as MHA", row.n_heads], ["its own choice", row.n_kv_heads], ["as MQA", 1], ["set here", kv]].flatMap(([name, n]) => {
-      const look = name === "set here" ? "kv-set" : "";
-      const width = `width:${(100 * Number(token(n))) / most}%`;
-      return [h("span", { class: look }, `${name}: ${n}`),
-        h("span", { class: `kv-track ${look}` }, h("div", { class: "kv-fill", style: width })),
-        h("span", { class: look }, fmt(token(n)))];
-    }));
+    choices.replaceChildren(bars("One token's bytes, by the number of KV heads", [["as MHA", row.n_heads],
+      ["its own choice", row.n_kv_heads], ["as MQA", 1], ["set here", kv]].map(([name, n]) =>
+      [`${name}: ${n}`, Number(token(n)) / most, fmt(token(n)), name === "set here"])));
     compared.show();
     f.table(`Who reads whom in ${row.model} with ${kv} KV heads`, ["KV head", "read by query heads"],
       Array.from({ length: kv }, (_, i) => [i, group_size === 1 ? i : `${i * group_size} to ${(i + 1) * group_size - 1}`]));
@@ -116,8 +105,9 @@ function comparison(f, rows) {
     h("button", { type: "button", onclick: () => f.set("sort", key) }, name)));
   const body = h("tbody", {});
   const order = h("caption", {});
-  const at = h("div", { class: "kv-scroll kv-compared", tabindex: 0, role: "region", "aria-label": "Models compared" },
+  const at = scroller("Models compared",
     h("table", { class: "kv-models" }, order, h("thead", {}, h("tr", {}, heads)), body));
+  at.classList.add("kv-compared");
   let sorted = null;
   const show = () => {
     const key = f.get("sort");
