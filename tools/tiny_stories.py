@@ -5,7 +5,7 @@ matter; the next day they come back, the last one first, and each finds her thin
 names, places, colours and things of the end stand in the beginning and are drawn by chance. So a model of
 these stories has nothing to tell an end by but its cache, and what is missing there is seen in the text.
 
-The grammar and its words were written for the course; the stories are CC BY 4.0 as its text is.
+The grammar and its words were written for the course, and are free to use as its code is (MIT).
 """
 
 from dataclasses import dataclass

@@ -35,7 +35,8 @@ and growth.js, which is a module with the shared files before it, so it imports 
 
 Each shared file begins with what it offers. State is read by f.get alone, so that the frame can pose another
 while it measures. Numbers that were recorded travel in `data` by `recorded.packed`; `unpacked` reads them.
-growth.css, where there is one, follows style.css; its classes are its own. A trait can't be called `layout`
+growth.css, where there is one, follows style.css; its classes are its own. growth.model.js, where there is one,
+stands before growth.js: what the figure computes and maths.js has no use for. A trait can't be called `layout`
 or `keys`: ipywidgets has both.
 """
 
@@ -144,7 +145,9 @@ def shared() -> str:
 
 def code(script: str) -> str:
     """The text of a figure's module, without its export."""
-    return f"{shared()}\n{_read(script)}"
+    model = script.replace(".js", ".model.js")
+    own = [model, script] if (STATIC / model).exists() else [script]
+    return "\n".join([shared(), *map(_read, own)])
 
 
 class Figure(anywidget.AnyWidget):
@@ -154,7 +157,7 @@ class Figure(anywidget.AnyWidget):
     title = constant("")
     lead = constant("")  # a sentence or two: what it shows, what to try
 
-    limits = traitlets.Dict(read_only=True).tag(sync=True)  # of each control: [least, most] or its choices
+    limits = traitlets.Dict(read_only=True).tag(sync=True)  # of each control: [least, most], choices or a pattern
 
     def __init__(self, **values):
         for name in values:

@@ -107,7 +107,7 @@ function render({ model: state, el }) {
       why: `This cache: ${many(kept.size, "token")}, ${group(bytes)} bytes. Whole: ${many(length, "token")}, ${group(full)} bytes in fp16. Facts are the names, places, colours and things.` });
     if (steps < f.get("step") && !job.done) return;
     f.say(`${facts}. The cache takes ${group(bytes)} of ${group(full)} bytes. It writes: ${said.slice(0, steps).map(spaced).join("").trim()}`);
-    f.table("Each token of the end, and the token that a head read most of to write it", ["token", "from the whole cache", "from this cache", "", "read most of"],
+    f.table("Each token of the end, and the token that a head read most of to write it", ["token", "from the whole cache", "from this cache", "compared", "read most of"],
       said.slice(0, steps).map((word, n) => {
         const place = likeliest(job.made[n].read);
         return [n + 1, story.told[n], word, word === story.told[n] ? "same" : "differs", `${words[place]} (${place + 1})`];
