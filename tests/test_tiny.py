@@ -4,6 +4,7 @@ from random import Random
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from kvlib.cache import make_cache
 from kvlib.measure.tiny import DamagedCache, load_tiny, written
@@ -65,7 +66,8 @@ def own_cache(model, bits=16, window=None, sinks=0):
 
 
 OWN = [
-    {}, {"bits": 8}, {"bits": 4}, {"bits": 2}, {"window": 48}, {"window": 32, "sinks": 4}, {"window": 16, "sinks": 1},
+    {}, {"bits": 8}, {"bits": 4}, {"bits": 2},
+    {"window": 48}, {"window": 32, "sinks": 4}, {"window": 16, "sinks": 1},
 ]  # fmt: skip
 
 
@@ -108,7 +110,7 @@ def test_keys_without_rotation_are_those_that_the_layer_projects(model):
     cache = DamagedCache(model.layout, capacity=140, turned=turned, bits=16)
     step(model, cache, asked)
     decoder, layer = model.decoder, model.decoder.layers[0]
-    x = torch.nn.functional.rms_norm(decoder.embedding[:, asked].t(), layer.norm.shape, layer.norm, decoder.eps)
+    x = F.rms_norm(decoder.embedding[:, asked].t(), layer.norm.shape, layer.norm, decoder.eps)
     k = (x @ layer.qkv)[:, 64:96].view(9, 2, 16).transpose(0, 1)
     torch.testing.assert_close(cache.layers[0].k[0, :, :9].float(), k, rtol=2e-3, atol=1e-3)
 

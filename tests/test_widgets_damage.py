@@ -1,4 +1,4 @@
-"""A cache that you can damage: what the figure shows is what kvlib writes, and every way to damage it works."""
+"""A cache that you can damage: what the figure shows is what kvlib writes, and every way to damage it."""
 
 import gzip
 import random
@@ -20,9 +20,10 @@ READ = """async () => {
     return {
         whole: words(texts[0].children), said: words(texts[1].children),
         marked: [...texts[1].querySelectorAll("span:not(.kv-later) mark")].map(m => m.textContent),
-        columns: [...document.querySelectorAll("[role=option]")].map(o => o.getAttribute("aria-label")),
+        columns: [...document.querySelectorAll("[role=option]")].map(o => o.ariaLabel),
         dropped: [...document.querySelectorAll("[aria-selected=true]")].map(o => o.firstChild.textContent),
-        big: document.querySelector(".kv-big").textContent, why: document.querySelector(".kv-why").textContent,
+        big: document.querySelector(".kv-big").textContent,
+        why: document.querySelector(".kv-why").textContent,
     };
 }"""
 
@@ -41,8 +42,9 @@ def model():
 def some_state(rng):
     dropped = sorted(rng.sample(range(110), rng.choice((0, 1, 1, 4))))
     return {
-        "story": rng.randint(1, 6), "bits": rng.choice((16, 16, 8, 4, 2)), "window": rng.choice((0, 0, 64, 48)),
-        "sinks": rng.choice((0, 1, 4)), "rotation": rng.random() < 0.8, "step": rng.choice((50, 50, 0, 1, 23)),
+        "story": rng.randint(1, 6), "bits": rng.choice((16, 16, 8, 4, 2)),
+        "window": rng.choice((0, 0, 64, 48)), "sinks": rng.choice((0, 1, 4)),
+        "rotation": rng.random() < 0.8, "step": rng.choice((50, 50, 0, 1, 23)),
         "dropped": ".".join(map(str, dropped)),
     }  # fmt: skip
 
@@ -175,7 +177,9 @@ def test_a_link_that_names_no_places_is_refused(page, tmp_path):  # noqa: F811
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"dropped": "17,21"}, {"dropped": "x"}, {"bits": 3}, {"window": 5}, {"story": 7}, {"step": 51}], ids=str
+    "wrong",
+    [{"dropped": "17,21"}, {"dropped": "x"}, {"bits": 3}, {"window": 5}, {"story": 7}, {"step": 51}],
+    ids=str,
 )
 def test_a_wrong_value_is_named(wrong):
     [name] = wrong

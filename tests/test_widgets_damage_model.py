@@ -51,11 +51,12 @@ def js(page):  # noqa: F811
 RUN = """
     const model = tinyModel(given.data), out = [];
     for (const [prompt, damage] of given.runs) {
-        const whole = { bits: 16, window: null, sinks: 0, rotation: true, ...damage, dropped: new Set(damage.dropped) };
-        const start = prefill(model, prompt, whole), steps = [...written(start, given.count)];
+        const all = { bits: 16, window: null, sinks: 0, rotation: true, ...damage };
+        const start = prefill(model, prompt, { ...all, dropped: new Set(damage.dropped) });
+        const steps = [...written(start, given.count)], lists = (rows) => rows.map((row) => [...row]);
         out.push({
-            tokens: steps.map((step) => step.token), logits: steps.map((step) => [...step.logits]),
-            k: start.cache.k.map((layer) => layer.map((key) => [...key])), v: start.cache.v.map((layer) => layer.map((value) => [...value])),
+            tokens: steps.map((step) => step.token), logits: lists(steps.map((step) => step.logits)),
+            k: start.cache.k.map(lists), v: start.cache.v.map(lists),
         });
     }
     return JSON.stringify(out);
@@ -71,7 +72,7 @@ def runs(js, damages, stories):
 
 
 def stored(said, memory):
-    """A layer's keys or values of the page's cache, [H_kv, tokens, D], and the memory that should hold the same."""
+    """A layer's keys or values in the page's cache, [H_kv, tokens, D], and those in kvlib's."""
     rows = torch.tensor(said, dtype=memory.dtype)
     return rows.unflatten(1, (2, 16)).transpose(0, 1), memory[0, :, : len(rows)]
 
@@ -99,7 +100,8 @@ def test_tokens_are_the_decoder_s_in_float32(js):
     for (prompt, damage), said in runs(js, DAMAGES, (0, 3, 5)):
         tokens, logits, _ = written(model, [prompt], WRITTEN, **damage)
         assert said["tokens"] == tokens[0].tolist(), damage
-        torch.testing.assert_close(torch.tensor(said["logits"]), logits[0], rtol=0, atol=0.05, msg=str(damage))
+        page_s = torch.tensor(said["logits"])
+        torch.testing.assert_close(page_s, logits[0], rtol=0, atol=0.05, msg=str(damage))
 
 
 def some_group(rng):

@@ -87,8 +87,8 @@ def test_every_state_can_be_drawn_and_redrawn_at_any_width(page, tmp_path, name)
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_page_s_figure_is_light(name):
-    page = document(FIGURES[name]()).replace(tiny()["codes"], "")  # weights have a bound of their own
-    assert len(gzip.compress(page.encode())) <= 20_000
+    html = document(FIGURES[name]()).replace(tiny()["codes"], "")  # weights have a bound of their own
+    assert len(gzip.compress(html.encode())) <= 20_000
 
 
 def test_reduced_motion_takes_play_away(chromium, tmp_path):  # noqa: F811

@@ -30,8 +30,8 @@ class Damage(Figure):
     script = "damage.js"
     title = constant("A cache that you can damage")
     lead = constant(
-        "A language model of 99,328 weights runs in this page. It has read the beginning of a story and writes "
-        "the end, word by word, with nothing to go by but its cache. Take something away from that."
+        "A language model of 99,328 weights runs in this page. It has read the beginning of a story and "
+        "writes the end, word by word, with nothing to go by but its cache. Take something away from that."
     )
 
     story = Choice(1, range(1, 7))
