@@ -14,6 +14,7 @@ export OMP_NUM_THREADS ?= 1
 
 KVLIB := $(shell find kvlib -name '*.py' -o -name '*.json' -o -name '*.js' -o -name '*.css' -o -name '*.txt')
 RECORDS := $(wildcard book/measurements/*)
+BUILDERS := tools/page.py tools/theme.py tools/assets.py
 PAGES := $(wildcard book/*.ipynb book/*.md book/_static/*)
 
 book: _build/.built
@@ -24,7 +25,7 @@ _build/.executed: .venv/.book $(KVLIB) $(RECORDS)
 	@rm -rf _build && mkdir -p _build && touch $@
 
 # Every page is read anew, for Sphinx warns only of what it reads; what the chapters printed is kept.
-_build/.built: _build/.executed _config.yml _toc.yml tools/page.py $(PAGES)
+_build/.built: _build/.executed _config.yml _toc.yml $(BUILDERS) $(PAGES)
 	@rm -rf _build/html _build/.doctrees $@
 	$(BIN)/jupyter-book build . -W -n --keep-going -q
 	@touch $@

@@ -85,6 +85,20 @@ def test_vram_says_what_is_free_and_what_is_missing():
     assert "8 GiB too much" in too_much and "free" not in too_much
 
 
+def test_vram_counts_as_free_what_may_be_used():
+    said = words(plots.vram(14 * GiB, 6 * GiB, 2 * GiB, 24 * GiB, usable=23 * GiB))
+    assert "free 1 GiB" in said and "usable: 23 GiB " in said
+    over = " ".join(words(plots.vram(14 * GiB, 6 * GiB, 2 * GiB, 24 * GiB, usable=21 * GiB)))
+    assert "1 GiB too much" in over
+
+
+def test_the_allocations_have_one_hue_each_in_drawing_and_figure():
+    figure = FIGURES["utilization"]()
+    hues = {line.get_label(): line.get_color() for line in figure.axes[0].lines}
+    assert hues == {name: palette.color(name) for name in serving.ALLOCATIONS}
+    assert len(set(hues.values())) == 3
+
+
 def test_time_is_drawn_in_milliseconds():
     line = plots.time_per_token(CURVES).axes[0].lines[0]
     assert list(line.get_ydata()) == [100, 200, 300]

@@ -14,8 +14,8 @@ from tools import notebooks, prose
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "book").glob("[0-9]*.ipynb"))
 SKELETON = [
-    "The question", "The idea", "The formula", "The code", "The measurement",
-    "The figure to play with", "Pause and recall", "The exercise", "What stays",
+    "The question", "The idea", "The figure to play with", "The formula", "The code", "The measurement",
+    "Pause and recall", "The exercise", "What stays",
 ]  # fmt: skip
 
 

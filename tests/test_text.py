@@ -164,7 +164,10 @@ def test_a_notebook_of_exercises_counts_the_claims_to_repair(path):
 
 # What is claimed has its source.
 
-ENTRY = re.compile(r"^- (.+?), \*(.+?)\*, (\d{4})\.(?: arXiv:(\d{4}\.\d{5})\.)?", re.MULTILINE)
+ENTRY = re.compile(
+    r"^- (.+?), \*(.+?)\*, (\d{4})\.(?: \[arXiv:(\d{4}\.\d{5})\]\(https://arxiv\.org/abs/\4\)\.)?",
+    re.MULTILINE,
+)
 CITED = re.compile(r"\[([^\]]+), (\d{4})\]\(references\.md\)")
 
 

@@ -1,20 +1,25 @@
 """Sphinx extension: what a page of the book holds beyond its chapter, and what it leaves out.
 
 Formulas become MathML when the book is built: every current browser draws it, so the page
-needs no script for it. The theme's live-code client, which would load from another host, and its
-icons as a script, which stand in a font as well, are left out.
+needs no script for it. The theme's live-code client, which would load from another host, is left out;
+theme.py mends the theme's HTML, and assets.py moves what is inline into files.
 """
 
+import os
 import re
 from pathlib import Path
 
 from docutils.nodes import SkipNode
 from latex2mathml.converter import convert
 
-ICON_SCRIPT = re.compile(r"\s*<(?:script|link)[^>]*fontawesome/[\d.]+/js/all\.min\.js[^>]*>(?:</script>)?")
+from .assets import Assets
+from .theme import mend
+
 WIDGET_STATE = re.compile(
     r'<script type="application/vnd\.jupyter\.widget-(?:state|view)\+json">.*?</script>', re.DOTALL
 )
+# Where a wide formula may be broken: before a relation, and where its author put a wide space.
+BREAK = re.compile(r"\\qquad|(?=(?<![\\\w])=|\\le\b|\\ge\b|\\approx\b)")
 
 
 def visit_inline(translator, node):
@@ -22,12 +27,26 @@ def visit_inline(translator, node):
     raise SkipNode
 
 
+def pieces(formula: str) -> list[str]:
+    """`formula`, in LaTeX, cut where a line may break: never inside braces, parentheses or an environment."""
+    cuts, depth = [0], 0
+    for token in re.finditer(r"\\left|\\right|\\begin|\\end|[{}]|" + BREAK.pattern, formula):
+        if token[0] in ("{", "\\left", "\\begin"):
+            depth += 1
+        elif token[0] in ("}", "\\right", "\\end"):
+            depth -= 1
+        elif depth == 0:
+            cuts.append(token.start())
+    texts = [
+        formula[a:b].replace("\\qquad", "").strip() for a, b in zip(cuts, [*cuts[1:], None], strict=True)
+    ]
+    return [text for text in texts if text]
+
+
 def visit_block(translator, node):
-    # A wide formula scrolls in its own box, by keyboard too.
-    formula = convert(node.astext(), display="block")
-    translator.body.append(
-        f'<div class="math" role="group" aria-label="Formula" tabindex="0">{formula}</div>'
-    )
+    # Line by line where the page is narrow; what is too wide even so scrolls in its own box.
+    drawn = "".join(f"<span>{convert(piece, display='block')}</span>" for piece in pieces(node.astext()))
+    translator.body.append(f'<div class="math kv-wide" role="group" aria-label="Formula">{drawn}</div>')
     raise SkipNode
 
 
@@ -39,19 +58,23 @@ def drop_thebe(app, config):
     app.registry.css_files = [x for x in app.registry.css_files if "thebe" not in x[0]]
 
 
-def lighten(app, exception):
-    """Take out of every page the second set of icons and the kernel's copy of each figure's state."""
+def finish(app, exception):
+    """Mend every page, and take the kernel's copy of each figure's state out of it."""
     if exception or app.builder.format != "html":
         return
-    for page in Path(app.outdir).rglob("*.html"):
-        html = page.read_text(encoding="utf-8")
-        light = WIDGET_STATE.sub("", ICON_SCRIPT.sub("", html))
-        if light != html:
-            page.write_text(light, encoding="utf-8")
+    out = Path(app.outdir)
+    assets = Assets(out / "_static" / "kv")
+    repository = app.config.html_theme_options["repository_url"]
+    for page in out.rglob("*.html"):
+        if "_static" in page.relative_to(out).parts:
+            continue
+        html = mend(WIDGET_STATE.sub("", page.read_text(encoding="utf-8")), repository)
+        here = os.path.relpath(assets.folder, page.parent).replace(os.sep, "/")
+        page.write_text(assets.move(html, here), encoding="utf-8")
 
 
 def setup(app):
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
     app.connect("config-inited", drop_thebe, priority=900)
-    app.connect("build-finished", lighten)
+    app.connect("build-finished", finish)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -62,7 +62,7 @@ def _memory_legend(axes, other):
         Patch(facecolor=palette.color(part), edgecolor=edge, hatch=hatch, label=part) for part, hatch in parts
     ]
     handles.append(Patch(facecolor="none", edgecolor=palette.color("quiet"), label="free"))
-    axes.legend(handles=handles, frameon=False, ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.28))
+    axes.legend(handles=handles, frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.28))
 
 
 @styled

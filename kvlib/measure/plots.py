@@ -61,7 +61,7 @@ def step_times(rows, records=(), ax=None, label="this run"):
     first.set_ylabel("milliseconds per step")
     handles = _handles(shown, [label, *records])
     if ax is None:
-        figure.legend(handles=handles, frameon=False, loc="outside lower center", ncols=4)
+        figure.legend(handles=handles, frameon=False, loc="outside lower center", ncols=2)
     else:
         ax.legend(handles=handles, frameon=False)
     return figure

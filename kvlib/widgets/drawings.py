@@ -117,12 +117,16 @@ def utilization(runs, title="Of the slots taken, how many hold a token"):
 
 
 @styled
-def vram(weights, cache, overhead, memory, title=None):
-    """One bar of a GPU's memory, bytes: weights, cache, overhead and what is free (or missing)."""
-    figure, axes = new_figure(height=1.75)
+def vram(weights, cache, overhead, memory, title=None, usable=None):
+    """One bar of a GPU's memory, bytes: weights, cache, overhead and what is free (or missing).
+
+    With `usable`, the share of the memory that may be taken, a second line says where it ends, and only
+    what lies before it counts as free.
+    """
+    figure, axes = new_figure(height=2.1)
     at = 0
     parts = [("weights", weights, ""), ("cache", cache, "//"), ("overhead", overhead, "\\\\")]
-    free = memory - weights - cache - overhead
+    free = (memory if usable is None else usable) - weights - cache - overhead
     if free > 0:
         parts.append(("free", free, None))
     for name, size, hatch in parts:
@@ -136,7 +140,10 @@ def vram(weights, cache, overhead, memory, title=None):
     if free < 0:
         end = f"{fmt(-free, digits=1)} too much; {end}"
     axes.text(memory / GiB, 0.42, end + " ", ha="right", va="bottom")
-    axes.legend(frameon=False, ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.4))
+    if usable is not None:
+        axes.axvline(usable / GiB, color=palette.color("ink"), lw=1.5, ls="--")
+        axes.text(usable / GiB, -0.38, f"usable: {fmt(usable, digits=1)} ", ha="right", va="top")
+    axes.legend(frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.4))
     axes.set(yticks=[], ylim=(-0.4, 0.75), xlim=(0, max(at, memory) * 1.01 / GiB), xlabel="GiB")
     axes.spines["left"].set_visible(False)
     if title:
@@ -172,8 +179,10 @@ def singular_values(spectra, title="How fast the singular values fall"):
         hue = palette.color(name) if name in palette.ROLES else palette.color("cache")
         for i, values in enumerate(layers):
             alpha = 0.4 + 0.6 * i / max(1, len(layers) - 1)
+            # At most some forty points of a line: it is smooth, and a page has sixty of them.
+            shown = [*range(0, len(values) - 1, max(1, len(values) // 40)), len(values) - 1]
             axes.semilogy(
-                range(1, len(values) + 1), [v / values[0] for v in values], color=hue, lw=1, alpha=alpha
+                [n + 1 for n in shown], [values[n] / values[0] for n in shown], color=hue, lw=1, alpha=alpha
             )
         axes.set(title=name, xlabel="singular value, from the largest")
         axes.grid(axis="y")

@@ -25,6 +25,7 @@ WORDS = {
     "cross": "cross attention only",
     "none": "keeps nothing",
 }
+SCALED_TO = 131_072  # tokens that the scale reaches for a model without an end
 SOURCE_LEN = 1500  # frames in which Whisper hears its 30 seconds
 
 
@@ -66,8 +67,8 @@ class LayerStrip(Figure):
     script = "layer_strip.js"
     title = constant("Layer by layer")
     lead = constant(
-        "What each layer keeps of one sequence, on one scale up to the model's longest context. "
-        "A layer with a window stops growing; a full one never does."
+        "What each layer keeps of one sequence, on one scale up to the model's longest context "
+        f"({SCALED_TO:,} tokens where its config names none). A layer with a window stops growing; a full one never does."
     )
 
     model = traitlets.Unicode().tag(sync=True)
@@ -76,6 +77,7 @@ class LayerStrip(Figure):
     dtype = Choice("bf16", PRECISIONS)
     dtypes = constant(dtypes(PRECISIONS))
     words = constant(WORDS)
+    scaled_to = constant(SCALED_TO)
     strips = traitlets.Dict(read_only=True).tag(sync=True)
     pasted = traitlets.Unicode().tag(sync=True)
     refusal = traitlets.Unicode(read_only=True).tag(sync=True)

@@ -86,7 +86,8 @@ def css() -> str:
     """The palette and scale as CSS variables of `.kv-figure`: --kv-ink, --kv-cache, --kv-size-small…
 
     Dark follows the page: the book's theme, JupyterLab's, VS Code's, Colab's, else the system's.
-    Print is always light.
+    Print is always light. Where the reader's system forces its own colours, every hue is the text's: the
+    textures alone tell roles apart then.
     """
 
     def block(selector, values):
@@ -99,11 +100,14 @@ def css() -> str:
         'html[data-theme="dark"], html[theme="dark"], body[data-jp-theme-light="false"], body.vscode-dark'
     )
     unthemed = "html:not([data-theme], [theme]) body:not([data-jp-theme-light], .vscode-light)"
+    forced = dict.fromkeys((*LIGHT, *ROLES), "CanvasText !important")
+    forced |= {"paper": "Canvas !important", "wash": "Canvas !important", "accent": "LinkText !important"}
     return "\n".join(
         (
             block(".kv-figure", light),
             f"@media screen {{ {block(f':is({dark_pages}) .kv-figure', dark)} }}",
             f"@media screen and (prefers-color-scheme: dark) {{ {block(unthemed + ' .kv-figure', dark)} }}",
+            f"@media (forced-colors: active) {{ {block('.kv-figure', forced)} }}",
         )
     )
 

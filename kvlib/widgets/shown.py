@@ -3,6 +3,8 @@
 import html
 import io
 import re
+import textwrap
+from contextlib import contextmanager
 
 from ..units import unknown
 from . import palette
@@ -14,12 +16,21 @@ class Shown:
     def __init__(self, figure, alt):
         self.figure, self.alt = figure, alt
 
-    def svg(self) -> str:
-        """The drawing as an <svg> whose colours are the palette's CSS variables."""
+    def svg(self, width=None) -> str:
+        """The drawing as an <svg> whose colours are the palette's CSS variables.
+
+        With `width`, in inches, it is drawn for a page so narrow, and its axes one below the other.
+        """
+        if width is None:
+            return self._svg(self.alt)
+        with _narrowed(self.figure, width):
+            return self._svg(f"{self.alt} narrow")
+
+    def _svg(self, salt) -> str:
         import matplotlib
 
         text = io.StringIO()
-        with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": self.alt}):
+        with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
             self.figure.savefig(
                 text, format="svg", metadata={"Date": None, "Creator": None}, transparent=True
             )
@@ -27,6 +38,8 @@ class Shown:
         svg = svg[svg.index("<svg") :]
         svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.S)
         svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.S)
+        # Its one rule is for this drawing, and not for all that stands in the page.
+        svg = svg.replace(">*{", ">.kv-plot svg *{")
         # The page's own sans serif; the drawing was measured in a wider one.
         svg = re.sub(r"(font: [^'\";]*?px) [^\";]*", r"\1 system-ui, sans-serif", svg)
         for name, value in palette.LIGHT.items():
@@ -45,19 +58,50 @@ class Shown:
         return data.getvalue()
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        drawing = f'<figure class="kv-figure kv-plot" tabindex="0">{self.svg()}</figure>'
+        wide, narrow = self.svg(), self.svg(NARROW)
+        drawing = f'<figure class="kv-figure kv-plot"><div>{wide}</div><div>{narrow}</div></figure>'
         page = f"{drawing}<style>{palette.css()}{PAGE}</style>"
         return {"text/html": page, "image/png": self.png(), "text/plain": self.alt}
 
 
-# On a narrow page a drawing scrolls rather than shrink its text too far. In the dark, the book's theme
-# puts every HTML output on a light card, which a drawing does not need.
+NARROW = 3.4  # inches: what a phone of 360 pixels leaves of its width
+# A narrow page shows the drawing that was made for it. In the dark, the book's theme puts every HTML output
+# on a light card, which a drawing does not need.
 PAGE = """
-.kv-figure.kv-plot { margin: 0.5em 0; padding: 0; border: 0; overflow-x: auto; max-width: none; }
-.kv-plot svg { min-width: 30em; }
-@media print { .kv-plot svg { min-width: 0; } }
+.kv-figure.kv-plot { margin: 0.5em 0; padding: 0; border: 0; max-width: none; print-color-adjust: exact; }
+.kv-plot svg { display: block; }
+.kv-plot > :last-child { display: none; }
+@media (max-width: 560px) {
+  .kv-plot > :first-child { display: none; }
+  .kv-plot > :last-child { display: block; }
+}
 .cell_output .text_html:has(.kv-plot) { background: none !important; padding: 0 !important; }
 """
+
+
+@contextmanager
+def _narrowed(figure, width):
+    """`figure` while the block lasts: `width` inches wide, its axes in a column, long titles in two lines."""
+    from matplotlib.gridspec import GridSpec
+
+    inches, axes = figure.get_size_inches().copy(), figure.axes
+    places = [a.get_subplotspec() for a in axes]
+    titles = [(a.title, a.title.get_text()) for a in axes] + [
+        (a._left_title, a.get_title("left")) for a in axes
+    ]
+    figure.set_size_inches(width, inches[1] * (1 if len(axes) == 1 else 0.85 * len(axes)))
+    for a, place in zip(axes, GridSpec(len(axes), 1, figure=figure), strict=True):
+        a.set_subplotspec(place)
+    for title, text in titles:
+        title.set_text(textwrap.fill(text, 30))
+    try:
+        yield
+    finally:
+        figure.set_size_inches(inches)
+        for a, place in zip(axes, places, strict=True):
+            a.set_subplotspec(place)
+        for title, text in titles:
+            title.set_text(text)
 
 
 def show(figure, alt) -> Shown:

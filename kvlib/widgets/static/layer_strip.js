@@ -43,7 +43,7 @@ function render({ model, el }) {
     f.say(`${f.get("model")}: ${fmt(total)} at ${group(context)} tokens. ${more}`);
 
     // One scale up to the longest context that the model was made for, so that a strip's growth is seen.
-    const longest = ends !== null && ends > context ? ends : context;
+    const longest = Math.max(context, ends ?? f.get("scaled_to"));
     const most = groups.map((g) => layoutBytes([{ ...g, layers: 1 }], longest, 1, dtype, source_len)).reduce((a, b) => (a > b ? a : b), 0n);
     const highest = heights.reduce((a, b) => (a > b ? a : b), 0n);
     drawing.replaceChildren(drawStrips(f, layers, parts, heights, most, Math.min(f.width, 860),
