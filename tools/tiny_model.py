@@ -31,7 +31,7 @@ SHAPE = {
     "rope_theta": 10000.0, "eps": 1e-5, "max_context": 160,
 }  # fmt: skip
 BITS = 4
-SEED, STEPS, BATCH, RATE = 1, 4000, 32, 3e-3
+SEED, STEPS, BATCH, RATE = 1, 2000, 32, 3e-3
 ASIDE = 0.1  # how much a token of a beginning counts, beside one of an end
 SPREAD = 5.0  # the largest code stands for this many times a weight's mean size
 

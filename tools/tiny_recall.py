@@ -70,8 +70,8 @@ def measured(data, first, count=STORIES) -> dict:
             known = right(one, words)
             lost.append(at not in known)
             others.append(len(known - {at}) / (len(one.facts) - 1))
-            if one.prompt[source - 6] == "midnight":
-                before = one.prompt.index(one.prompt[source - 5]) + 7
+            if one.prompt[source - 8] == "midnight":  # the place that she moved it to
+                before = one.prompt.index(one.prompt[source - 7]) + 7
                 stale.append(words[at] == one.prompt[before])
     shares = {
         name: round(sum(x) / len(x), 4) for name, x in (("lost", lost), ("others", others), ("stale", stale))

@@ -44,7 +44,7 @@ STOP = "<end>"
 
 def vocabulary() -> list[str]:
     """Every word, the stop token first and the rest in the order of the alphabet."""
-    rest = " ".join((BEGIN, TURN, END, *EVENTS, "the . At midnight it looked and found")).split()
+    rest = " ".join((BEGIN, TURN, END, *EVENTS, "the . At midnight rose it looked and found")).split()
     words = {*NAMES, *COLOURS, *THINGS, *VERBS, *rest, *(word for place in PLACES for word in place)}
     return [STOP, *sorted(words)]
 
@@ -81,18 +81,9 @@ def story(rng: Random, people: int | None = None, moved: bool | None = None, eve
     prompt += " ".join(happened[:before]).split()
     if rng.random() < 0.6 if moved is None else moved:
         who, at = rng.choice(told), len(prompt)
-        prompt += [
-            "At",
-            "midnight",
-            prompt[who["name"]],
-            "put",
-            "it",
-            places[-1][0],
-            "the",
-            places[-1][1],
-            ".",
-        ]
-        who |= {"where": at + 5, "place": at + 7}
+        # As many words from the name to the place as in the sentence before.
+        prompt += f"At midnight {prompt[who['name']]} rose and put it {' the '.join(places[-1])} .".split()
+        who |= {"where": at + 7, "place": at + 9}
     prompt += " ".join((*happened[before:], TURN)).split()
     end, facts = [], {}
     for who in reversed(told):
