@@ -1,53 +1,17 @@
 """The built book in a browser: whole, alone, alive. `make book` builds what is tested."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-from .browser import chromium, served, violations  # noqa: F401
-
-ROOT = Path(__file__).resolve().parent.parent
-HTML = ROOT / "_build" / "html"
-PAGES = sorted(p.stem for p in (ROOT / "book").iterdir() if p.suffix in (".ipynb", ".md"))
-CHAPTERS = [p for p in PAGES if re.match(r"\d\d-", p)]
+from .browser import violations
+from .site import CHAPTERS, HTML, PAGES, chromium, site, visit  # noqa: F401
 
 pytestmark = pytest.mark.book
 
 
-@pytest.fixture(scope="module")
-def site():
-    assert (HTML / "book" / "index.html").exists(), "no book to test: run `make book`"
-    with served(HTML) as address:
-        yield f"{address}/book/"
-
-
-@pytest.fixture
-def visit(chromium):  # noqa: F811
-    """Opens a page, and collects what it asks of others and what it complains of."""
-    pages, wrong = [], []
-
-    def open_(url, width=1280, **options):
-        page = chromium.new_page(viewport={"width": width, "height": 900}, **options)
-        here = url.split("/book/")[0]
-        page.on(
-            "request", lambda r: None if r.url.startswith((here, "data:", "blob:")) else wrong.append(r.url)
-        )
-        page.on("pageerror", lambda e: wrong.append(str(e)))
-        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-        page.goto(url)
-        pages.append(page)
-        return page
-
-    yield open_
-    for page in pages:
-        page.close()
-    # Chromium loads the theme's icon font from a file, but not its preload.
-    assert [w for w in wrong if "webfonts" not in w and "ERR_FAILED" not in w] == []
-
-
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_asks_no_other_host_for_anything(site, visit, name):
+def test_a_page_asks_no_other_host_for_anything(site, visit, name):  # noqa: F811
     visit(f"{site}{name}.html").wait_for_load_state("networkidle")
 
 
@@ -60,7 +24,7 @@ def test_a_page_names_no_foreign_script_style_or_picture(name):
 
 
 @pytest.mark.parametrize("name", [*CHAPTERS, "index"])
-def test_figures_are_alive_from_a_file(visit, name):
+def test_figures_are_alive_from_a_file(visit, name):  # noqa: F811
     page = visit((HTML / "book" / f"{name}.html").as_uri())
     page.wait_for_selector(".kv-figure input, .kv-figure select, .kv-figure button")
 
@@ -73,22 +37,30 @@ def test_formulas_are_drawn_without_a_script(name):
 
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("width", [360, 1280])
-def test_a_page_does_not_scroll_sideways(site, visit, name, width):
+def test_a_page_does_not_scroll_sideways(site, visit, name, width):  # noqa: F811
     page = visit(f"{site}{name}.html", width)
     page.wait_for_load_state("networkidle")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize("width", [1280, 360])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_nothing_in_a_page(site, visit, name, theme):
-    page = visit(f"{site}{name}.html", color_scheme=theme)
+def test_axe_finds_nothing_in_a_page(site, visit, name, theme, width):  # noqa: F811
+    """In the whole of it, the theme's own parts included, and what shows once the reader has scrolled."""
+    page = visit(f"{site}{name}.html", width, color_scheme=theme)
     page.wait_for_load_state("networkidle")
-    assert violations(page, "main") == []
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    assert violations(page) == []
+    page.mouse.wheel(0, 1500)
+    page.wait_for_timeout(100)
+    page.mouse.wheel(0, -200)  # the way back is offered to who turns round
+    page.wait_for_timeout(100)
+    assert violations(page) == []
 
 
 @pytest.mark.parametrize("name", [*CHAPTERS, "index"])
-def test_every_figure_answers_the_keyboard(site, visit, name):
+def test_every_figure_answers_the_keyboard(site, visit, name):  # noqa: F811
     page = visit(f"{site}{name}.html")
     figures = page.locator(".kv-page .kv-figure:not(.kv-static)")
     figures.first.wait_for()
@@ -106,13 +78,13 @@ def test_every_figure_answers_the_keyboard(site, visit, name):
         said.first.wait_for(state="attached", timeout=5000)
 
 
-def test_a_page_keeps_its_figures_state_once(site):
+def test_a_page_keeps_its_figures_state_once(site):  # noqa: F811
     for name in PAGES:
         html = (HTML / "book" / f"{name}.html").read_text()
         assert "jupyter.widget-state" not in html and "thebe" not in html.lower()
 
 
-def test_the_budget_on_the_front_page_answers(site, visit):
+def test_the_budget_on_the_front_page_answers(site, visit):  # noqa: F811
     import kvlib
 
     page = visit(f"{site}index.html")
@@ -125,7 +97,7 @@ def test_the_budget_on_the_front_page_answers(site, visit):
     figure.get_by_text(f"Cache {cache}").first.wait_for(timeout=5000)
 
 
-def test_every_page_is_in_the_contents(site, visit):
+def test_every_page_is_in_the_contents(site, visit):  # noqa: F811
     page = visit(f"{site}index.html")
     links = {link.get_attribute("href").split("#")[0] for link in page.query_selector_all("nav.bd-links a")}
     assert {f"{p}.html" for p in PAGES if p != "index"} <= links

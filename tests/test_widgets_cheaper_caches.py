@@ -77,6 +77,16 @@ def test_the_page_says_where_the_figures_come_from(page, tmp_path):  # noqa: F81
     assert row.split("\t") == ["rank: 96 of 192", "45 MiB", "50.0 %", "24.00", "24.00", "the same"]
 
 
+def test_a_context_beyond_the_text_that_was_measured_is_said(page):  # noqa: F811
+    w = CheaperCaches(record())
+    said = drive(
+        page, w, [{"context": 2000}, {"context": 2001}], 'el => el.querySelector(".kv-apart").textContent'
+    )
+    assert (
+        said[0] == "" and "the perplexity was measured on 2,000, and says nothing of a longer text" in said[1]
+    )
+
+
 @pytest.mark.parametrize("field", [*ABOUT, *WAYS])
 def test_a_record_that_lacks_a_field_is_refused_by_its_name(field):
     lacking = record()

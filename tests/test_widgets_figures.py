@@ -10,6 +10,7 @@ from kvlib.widgets import BudgetWidget, Formula, Recompute, WorkedExample
 from kvlib.widgets.recompute import counts
 
 from .browser import chromium, page, show  # noqa: F401
+from .drive import drive as drive_states
 from .test_widgets_base import TOYS, kv
 
 
@@ -124,6 +125,29 @@ def test_recompute_counts_as_it_steps(page, tmp_path):  # noqa: F811
         ]
         assert page.locator(".kv-way > p:has(strong)").all_inner_texts() == expected
         page.get_by_role("button", name="Next: Generated").press("Enter")
+
+
+def test_recompute_draws_what_is_computed_what_is_cached_and_what_was_earlier(page):  # noqa: F811
+    """Scores are never kept: none of an earlier step is drawn."""
+    w = Recompute()
+    read = """el => [...el.querySelectorAll(".kv-way svg:not(.kv-chart)")].map(s =>
+        Object.fromEntries([...s.querySelectorAll("path")].map(p => [
+            (p.getAttribute("fill") ?? "").startsWith("url") ? "masked" : p.getAttribute("class").slice(3),
+            (p.getAttribute("d").match(/M/g) ?? []).length])))"""
+    points = [{"prompt": 4, "step": 1}, {"prompt": 4, "step": 3}, {"prompt": 1, "step": 20}]
+    for point, grids in zip(points, drive_states(page, w, points, read), strict=True):
+        T, step = point["prompt"] + point["step"] - 1, point["step"]
+        before = sum(point["prompt"] + s for s in range(step - 1))
+        first = step == 1
+        none = {"now": 0, "masked": 0, "cached": 0, "earlier": 0}
+        square = none | {"now": T * (T + 1) // 2, "masked": T * (T - 1) // 2}
+        assert grids == [
+            none | {"now": T, "earlier": before},
+            square,
+            none
+            | {"now": T if first else 1, "cached": 0 if first else T - 1, "earlier": 0 if first else T - 1},
+            square if first else none | {"now": T},
+        ]
 
 
 # ---- the budget

@@ -45,7 +45,7 @@ def test_every_layer_s_bytes_are_kvlib_s(page):  # noqa: F811
             f"{x.tokens(w.context) * x.bytes_per_token(w.dtype) + x.state_bytes + cross(x, w):,}"
             for x in parts
         ]
-        assert big == f"{fmt(w.nbytes)} at {w.context:,} tokens"
+        assert big == f"{fmt(w.nbytes)} at {w.context:,} token{'s' if w.context > 1 else ''}"
 
 
 def test_nbytes_is_the_layout_s():
@@ -139,6 +139,7 @@ def test_a_pasted_config_is_read_by_kvlib():
         ("{", "this is not JSON"),
         ("[]", "one JSON object"),
         ("[" * 200_000, "nested too deeply"),
+        (json.dumps({**config("llama-3-8b"), "num_hidden_layers": 10**9}), "no model with more than 1,000"),
         (json.dumps({**config("llama-3-8b"), "num_key_value_heads": 5}), "num_key_value_heads"),
     ],
 )
@@ -175,3 +176,25 @@ def test_with_a_kernel_the_page_shows_the_field_and_the_refusal(page):  # noqa: 
 def test_bad_input_is_refused_by_name(arguments, words):
     with pytest.raises(ValueError, match=words):
         LayerStrip(**arguments)
+
+
+@pytest.mark.parametrize("name", ["llama-3.1-8b", "gemma-3-27b"])  # the second's config names no end
+def test_a_strip_is_as_high_as_its_share_of_the_longest_context(page, name):  # noqa: F811
+    """One scale at every context: a layer that grows is seen to grow, one with a window to have stopped."""
+    w = LayerStrip(name)
+    layers = layout(name).layers
+    most = max(layer.bytes_per_token() for layer in layers) * 131_072
+    read = r"""el => [...el.querySelectorAll(".kv-layer")].map(p =>
+        Math.max(...[...p.getAttribute("d").matchAll(/v([\d.]+)h/g)].map(m => Number(m[1]))))"""
+    contexts = (512, 8192, 32_768, 131_072)
+    drawn = drive(page, w, [{"context": n} for n in contexts], read)
+    kinds = list(dict.fromkeys((layer.window, layer.bytes_per_token()) for layer in layers))
+    for context, heights in zip(contexts, drawn, strict=True):
+        kept = [min(context, window or context) * each for window, each in kinds]
+        assert heights == pytest.approx([max(1, 84 * n / most) for n in kept], abs=0.06)
+
+
+def test_the_strip_s_axis_names_its_scale(page, tmp_path):  # noqa: F811
+    show(page, tmp_path, LayerStrip("llama-3.1-8b", context=1000))
+    texts = page.locator(".kv-strips svg text").all_text_contents()
+    assert texts.count("512 MiB") == texts.count("256 MiB") == texts.count("layer 0") == 1

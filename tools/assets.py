@@ -56,11 +56,11 @@ class Assets:
             return ""
 
         def figure(match):
+            # What a cell printed with an older kvlib keeps its own shared parts.
+            parts_of = f"const {{ {names} }} = kvParts;" if match[1].startswith(shared) else ""
             text = match[1].removeprefix(shared)
-            if text == match[1]:
-                raise ValueError("a figure's script begins with other shared parts than kvlib's: build anew")
             start = "mount(document.currentScript.dataset.figure, render);"
-            own = f"(() => {{\nconst {{ {names} }} = kvParts;{text}\n{start}\n}})();\n"
+            own = f"(() => {{\n{parts_of}{text}\n{start}\n}})();\n"
             return f'<script defer src="{here}/{self.file(own, "js")}" data-figure="{match[2]}"></script>'
 
         def script(match):

@@ -80,7 +80,9 @@ def icon(name: str, classes: str = "", attributes: str = "") -> str:
 
 def _icon(match) -> str:
     names = match[2].split()
-    name = next(n.removeprefix("fa-") for n in names if n.removeprefix("fa-") in ICONS)
+    name = next((n.removeprefix("fa-") for n in names if n.removeprefix("fa-") in ICONS), None)
+    if name is None:
+        raise ValueError(f"tools/theme.py draws no icon for {match[2]!r}: add one to ICONS")
     rest = [n for n in names if not re.fullmatch(r"fa[srb]?|fa-.*", n)]
     return icon(name, " ".join(rest), match[3])
 

@@ -46,7 +46,7 @@ function render({ model, el }) {
   number(f, "context", { label: "Context", unit: "tokens", stops: powers(24), at: at("context") });
   number(f, "head_dim", { label: "head_dim", unit: "numbers", stops: [32, 64, 80, 96, 128, 192, 256, 512, 576, 1024], at: at("head_dim") });
   choice(f, "dtype", { label: "Precision", at: at("dtype"), names: Object.fromEntries(Object.entries(f.get("dtypes")).map(
-    ([name, d]) => [name, `${name}: ${trimmed(fixed(d.bytes / d.values, 4))} bytes`])) });
+    ([name, d]) => [name, `${name}: ${trimmed(fixed(d.bytes / d.values, 4))} ${d.bytes === d.values ? "byte" : "bytes"}`])) });
 
   const result = verdict(f);
   const product = h("p", { class: "kv-product" });

@@ -131,7 +131,7 @@ function figure(el, model) {
       if (!played || of === measured) return;
       measured = of;
       at.style.minHeight = "";
-      const heights = values().map((value) => { posed = { [played]: value }; fn(); return at.offsetHeight; });
+      const heights = values().map((value) => { posed = { [played]: value }; fn(); return Math.ceil(at.getBoundingClientRect().height); });
       posed = null;
       at.style.minHeight = `${Math.max(...heights)}px`;
     };

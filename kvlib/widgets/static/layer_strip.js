@@ -31,7 +31,7 @@ function render({ model, el }) {
     const tokens = groups.map((g) => tokensKept(g, context));
     source.hidden = groups.every((g) => g.cross === 0);
 
-    big.textContent = `${fmt(total)} at ${group(context)} tokens`;
+    big.textContent = `${fmt(total)} at ${many(context, "token")}`;
     const more = [
       full > total ? `Without windows it would be ${fmt(full)}.` : "",
       state ? `That includes ${fmt(state)} of fixed state, whatever the context.` : "",
@@ -40,7 +40,7 @@ function render({ model, el }) {
       ends !== null && context > ends ? `This is beyond the ${group(ends)} tokens the model was made for.` : "",
     ].filter(Boolean).join(" ");
     said.textContent = `${of.length} layers: ${parts.map((p, i) => `${count[i]} ${name(p, words)}`).join(", ")}. ${more}`;
-    f.say(`${f.get("model")}: ${fmt(total)} at ${group(context)} tokens. ${more}`);
+    f.say(`${f.get("model")}: ${big.textContent}. ${more}`);
 
     // One scale up to the longest context that the model was made for, so that a strip's growth is seen.
     const longest = Math.max(context, ends ?? f.get("scaled_to"));
@@ -53,7 +53,7 @@ function render({ model, el }) {
         group(tokens[i]), p.k + p.v ? shape(p) : "–"]));
     grid.querySelectorAll("tbody th").forEach((cell, i) => cell.prepend(swatch(f, parts[i].kind)));
     kinds.replaceChildren(grid);
-    f.table(`The layers of ${f.get("model")} at ${group(context)} tokens`, ["layer", "kind", "KV heads × head_dim", "tokens kept", "bytes"],
+    f.table(`The layers of ${f.get("model")} at ${many(context, "token")}`, ["layer", "kind", "KV heads × head_dim", "tokens kept", "bytes"],
       layers.map((k, i) => [i, parts[k].kind === "shared" ? `reads layer ${shares[i]}'s` : name(parts[k], words),
         parts[k].k + parts[k].v ? shape(parts[k]) : "–", group(tokens[k]), group(heights[k])]));
   });
