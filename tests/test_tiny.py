@@ -24,7 +24,7 @@ def prompt(model, story=0):
 def test_the_file_holds_about_a_hundred_thousand_weights_of_four_bits():
     data = tiny()
     count = sum(rows * columns for _, rows, columns, _ in unpacked(data))
-    assert count == len(data["codes"]) == data["about"]["parameters"] == 99_328
+    assert count == len(data["codes"]) == data["about"]["parameters"] == 99_200
     assert set(data["codes"]) <= set("abcdefghijklmno") and data["levels"] == 15
     assert data["vocabulary"].split() == tiny_stories.vocabulary()
     exact = torch.tensor(data["scales"], dtype=torch.float64)
@@ -33,7 +33,7 @@ def test_the_file_holds_about_a_hundred_thousand_weights_of_four_bits():
 
 def test_a_file_cut_short_is_refused():
     data = tiny() | {"codes": tiny()["codes"][:-1]}
-    with pytest.raises(ValueError, match="codes must be 99,328, one for each weight, not 99,327"):
+    with pytest.raises(ValueError, match="codes must be 99,200, one for each weight, not 99,199"):
         unpacked(data)
 
 
@@ -115,27 +115,35 @@ def test_keys_without_rotation_are_those_that_the_layer_projects(model):
     torch.testing.assert_close(cache.layers[0].k[0, :, :9].float(), k, rtol=2e-3, atol=1e-3)
 
 
+def test_the_stories_that_are_shown_are_by_the_grammar():
+    for shown in tiny()["stories"]:
+        story = tiny_stories.story(Random(shown["seed"]), people=4, events=1)
+        assert (" ".join(story.prompt), " ".join(story.end)) == (shown["prompt"], shown["end"])
+        assert [*map(list, story.facts.items())] == shown["facts"]
+        assert all(story.end[at] == story.prompt[source] for at, source in shown["facts"])
+
+
 def test_what_was_measured_is_measured_again():
-    data = tiny()
-    stories = tiny_recall.shown(data)
-    assert [" ".join(one.prompt) for one in stories] == [one["prompt"] for one in data["stories"]]
-    assert [[*map(list, one.facts.items())] for one in stories] == [one["facts"] for one in data["stories"]]
-    again = tiny_recall.measured(data, stories[0], data["measured"]["stories"])
-    for row, old in zip(again["rows"], data["measured"]["rows"], strict=True):
-        # Of two words that are as likely, another machine's rounding may choose the other.
-        assert row["right"] == pytest.approx(old["right"], abs=0.01)
-        assert {**row, "right": 0} == {**old, "right": 0}
-    for name in ("lost", "others", "stale"):
-        assert again[name] == pytest.approx(data["measured"][name], abs=0.01)
+    """Of two words that are as likely, another machine's rounding may choose the other."""
+    old = tiny()["measured"]
+    first = tiny_stories.story(Random(tiny()["stories"][0]["seed"]), people=4, events=1)
+    again = tiny_recall.measured(tiny(), first, old["stories"])
+    for row, recorded in zip(again["rows"], old["rows"], strict=True):
+        assert row["right"] == pytest.approx(recorded["right"], abs=0.01)
+        assert row["first"] == pytest.approx(recorded["first"], abs=1)
+        for same in ("name", "damage", "bytes"):
+            assert row[same] == recorded[same]
+    for name in ("lost", "others"):
+        assert again[name] == pytest.approx(old[name], abs=0.01)
 
 
 def test_the_damages_cost_what_the_figure_is_there_to_show():
     measured = tiny()["measured"]
     right = {row["name"]: row["right"] for row in measured["rows"]}
     assert right["the whole cache"] > 0.99 and right["8 bits a number"] > 0.99
-    assert right["2 bits a number"] < 0.9
+    assert right["4 bits a number"] > 0.99 > 0.98 > right["2 bits a number"]
     assert right["the last 16 tokens"] < 0.1 and right["keys without rotation"] < 0.1
-    assert measured["lost"] > 0.9 and measured["others"] > 0.95
+    assert measured["lost"] > 0.85 and measured["others"] > 0.98
 
 
 def test_no_story_that_is_shown_or_measured_was_trained_on():

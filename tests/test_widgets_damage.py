@@ -72,7 +72,7 @@ def test_the_figure_shows_what_kvlib_writes(page, tmp_path, model, seed):  # noq
     assert seen["big"] == (f"{len(right)} of {len(told)} facts right" if told else "No fact told yet")
     assert figure.nbytes == cache.nbytes
     full = (len(ids) + max(0, state["step"] - 1)) * 384
-    assert f", {cache.nbytes:,} bytes. Whole: " in seen["why"] and f", {full:,} bytes in fp16" in seen["why"]
+    assert f", {cache.nbytes:,} bytes. Whole: " in seen["why"] and f", {full:,} bytes." in seen["why"]
     kept = [label for label in seen["columns"] if label.split(": ")[1].startswith("kept")]
     assert len(kept) == len(cache.kept()) and len(seen["columns"]) == len(ids) + len(words)
 

@@ -9,12 +9,13 @@ from kvlib.widgets import Formula, Recompute, SharingHeads, palette
 from .browser import chromium, page, show  # noqa: F401
 from .test_widgets_promises import ALL
 
-PLAYED = {"Recompute": "Generated", "WorkedExample": "Step", "Paging": "Step"}
+PLAYED = {"Recompute": "Generated", "WorkedExample": "Step", "Paging": "Step", "Damage": "Written"}
 SETTING = """() => [...document.querySelectorAll('.kv-figure :is(input, select)')].map(
     e => e.type === 'checkbox' ? e.checked : e.value)"""
 
 
 def body(page):  # noqa: F811
+    page.wait_for_function("!document.querySelector('.kv-figure [aria-busy=true]')")  # it still computes
     return page.locator(".kv-body").inner_text()
 
 

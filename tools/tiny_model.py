@@ -31,7 +31,7 @@ SHAPE = {
     "rope_theta": 10000.0, "eps": 1e-5, "max_context": 160,
 }  # fmt: skip
 BITS = 4
-SEED, STEPS, BATCH, RATE = 1, 2000, 32, 3e-3
+SEED, STEPS, BATCH, RATE = 1, 1500, 32, 3e-3
 ASIDE = 0.1  # how much a token of a beginning counts, beside one of an end
 SPREAD = 5.0  # the largest code stands for this many times a weight's mean size
 
@@ -164,10 +164,15 @@ def main() -> int:
         data = packed(net, loss, asked.steps, time.perf_counter() - start)
     stories = shown(data)
     data["stories"] = [
-        {"prompt": " ".join(one.prompt), "end": " ".join(one.end), "facts": [*map(list, one.facts.items())]}
-        for one in stories
+        {
+            "seed": seed,
+            "prompt": " ".join(one.prompt),
+            "end": " ".join(one.end),
+            "facts": [*one.facts.items()],
+        }
+        for seed, one in stories.items()
     ]
-    data["measured"] = measured(data, stories[0])
+    data["measured"] = measured(data, next(iter(stories.values())))
     FILE.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(data["measured"], indent=1))
     return 0

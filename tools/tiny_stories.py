@@ -1,9 +1,9 @@
 """Small stories whose end can be told only by one who remembers the beginning.
 
-A few people each hide a thing; one may put hers elsewhere at midnight; something happens that does not
-matter; the next day they come back, the last one first, and each finds her thing where she put it last. The
-names, places, colours and things of the end stand in the beginning and are drawn by chance. So a model of
-these stories has nothing to tell an end by but its cache, and what is missing there is seen in the text.
+A few people each hide a thing; something happens that does not matter; the next day they come back, the
+last one first, and each finds the thing where it was put. Each name, place, colour and thing of the end
+stands once in the beginning, drawn by chance. So a model of these stories has nothing to tell an end by but
+its cache, and what is missing there is seen in the text.
 
 The grammar and its words were written for the course, and are free to use as its code is (MIT).
 """
@@ -44,7 +44,7 @@ STOP = "<end>"
 
 def vocabulary() -> list[str]:
     """Every word, the stop token first and the rest in the order of the alphabet."""
-    rest = " ".join((BEGIN, TURN, END, *EVENTS, "the . At midnight rose it looked and found")).split()
+    rest = " ".join((BEGIN, TURN, END, *EVENTS, "the . looked and found")).split()
     words = {*NAMES, *COLOURS, *THINGS, *VERBS, *rest, *(word for place in PLACES for word in place)}
     return [STOP, *sorted(words)]
 
@@ -64,27 +64,17 @@ class Story:
     facts: dict[int, int]
 
 
-def story(rng: Random, people: int | None = None, moved: bool | None = None, events: int | None = None):
-    """A `Story` drawn by `rng`; by chance of 2 to 5 people, with or without a move, with 0 to 2 events."""
+def story(rng: Random, people: int | None = None, events: int | None = None) -> Story:
+    """A story drawn by `rng`; where not said otherwise, of 2 to 5 people and 0 to 2 events."""
     people = people or rng.choice((2, 3, 4, 4, 5))
-    places = rng.sample(PLACES, people + 1)
-    drawn = zip(
-        *(rng.sample(words, people) for words in (NAMES, COLOURS, THINGS)), places[:people], strict=True
-    )
+    drawn = zip(*(rng.sample(words, people) for words in (NAMES, COLOURS, THINGS, PLACES)), strict=True)
     prompt, told = BEGIN.split(), []
-    for name, colour, thing, place in drawn:
+    for name, colour, thing, (where, place) in drawn:
         at = len(prompt)
-        prompt += [name, rng.choice(VERBS), "the", colour, thing, place[0], "the", place[1], "."]
+        prompt += [name, rng.choice(VERBS), "the", colour, thing, where, "the", place, "."]
         told.append({"name": at, "colour": at + 3, "thing": at + 4, "where": at + 5, "place": at + 7})
     happened = rng.sample(EVENTS, rng.choice((0, 1, 1, 2)) if events is None else events)
-    before = rng.randint(0, len(happened))
-    prompt += " ".join(happened[:before]).split()
-    if rng.random() < 0.6 if moved is None else moved:
-        who, at = rng.choice(told), len(prompt)
-        # As many words from the name to the place as in the sentence before.
-        prompt += f"At midnight {prompt[who['name']]} rose and put it {' the '.join(places[-1])} .".split()
-        who |= {"where": at + 7, "place": at + 9}
-    prompt += " ".join((*happened[before:], TURN)).split()
+    prompt += " ".join((*happened, TURN)).split()
     end, facts = [], {}
     for who in reversed(told):
         for part in (

@@ -30,7 +30,7 @@ class Damage(Figure):
     script = "damage.js"
     title = constant("A cache that you can damage")
     lead = constant(
-        "A language model of 99,328 weights runs in this page. It has read the beginning of a story and "
+        "A language model of 99,200 weights runs in this page. It has read the beginning of a story and "
         "writes the end, word by word, with nothing to go by but its cache. Take something away from that."
     )
 

@@ -66,7 +66,7 @@ function render({ model: state, el }) {
   const texts = h("div", { class: "kv-ends" }, ends.map(({ el }) => el));
   f.body.append(
     h("p", { class: "kv-heading", id: `${f.id}-columns` }, "The cache, a column for each token"),
-    h("p", { class: "kv-small kv-quiet" }, "Choose a word to drop its keys and values from every layer; choose it again to have them back. Bold words are the model’s own. The longer the black line in a column, the more of its attention a head gave it to write the newest word."),
+    h("p", { class: "kv-small kv-quiet" }, "Facts are the names, places, colours and things. Choose a word to drop its keys and values from every layer; choose it again to have them back. Bold words are the model’s own. The longer the black line in a column, the more of its attention a head gave it to write the newest word."),
     list.el,
     h("div", { class: "kv-buttons" }, button("Keep every token", () => f.set("dropped", ""))),
     texts);
@@ -104,7 +104,7 @@ function render({ model: state, el }) {
     const bytes = BigInt(kept.size) * bytesOf(bits), full = BigInt(length) * bytesOf(16);
     const facts = told.length ? `${right.length} of ${told.length} facts right` : "No fact told yet";
     result.show(facts, { bad: right.length < told.length,
-      why: `This cache: ${many(kept.size, "token")}, ${group(bytes)} bytes. Whole: ${many(length, "token")}, ${group(full)} bytes in fp16. Facts are the names, places, colours and things.` });
+      why: `This cache: ${many(kept.size, "token")}, ${group(bytes)} bytes. Whole: ${many(length, "token")}, ${group(full)} bytes.` });
     if (steps < f.get("step") && !job.done) return;
     f.say(`${facts}. The cache takes ${group(bytes)} of ${group(full)} bytes. It writes: ${said.slice(0, steps).map(spaced).join("").trim()}`);
     f.table("Each token of the end, and the token that a head read most of to write it", ["token", "from the whole cache", "from this cache", "compared", "read most of"],
