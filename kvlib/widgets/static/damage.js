@@ -66,7 +66,7 @@ function render({ model: state, el }) {
   const texts = h("div", { class: "kv-ends" }, ends.map(({ el }) => el));
   f.body.append(
     h("p", { class: "kv-heading", id: `${f.id}-columns` }, "The cache, a column for each token"),
-    h("p", { class: "kv-small kv-quiet" }, "Facts are the names, places, colours and things. Choose a word to drop its keys and values from every layer; choose it again to have them back. Bold words are the model’s own. The longer the black line in a column, the more of its attention a head gave it to write the newest word."),
+    h("p", { class: "kv-small kv-quiet" }, "Facts are the names, places, colours and things. Choose a word to drop its keys and values from every layer; choose it again to have them back. Bold words are the model’s own. The longer the line in a column, the more of its attention a head gave it to write the newest word."),
     list.el,
     h("div", { class: "kv-buttons" }, button("Keep every token", () => f.set("dropped", ""))),
     texts);
