@@ -77,6 +77,29 @@ def test_the_figure_shows_what_kvlib_writes(page, tmp_path, model, seed):  # noq
     assert len(kept) == len(cache.kept()) and len(seen["columns"]) == len(ids) + len(words)
 
 
+def test_what_is_remembered_is_of_the_same_damage(page, tmp_path, model):  # noqa: F811
+    """One change after another in one page, and all the way back; each is what kvlib writes."""
+    seen = opened(page, tmp_path, dropped="")
+    select = {label: page.get_by_role("combobox", name=label) for label in ("Bits", "Window", "Story")}
+    turn = page.get_by_role("checkbox", name="Turn each key")
+    changes = [
+        (lambda: turn.uncheck(), {"rotation": False}),
+        (lambda: turn.check(), {}),
+        (lambda: select["Bits"].select_option("2"), {"bits": 2}),
+        (lambda: select["Window"].select_option("48"), {"bits": 2, "window": 48}),
+        (lambda: select["Bits"].select_option("16"), {"window": 48}),
+        (lambda: select["Story"].select_option("2"), {"window": 48, "story": 1}),
+        (lambda: select["Window"].select_option("0"), {"story": 1}),
+        (lambda: select["Story"].select_option("1"), {}),
+    ]
+    for change, damage in changes:
+        change()
+        asked = Damage().data["stories"][damage.pop("story", 0)]["prompt"].split()
+        ids = [model.tokenizer.token_to_id(word) for word in asked]
+        tokens, _, _ = written(model, [ids], 50, **damage)
+        assert seen()["said"] == [model.tokenizer.id_to_token(token) for token in tokens[0].tolist()], damage
+
+
 def column(page, word):  # noqa: F811
     return page.get_by_role("option", name=f"{word}:").first
 
