@@ -214,7 +214,7 @@ def weighed(page, url):
     return sizes
 
 
-OWN_LIMIT = {}  # page -> bytes, where it is not 60 KB
+OWN_LIMIT = {"07-smaller-caches": 100_000}  # page -> bytes, where it is not 60 KB
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -10,12 +10,13 @@ from kvlib.widgets import BudgetWidget, Formula, LayerStrip, Recompute, SharingH
 from .browser import chromium, page, show  # noqa: F401
 from .test_widgets_promises import ALL
 
-PLAYED = {"Recompute": "Generated", "WorkedExample": "Step", "Paging": "Step"}
+PLAYED = {"Recompute": "Generated", "WorkedExample": "Step", "Paging": "Step", "Damage": "Written"}
 SETTING = """() => [...document.querySelectorAll('.kv-figure :is(input, select)')].map(
     e => e.type === 'checkbox' ? e.checked : e.value)"""
 
 
 def body(page):  # noqa: F811
+    page.wait_for_function("!document.querySelector('.kv-figure [aria-busy=true]')")  # it still computes
     return page.locator(".kv-body").inner_text()
 
 
@@ -35,7 +36,8 @@ def change(page):  # noqa: F811
 def test_after_going_back_or_a_reload_the_controls_say_what_the_figure_says(page, tmp_path, name):  # noqa: F811
     show(page, tmp_path, ALL[name]())
     changed = change(page)
-    page.wait_for_url(re.compile("#.*="))  # the address holds the setting now
+    page.wait_for_url(re.compile("#.*="))  # the address is written after a rest, which may lie in between
+    page.get_by_role("button", name="Copy a link").press("Enter")  # and now holds all of the setting
     address = page.url
     page.goto("about:blank")
     page.go_back()

@@ -1,6 +1,6 @@
 """What every figure promises (see test_widgets_base.py), held on sharing, paging, layers and caches.
 
-What concerns the keys, JupyterLab and a kernel is held on all eight.
+What concerns the keys, JupyterLab and a kernel is held on all nine.
 """
 
 import gzip
@@ -8,7 +8,8 @@ import gzip
 import pytest
 
 from kvlib import widgets
-from kvlib.widgets import CheaperCaches, LayerStrip, Paging, SharingHeads
+from kvlib.widgets import CheaperCaches, Damage, LayerStrip, Paging, SharingHeads
+from kvlib.widgets.tiny import tiny
 
 from .browser import chromium, document, page, show, violations  # noqa: F401
 from .drive import drive, live
@@ -19,6 +20,7 @@ FIGURES = {
     "Paging": lambda: Paging(share_prefix=True),
     "LayerStrip": LayerStrip,
     "CheaperCaches": lambda: CheaperCaches(record()),
+    "Damage": Damage,
 }
 ALL = {name: getattr(widgets, name) for name in widgets.__all__} | FIGURES
 
@@ -85,7 +87,8 @@ def test_every_state_can_be_drawn_and_redrawn_at_any_width(page, tmp_path, name)
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_page_s_figure_is_light(name):
-    assert len(gzip.compress(document(FIGURES[name]()).encode())) <= 20_000
+    html = document(FIGURES[name]()).replace(tiny()["codes"], "")  # weights have a bound of their own
+    assert len(gzip.compress(html.encode())) <= 20_000
 
 
 def test_reduced_motion_takes_play_away(chromium, tmp_path):  # noqa: F811

@@ -29,12 +29,16 @@ ENDING = "*_`”\"'"
 
 
 def namespace() -> dict:
-    """What a claim may use: kvlib's public names, math, and `record(name)`, a measurement's JSON."""
+    """What a claim may use: kvlib's public names, math, and the JSON of `record(name)` and `tiny()`.
+
+    The first is a measurement's, the second the tiny model's.
+    """
     import kvlib
     from kvlib.measure.records import record
+    from kvlib.widgets.tiny import tiny
 
     names = {name: getattr(kvlib, name) for name in kvlib.__all__}
-    names |= {"math": math, "kvlib": kvlib, "record": record}
+    names |= {"math": math, "kvlib": kvlib, "record": record, "tiny": tiny}
     return names
 
 

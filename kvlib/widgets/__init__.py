@@ -16,6 +16,7 @@ _FIGURES = {
     "BudgetWidget": "budget",
     "CheaperCaches": "cheaper_caches",
     "LayerStrip": "layer_strip",
+    "Damage": "damage",
 }
 
 __all__ = [*_FIGURES]
