@@ -10,10 +10,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # One thread a process: on two cores, torch's spinning threads otherwise wait for each other.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: book test quick lint browser serve lab bench oracle exercises notebooks canonical pictures pins repo clean
+.PHONY: book test quick lint browser serve lab bench oracle exercises notebooks canonical recordings pictures pins repo clean
 
 KVLIB := $(shell find kvlib -name '*.py' -o -name '*.json' -o -name '*.js' -o -name '*.css' -o -name '*.txt')
-RECORDS := $(wildcard book/measurements/*)
+RECORDS := $(wildcard book/measurements/* book/recordings/*)
 BUILDERS := tools/page.py tools/theme.py tools/assets.py
 PAGES := $(wildcard book/*.ipynb book/*.md book/_static/*)
 
@@ -77,6 +77,10 @@ notebooks: .venv/.book
 # Mend what an editor changed in a notebook by saving it: nothing is run, no answer is touched.
 canonical: .venv/.book
 	$(BIN)/python -m tools.notebooks --write
+
+# What the figures play again, run anew on the real model.
+recordings: .venv/.book
+	$(BIN)/python -m tools.recordings
 
 # The README's pictures, of the book as it is built.
 pictures: book browser

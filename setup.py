@@ -1,4 +1,4 @@
-"""Puts copies of book/measurements/*.json into a wheel, where kvlib.measure.records reads them.
+"""Puts copies of the book's records into a wheel, where kvlib reads them.
 
 Everything else about the package is in pyproject.toml.
 """
@@ -9,7 +9,9 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-RECORDS = Path(__file__).resolve().parent / "book" / "measurements"
+BOOK = Path(__file__).resolve().parent / "book"
+# Where in the book, and where in kvlib: kvlib.measure.records and kvlib.widgets.recorded read them.
+COPIES = {"measurements": "measure/records", "recordings": "widgets/recordings"}
 
 
 class BuildWithRecords(build_py):
@@ -17,10 +19,11 @@ class BuildWithRecords(build_py):
         super().run()
         if self.editable_mode:  # a checkout reads them where they lie
             return
-        target = Path(self.build_lib) / "kvlib" / "measure" / "records"
-        target.mkdir(parents=True, exist_ok=True)
-        for record in RECORDS.glob("*.json"):
-            shutil.copy(record, target)
+        for source, place in COPIES.items():
+            target = Path(self.build_lib) / "kvlib" / place
+            target.mkdir(parents=True, exist_ok=True)
+            for record in (BOOK / source).glob("*.json"):
+                shutil.copy(record, target)
 
 
 setup(cmdclass={"build_py": BuildWithRecords})

@@ -21,6 +21,7 @@ SLOW = {
     "test_parallel.py::test_the_real_model_over_three_ranks",
     "test_parallel.py::test_the_ranks_end_with_the_process_that_started_them",
     "test_parallel.py::test_a_rank_that_fails_ends_them_all",
+    "test_recordings.py::test_the_model_does_again_what_was_recorded",
     "test_measure.py::test_bench_runs_what_cuda_would_run_on_a_small_shape",
 }  # fmt: skip
 
