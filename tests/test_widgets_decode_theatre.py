@@ -69,9 +69,9 @@ def test_a_token_takes_23_040_bytes():
 
 def test_the_page_says_what_was_recorded(page):  # noqa: F811
     points = settings(160, 1)
-    read = """el => [".kv-moment .kv-heading", ".kv-told", ".kv-moment p:last-child"]
+    read = """el => [".kv-moment .kv-heading", ".kv-noted", ".kv-moment p:last-child"]
         .map(s => el.querySelector(s).textContent)
-        .concat([[...el.querySelectorAll(".kv-work tbody td")].map(td => td.textContent)])
+        .concat([[...el.querySelectorAll(".kv-tally tbody td")].map(td => td.textContent)])
         .concat([[...el.querySelectorAll(".kv-bars tr")].map(
             tr => [...tr.querySelectorAll("th, td:last-child")].map(e => e.textContent))])"""
     for point, (head, told, said, work, next_) in zip(
@@ -96,10 +96,10 @@ def test_the_page_says_what_was_recorded(page):  # noqa: F811
         n = counts(PROMPT, step)
         assert work == [
             cell
-            for way, kept in (("with", f"{23_040 * T:,} bytes"), ("without", "nothing"))
+            for way, kept in (("with", f"{23_040 * T:,} bytes"), ("without", "0 bytes"))
             for cell in (
-                f"{n[way]['projections']}, in all {n[way]['all_projections']}",
-                f"{n[way]['scores']:,}, in all {n[way]['all_scores']:,}",
+                f"{n[way]['projections']} in all {n[way]['all_projections']}",
+                f"{n[way]['scores']:,} in all {n[way]['all_scores']:,}",
                 kept,
             )
         ]
@@ -120,8 +120,8 @@ def test_the_page_says_what_was_recorded(page):  # noqa: F811
 def test_every_column_is_where_the_moment_has_it(page):  # noqa: F811
     """Which burn, which are held, which are thrown away, which are not there yet."""
     points = [p | {"cached": c} for p in settings(4 * STEPS, 2) for c in (True, False)]
-    read = """el => [...el.querySelectorAll(".kv-column")].map(
-        g => g.getAttribute("class").replace("kv-column", "").trim())"""
+    read = """el => [...el.querySelectorAll(".kv-pile")].map(
+        g => g.getAttribute("class").replace("kv-pile", "").trim())"""
     for point, columns in zip(points, drive(page, DecodeTheatre(), points, read), strict=True):
         step, phase, T = at(point)
         fresh = step == 1 or not point["cached"]
@@ -143,11 +143,11 @@ def test_bars_and_shades_are_the_recorded_numbers(page):  # noqa: F811
     read = """el => [
         ["kv-scored", "kv-weighed"].map(name => [...el.querySelector("." + name).getAttribute("d")
             .matchAll(/h[\\d.]+v([\\d.]+)h/g)].map(m => Number(m[1]))),
-        [...el.querySelectorAll(".kv-share")].map(e => e.textContent),
-        [...el.querySelectorAll(".kv-column")].map(g => ["keys", "values"].map((kind, k) => {
+        [...el.querySelectorAll(".kv-percent")].map(e => e.textContent),
+        [...el.querySelectorAll(".kv-pile")].map(g => ["keys", "values"].map((kind, k) => {
             const layers = [];
             [...g.querySelectorAll(".kv-cells")].slice(5 * k, 5 * k + 5).forEach((path, level) => {
-                const top = Number(g.querySelectorAll(".kv-frame")[k].getAttribute("y")) + 1.5;
+                const top = Number(g.querySelectorAll(".kv-case")[k].getAttribute("y")) + 1.5;
                 for (const m of path.getAttribute("d").matchAll(/M[\\d.]+ ([\\d.]+)h/g))
                     layers[Math.round((Number(m[1]) - top) / 4)] = level + 1;
             });
@@ -180,7 +180,7 @@ def test_the_table_is_python_s(page, tmp_path, cached):  # noqa: F811
 
 def test_pointing_at_a_token_shows_its_column(page, tmp_path):  # noqa: F811
     show(page, tmp_path, DecodeTheatre())
-    told = page.locator(".kv-told")
+    told = page.locator(".kv-noted")
     page.locator(".kv-sentence li").nth(3).hover()
     assert told.inner_text().startswith("Token 4, “France”: weight ")
     page.locator("h1").hover()

@@ -32,9 +32,9 @@ function render({ model, el }) {
   const heading = h("p", { class: "kv-heading" }), words = h("p");
   const moment = h("div", { class: "kv-moment" }, heading, words);
   const drawing = stage(f, tokens, all, bytes);
-  const pointed = h("p", { class: "kv-small kv-told" });
+  const pointed = h("p", { class: "kv-small kv-noted" });
   const candidates = h("div");
-  const work = h("div", { class: "kv-work" });
+  const work = h("div", { class: "kv-tally" });
   f.body.append(sentence, moment, drawing.el, pointed, h("p", { class: "kv-heading" }, "The likeliest next tokens"), candidates, closer, work,
     h("p", { class: "kv-small kv-quiet" }, "A cell is the darker, the longer the key or the value, against the longest of its layer. "
       + `Scores that the causal mask throws away are counted. ${d.about}`));
@@ -52,8 +52,8 @@ function render({ model, el }) {
 
   // ---- words
 
-  const now = () => {
-    const m = f.get("moment") - 1, step = 1 + Math.floor(m / phases.length);
+  const at = (moment) => {
+    const m = moment - 1, step = 1 + Math.floor(m / phases.length);
     return { step, phase: phases[m % phases.length], T: prompt + step - 1, cached: f.get("cached"), fresh: step === 1 };
   };
 
@@ -92,15 +92,15 @@ function render({ model, el }) {
     return `${parts[0]}: ${parts.slice(1).join("; ")}.`;
   }
 
+  const twice = (text, small) => h("td", {}, text, " ", h("span", { class: "kv-quiet kv-small" }, small));
   const ways = { with: "with a cache", without: "without" };
   const workTable = ({ step, T, cached }) => {
     const counted = decodeCounts(prompt, step);
     const rows = Object.entries(ways).map(([way, text]) => {
       const n = counted[way];
       return h("tr", (way === "with") === cached ? { class: "kv-chosen" } : {}, h("th", { scope: "row" }, text),
-        h("td", {}, `${group(n.projections)}, in all ${group(n.all_projections)}`),
-        h("td", {}, `${group(n.scores)}, in all ${group(n.all_scores)}`),
-        h("td", {}, way === "with" ? `${group(bytes(T))} bytes` : "nothing"));
+        twice(group(n.projections), `in all ${group(n.all_projections)}`), twice(group(n.scores), `in all ${group(n.all_scores)}`),
+        twice(way === "with" ? group(bytes(T)) : "0", "bytes"));
     });
     return h("table", {}, h("caption", {}, `Step ${step} as a whole, and all steps to its end`),
       h("thead", {}, h("tr", {}, ["model", "tokens projected", "scores of each head", "kept"].map((text) => h("th", { scope: "col" }, text)))),
@@ -108,7 +108,8 @@ function render({ model, el }) {
   };
 
   function draw() {
-    const n = now(), token = under ?? f.get("token");
+    reserve();
+    const n = at(f.get("moment")), token = under ?? f.get("token");
     const written = n.T + (n.phase === "write" ? 1 : 0);
     [...sentence.children].forEach((li, i) => {
       li.classList.toggle("kv-ahead", i >= written);
@@ -123,23 +124,39 @@ function render({ model, el }) {
       ? [text === "\n" ? "a line break" : quoted(text), chance / 1000, `${fixed(chance / 10, 1)} %`, i === 0] : ["…", 0, "–"]))));
     work.replaceChildren(workTable(n));
     f.say(`${heading.textContent}. ${words.textContent}`);
-    const way = n.cached ? "with" : "without";
+    tabulate(n.cached);
+  }
+
+  // What the table says changes with these alone.
+  let tabulated = "";
+  function tabulate(cached) {
+    const of = [cached, f.get("layer"), f.get("head")].join();
+    if (of === tabulated) return;
+    tabulated = of;
+    const way = cached ? "with" : "without";
     f.table(`Every step ${way} a cache; layer ${f.get("layer")}, head ${f.get("head")}`,
       ["step", "tokens projected", "scores of each head", "kept", "most weight", "writes"],
       d.next.map(([[text, chance]], i) => {
         const step = i + 1, T = prompt + i, c = decodeCounts(prompt, step)[way], weights = newest("weights", step), most = heaviest(weights);
-        return [step, `${c.projections} of ${T}`, c.scores, n.cached ? `${group(bytes(T))} bytes` : "nothing",
+        return [step, `${c.projections} of ${T}`, c.scores, cached ? `${group(bytes(T))} bytes` : "nothing",
           `${weights[most]} % on ${most + 1}, ${name(most)}`, `${quoted(text)}, ${fixed(chance / 10, 1)} %`];
       }));
   }
 
-  // The moments with the longest sentences: no other needs more lines.
-  const longest = () => {
+  // The words get the room of the longest sentence, so that the page keeps still while the figure plays.
+  let reserved = "";
+  function reserve() {
+    const of = [f.width, f.get("cached")].join();
+    if (of === reserved) return;
+    reserved = of;
     const [least, most] = f.get("limits").moment;
-    const length = (m) => said({ ...now(), phase: phases[(m - 1) % phases.length], step: 1 + Math.floor((m - 1) / phases.length), T: prompt + Math.floor((m - 1) / phases.length), fresh: m <= phases.length }).length;
-    return Array.from({ length: most - least + 1 }, (_, i) => least + i).sort((a, b) => length(b) - length(a)).slice(0, 3);
-  };
-  f.draw(draw, { moment: longest }, moment);
+    const every = Array.from({ length: most - least + 1 }, (_, i) => said(at(least + i))).sort((a, b) => b.length - a.length);
+    words.textContent = `${every[0]} 100 capital`; // another head's numbers and token may be as much longer
+    words.style.minHeight = "";
+    words.style.minHeight = `${words.offsetHeight}px`;
+  }
+
+  f.draw(draw);
 }
 
 // The drawing: a column a token, its keys above its values, a stripe a layer; under them the newest token's query,
@@ -167,8 +184,8 @@ function stage(f, tokens, all, bytes) {
   const cells = (kind, i) => range(LEVELS).map((l) => boxes("kv-cells", range(layers).filter((layer) => levels[kind][layer][i] === l + 1)
     .map((layer) => [i * cell + 2, y[kind] + layer * rowHeight, cell - 4, rowHeight - 0.6]),
   { style: `fill: var(--kv-${kind}); fill-opacity: ${(l + 1) / LEVELS}` }));
-  const column = (i) => svg("g", { class: "kv-column" }, ["keys", "values"].map((kind) => [...cells(kind, i),
-    svg("rect", { class: "kv-frame", x: i * cell + 1, y: y[kind] - 1.5, width: cell - 2, height: block + 2.4 })]));
+  const column = (i) => svg("g", { class: "kv-pile" }, ["keys", "values"].map((kind) => [...cells(kind, i),
+    svg("rect", { class: "kv-case", x: i * cell + 1, y: y[kind] - 1.5, width: cell - 2, height: block + 2.4 })]));
   const label = (at, text, attributes = {}) => svg("text", { x: 0, y: at, ...attributes }, text);
 
   function build() {
@@ -177,9 +194,9 @@ function stage(f, tokens, all, bytes) {
     columns = range(kept).map(column);
     moving = {
       chips: tokens.map((text, i) => svg("text", { class: "kv-chip", transform: `translate(${(i + 0.5) * cell + 4} ${names - 6}) rotate(-90)` }, text.trim())),
-      rows: ["keys", "values"].map((kind) => [kind, svg("rect", { class: "kv-row", x: 0.75, height: rowHeight + 2.4 })]),
+      rows: ["keys", "values"].map((kind) => [kind, svg("rect", { class: "kv-stripe", x: 0.75, height: rowHeight + 2.4 })]),
       keysLabel: label(y.keys - 7, ""), valuesLabel: label(y.values - 7, "Values"), more: label(y.values - 7, "", { "text-anchor": "end" }),
-      point: svg("rect", { class: "kv-point", y: names - 2, height: foot - names + 4, width: cell }),
+      point: svg("rect", { class: "kv-looked", y: names - 2, height: foot - names + 4, width: cell }),
       lane: svg("g"), queryLabel: label(y.query - 10, ""), scoresLabel: label(y.scores - 8, ""), weightsLabel: label(y.scores + 44 + 14, ""),
     };
     fill(el, { width: n * cell, height: high, viewBox: `0 0 ${n * cell} ${high}` }, []);
@@ -193,12 +210,12 @@ function stage(f, tokens, all, bytes) {
     const x = (i) => (i + 0.5) * cell, asking = phase === "score" || phase === "write";
     const low = Math.min(...scores), high = Math.max(...scores);
     const bar = (i, at, most, part) => [i * cell + 3, at + most * (1 - part), cell - 6, Math.max(0.8, most * part)];
-    const parts = [svg("circle", { class: "kv-query", cx: x(T - 1), cy: y.query, r: 5 })];
+    const parts = [svg("circle", { class: "kv-asker", cx: x(T - 1), cy: y.query, r: 5 })];
     if (asking) {
-      parts.push(svg("path", { class: "kv-query", d: `M${x(T - 1) - 5} ${y.query}H${x(0)}m7 -4l-7 4l7 4`, "fill-opacity": 0 }),
+      parts.push(svg("path", { class: "kv-asker", d: `M${x(T - 1) - 5} ${y.query}H${x(0)}m7 -4l-7 4l7 4`, "fill-opacity": 0 }),
         boxes("kv-scored", scores.map((s, i) => bar(i, y.scores, 34, (s - low) / (high - low || 1)))),
         boxes("kv-weighed", weights.map((w, i) => bar(i, y.weights, 64, w / 100))),
-        weights.map((w, i) => (w < 5 ? null : svg("text", { class: "kv-share", x: x(i), y: y.weights + 64 * (1 - w / 100) - 4, "text-anchor": "middle" }, w))));
+        weights.map((w, i) => (w < 5 ? null : svg("text", { class: "kv-percent", x: x(i), y: y.weights + 64 * (1 - w / 100) - 4, "text-anchor": "middle" }, w))));
     }
     moving.lane.setAttribute("class", phase === "write" ? "kv-thrown" : "");
     moving.lane.replaceChildren(...parts.flat().filter(Boolean));
@@ -214,7 +231,8 @@ function stage(f, tokens, all, bytes) {
     columns.forEach((g, i) => {
       const burns = i < T && phase === "project" && (fresh || !cached || i === T - 1);
       const lost = !cached && phase === "write";
-      g.setAttribute("class", `kv-column${i >= T ? " kv-soon" : ""}${burns ? " kv-burns" : ""}${burns && cached ? " kv-above" : ""}${i < T && lost ? " kv-lost" : ""}`);
+      const look = `kv-pile${i >= T ? " kv-soon" : ""}${burns ? " kv-burns" : ""}${burns && cached ? " kv-above" : ""}${i < T && lost ? " kv-lost" : ""}`;
+      if (g.getAttribute("class") !== look) g.setAttribute("class", look);
     });
     const written = T + (phase === "write" ? 1 : 0);
     moving.chips.forEach((chip, i) => { chip.style.visibility = i < written ? "" : "hidden"; });
