@@ -45,6 +45,8 @@ def test_a_table_gets_a_box_and_a_figure_s_own_none():
     table = '<table border="1" class="dataframe"><tr><td>1</td></tr></table>'
     assert mend(table, URL) == f'<div class="kv-wide" data-name="Table">{table}</div>'
     assert mend("<table><tr><td>1</td></tr></table>", URL).startswith("<table>")
+    boxed = mend(f'<div class="pst-scrollable-table-container">{table}</div>', URL)
+    assert boxed == f'<div class="pst-scrollable-table-container kv-wide" data-name="Table">{table}</div>'
 
 
 def test_a_block_of_code_says_how_long_its_longest_line_is():

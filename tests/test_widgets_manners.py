@@ -81,12 +81,16 @@ def test_a_second_link_in_the_same_tab_is_followed(page, tmp_path):  # noqa: F81
 
 
 def test_a_link_goes_to_its_figure_and_a_reload_stays_where_it_was(page, tmp_path):  # noqa: F811
+    page.add_init_script(
+        "Element.prototype.scrollIntoView = function () { globalThis.went = this.className; }"
+    )
     show(page, tmp_path, DecodeTheatre(), Formula(), hash="#formula.n_layers=16")
-    page.wait_for_function("scrollY > 300")
-    page.evaluate("scrollTo(0, 0)")
+    page.wait_for_function("globalThis.went === 'kv-figure'")
     page.reload()
     page.wait_for_timeout(200)
-    assert page.evaluate("scrollY") == 0
+    assert page.evaluate("globalThis.went ?? null") is None
+    page.evaluate("location.hash = '#formula.n_layers=17'")
+    page.wait_for_function("globalThis.went === 'kv-figure'")
 
 
 def test_good_news_does_not_look_like_a_mistake(page, tmp_path):  # noqa: F811

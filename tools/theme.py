@@ -37,7 +37,11 @@ UNUSED = re.compile(
     r"|\s*<script>(?:let toggle\w+|var togglebuttonSelector) = [^<]*</script>"
 )
 WRITTEN = re.compile(r"<script>\s*document\.write\(`(.*?)`\);\s*</script>", re.DOTALL)
-TABLE = re.compile(r'<table (?=[^>]*class="[^"]*\b(?:docutils|dataframe)\b)[^>]*>.*?</table>', re.DOTALL)
+BOX = '<div class="pst-scrollable-table-container">'  # the theme's own around a table of the text
+TABLE = re.compile(
+    r'(?<!data-name="Table">)<table (?=[^>]*class="[^"]*\b(?:docutils|dataframe)\b)[^>]*>.*?</table>',
+    re.DOTALL,
+)
 EXERCISE = re.compile(
     r'<code class="docutils literal notranslate"><span class="pre">(exercises/[\w-]+\.ipynb)</span></code>'
 )
@@ -107,6 +111,7 @@ def mend(html: str, repository: str) -> str:
     for handler, mark in HANDLERS.items():
         html = html.replace(handler, mark)
     html = SEARCH_FIELD.sub(r"\1", html)
+    html = html.replace(BOX, f'{BOX[:-2]} kv-wide" data-name="Table">')
     html = TABLE.sub(lambda table: f'<div class="kv-wide" data-name="Table">{table[0]}</div>', html)
     html = CODE.sub(_measured, html)
     html = EXERCISE.sub(rf'<a class="reference external" href="{repository}/blob/main/\1">\g<0></a>', html)

@@ -133,7 +133,7 @@ class DecodeTheatre(Figure):
             kept = f"{self.bytes_kept(T):,} bytes" if self.cached else "nothing"
             rows.append(
                 [
-                    step, f"{n['projections']} of {T}", n["scores"], kept,
+                    f"{step}, “{tokens[T - 1].strip()}”", f"{n['projections']} of {T}", n["scores"], kept,
                     f"{weights[most]} % on {most + 1}, “{tokens[most].strip()}”",
                     f"“{text.strip()}”, {chance / 10:.1f} %",
                 ]
@@ -141,6 +141,6 @@ class DecodeTheatre(Figure):
         return Table(
             f"SmolLM2 continues “{self.recorded['prompt']}” {way} a cache; "
             f"layer {self.layer}, head {self.head}. {self.about}",
-            ["step", "tokens projected", "scores of each head", "kept", "most weight", "writes"],
+            ["step, newest token", "tokens projected", "scores of each head", "kept", "most weight", "writes"],
             rows,
         )

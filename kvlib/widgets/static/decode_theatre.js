@@ -36,7 +36,7 @@ function render({ model, el }) {
   const candidates = h("div");
   const work = h("div", { class: "kv-tally" });
   f.body.append(sentence, moment, drawing.el, pointed, h("p", { class: "kv-heading" }, "The likeliest next tokens"), candidates, closer, work,
-    h("p", { class: "kv-small kv-quiet" }, "A cell is the darker, the longer the key or the value, against the longest of its layer. "
+    h("p", { class: "kv-small kv-quiet" }, "The stronger a cell's colour, the longer the key or the value, against the longest of its layer. "
       + `Scores that the causal mask throws away are counted. ${d.about}`));
   share(f, "decode");
 
@@ -135,10 +135,10 @@ function render({ model, el }) {
     tabulated = of;
     const way = cached ? "with" : "without";
     f.table(`Every step ${way} a cache; layer ${f.get("layer")}, head ${f.get("head")}`,
-      ["step", "tokens projected", "scores of each head", "kept", "most weight", "writes"],
+      ["step, newest token", "tokens projected", "scores of each head", "kept", "most weight", "writes"],
       d.next.map(([[text, chance]], i) => {
         const step = i + 1, T = prompt + i, c = decodeCounts(prompt, step)[way], weights = newest("weights", step), most = heaviest(weights);
-        return [step, `${c.projections} of ${T}`, c.scores, cached ? `${group(bytes(T))} bytes` : "nothing",
+        return [`${step}, ${name(T - 1)}`, `${c.projections} of ${T}`, c.scores, cached ? `${group(bytes(T))} bytes` : "nothing",
           `${weights[most]} % on ${most + 1}, ${name(most)}`, `${quoted(text)}, ${fixed(chance / 10, 1)} %`];
       }));
   }
