@@ -13,6 +13,7 @@ FIELDS = (
     "model", "device", "versions", "date", "command", "commit", "dtype", "prompt",
     "prompt_tokens", "tokens", "scores", "weights", "keys", "values", "next",
 )  # fmt: skip
+COLUMNS = ("step, newest token", "tokens projected", "scores of each head", "kept", "most weight", "writes")
 DTYPE = "bf16"  # what the bytes are counted in
 
 
@@ -91,7 +92,9 @@ class DecodeTheatre(Figure):
         parts = {name: recorded[name] for name in ("prompt_tokens", "tokens", "next", *shapes)}
         sizes = {name: getattr(self.shape, name) for name in ("n_layers", "n_kv_heads", "head_dim")}
         self.set_trait(
-            "data", parts | {"shape": sizes, "phases": PHASES, "dtype": DTYPE, "about": self.about}
+            "data",
+            parts
+            | {"shape": sizes, "dtype": DTYPE, "about": self.about, "phases": PHASES, "columns": COLUMNS},
         )
         self.set_trait("limits", ends)
 
@@ -141,6 +144,6 @@ class DecodeTheatre(Figure):
         return Table(
             f"SmolLM2 continues “{self.recorded['prompt']}” {way} a cache; "
             f"layer {self.layer}, head {self.head}. {self.about}",
-            ["step, newest token", "tokens projected", "scores of each head", "kept", "most weight", "writes"],
+            list(COLUMNS),
             rows,
         )

@@ -135,7 +135,7 @@ function render({ model, el }) {
     tabulated = of;
     const way = cached ? "with" : "without";
     f.table(`Every step ${way} a cache; layer ${f.get("layer")}, head ${f.get("head")}`,
-      ["step, newest token", "tokens projected", "scores of each head", "kept", "most weight", "writes"],
+      d.columns,
       d.next.map(([[text, chance]], i) => {
         const step = i + 1, T = prompt + i, c = decodeCounts(prompt, step)[way], weights = newest("weights", step), most = heaviest(weights);
         return [`${step}, ${name(T - 1)}`, `${c.projections} of ${T}`, c.scores, cached ? `${group(bytes(T))} bytes` : "nothing",
