@@ -14,10 +14,10 @@ export OMP_NUM_THREADS ?= 1
 export KVLIB_PROGRESS ?= off
 lab: export KVLIB_PROGRESS =
 
-.PHONY: book test quick lint browser serve lab course bench oracle exercises notebooks canonical pictures pins repo clean
+.PHONY: book test quick lint browser serve lab course bench oracle exercises notebooks canonical recordings pictures pins repo clean
 
 KVLIB := $(shell find kvlib -name '*.py' -o -name '*.json' -o -name '*.js' -o -name '*.css' -o -name '*.txt')
-RECORDS := $(wildcard book/measurements/*)
+RECORDS := $(wildcard book/measurements/* book/recordings/*)
 BUILDERS := tools/page.py tools/theme.py tools/assets.py
 PAGES := $(wildcard book/*.ipynb book/*.md book/_static/*)
 
@@ -88,6 +88,10 @@ notebooks: .venv/.book
 # Mend what an editor changed in a notebook by saving it: nothing is run, no answer is touched.
 canonical: .venv/.book
 	$(BIN)/python -m tools.notebooks --write
+
+# What the figures play again, run anew on the real model.
+recordings: .venv/.book
+	$(BIN)/python -m tools.recordings
 
 # The README's pictures, of the book as it is built.
 pictures: book browser

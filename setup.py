@@ -1,4 +1,4 @@
-"""Puts copies of the records (kvlib.measure.records) and of the exercises (`kvlib grade`) into a wheel.
+"""Puts copies of the records, the recordings and the exercises into a wheel, where kvlib reads them.
 
 Everything else about the package is in pyproject.toml.
 """
@@ -10,7 +10,12 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
-COPIES = {"book/measurements/*.json": "measure/records", "exercises/*.ipynb": "checks/grading/released"}
+# kvlib.measure.records, kvlib.widgets.recorded and `kvlib grade` read them there.
+COPIES = {
+    "book/measurements/*.json": "measure/records",
+    "book/recordings/*.json": "widgets/recordings",
+    "exercises/*.ipynb": "checks/grading/released",
+}
 
 
 class BuildWithCopies(build_py):

@@ -17,7 +17,7 @@ from . import classroom
 from .classroom import NAME, ROOT
 
 GUIDE = (ROOT / "book" / "for-instructors.md").read_text(encoding="utf-8")
-FENCE = re.compile(r"```(sh|csv)\n(.*?)```", re.DOTALL)
+FENCE = re.compile(r"```(sh|text)\n(.*?)```", re.DOTALL)
 
 
 def blocks() -> list[tuple[str, str]]:
@@ -54,7 +54,7 @@ def ran(tmp_path_factory):
     (home / "Downloads" / "submissions.zip").write_bytes(classroom.zipped(files))
     script = ["set -e", f"cd {shlex.quote(str(root))}"]
     for kind, text in blocks():
-        if kind == "csv":  # what the guide has a teacher write
+        if kind == "text":  # what the guide has a teacher write
             target = "students.csv" if text.startswith("id,") else "times.csv"
             script.append(f"cat > {target} <<'EOF'\n{text}EOF")
         else:

@@ -103,7 +103,7 @@ def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     ignored = shutil.ignore_patterns("__pycache__")
-    for name in ("kvlib", "book/measurements", "exercises"):
+    for name in ("kvlib", "book/measurements", "book/recordings", "exercises"):
         shutil.copytree(ROOT / name, source / name, ignore=ignored)
     for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
@@ -120,6 +120,8 @@ def test_the_wheel_holds_the_whole_package(wheel):
     wanted = {p.relative_to(ROOT).as_posix() for p in there if p.suffix != ".pyc"}
     wanted |= {f"kvlib/measure/records/{name}.json" for name in records.names()}
     wanted |= {f"kvlib/checks/grading/released/{name}.ipynb" for name in released.names()}
+    recordings = [path.name for path in (ROOT / "book" / "recordings").glob("*.json")]
+    wanted |= {f"kvlib/widgets/recordings/{name}" for name in recordings}
     held = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert held == wanted and "kvlib/py.typed" in held
 

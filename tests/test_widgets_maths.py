@@ -11,8 +11,8 @@ from kvlib.hardware import GPUS
 from kvlib.layouts import StateTensor
 from kvlib.units import DTYPES, UNITS
 from kvlib.widgets.base import STATIC, dtypes
+from kvlib.widgets.decode_theatre import counts
 from kvlib.widgets.groups import groups, read_groups
-from kvlib.widgets.recompute import counts
 from kvlib.widgets.recorded import KINDS, packed
 
 from .browser import chromium, page  # noqa: F401
@@ -227,9 +227,9 @@ def test_layouts_and_budgets(js):
     assert [json.loads(text, parse_int=float) for text in said] == exact
 
 
-def test_recompute_counts(js):
+def test_decode_counts(js):
     points = [[prompt, step] for prompt in range(1, 26) for step in range(1, 41)]
-    said = js("([prompt, step]) => JSON.stringify(recomputeCounts(prompt, step))", points)
+    said = js("([prompt, step]) => JSON.stringify(decodeCounts(prompt, step))", points)
     assert [json.loads(text) for text in said] == [counts(*point) for point in points]
 
 

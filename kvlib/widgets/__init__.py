@@ -8,7 +8,7 @@ without one they work by themselves.
 from importlib import import_module
 
 _FIGURES = {
-    "Recompute": "recompute",
+    "DecodeTheatre": "decode_theatre",
     "Formula": "formula",
     "WorkedExample": "worked",
     "SharingHeads": "sharing_heads",
