@@ -2,12 +2,15 @@
 
 The engine takes a share of the GPU (`utilization`), puts the weights in it, keeps a reserve
 (activations, CUDA graphs: `engines.overhead` estimates it), and gives the rest to the cache. The decode
-floor is the time the memory alone needs to hand over what one step must read; no kernel is quicker.
+floor is the time the memory alone needs to hand over what one step must read; no kernel is quicker. Nor is
+one quicker than the arithmetic at the GPU's peak (`Arithmetic`): the longer of the two bounds the step.
 """
 
 import dataclasses
+from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 from .engines import Engine, engine as as_engine
 from .hardware import GPU, gpu as as_gpu
@@ -16,6 +19,59 @@ from .units import DType, dtype as as_dtype, whole_number
 
 # Beyond this many tokens or sequences a limit is not one.
 _ENDLESS = 2**50
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """The operations of a step's matrix products, a multiplication and its addition counted as two.
+
+    layout   of layers that attend to all tokens or to a window of them
+    weights  how many each token is multiplied by: `parameters(config).read`
+    output   those of them in the output matrix, which of a prompt the last token alone is multiplied by:
+             `parameters(config).embedding`, since it has the input embedding's shape
+
+    Raises ValueError for a layer of another kind, or a layout that does not say its query heads.
+    """
+
+    layout: CacheLayout
+    weights: int
+    output: int = 0
+
+    def __post_init__(self):
+        whole_number("weights", self.weights, least=0)
+        if whole_number("output", self.output, least=0) > self.weights:
+            raise ValueError(f"output must be at most weights, {self.weights:,}, not {self.output:,}")
+        _ = self.attention
+
+    @cached_property
+    def attention(self) -> dict[int | None, int]:
+        """window or None -> operations, over all layers, for each token that a new one attends to."""
+        found: Counter = Counter()
+        heads = whole_number("layout.n_heads", self.layout.n_heads)
+        for layer, n_layers in self.layout.as_read().kinds.items():
+            more = layer.state or layer.cross_elements or layer.compressed or layer.indexer
+            if layer.kind not in ("full", "sliding") or more:
+                raise ValueError(
+                    f"only layers that attend to tokens are counted, full or sliding, not {layer}"
+                )
+            # Each query head multiplies its query by the key, and the weight that comes of it by the value.
+            found[layer.window] += 2 * n_layers * heads * (layer.elements // layer.n_kv_heads)
+        return dict(found)
+
+    def decode(self, context, batch=1) -> int:
+        """Operations for one new token of each sequence, the last of its `context` tokens."""
+        context, batch = whole_number("context", context), whole_number("batch", batch)
+        seen = sum(each * min(context, window or context) for window, each in self.attention.items())
+        return batch * (2 * self.weights + seen)
+
+    def prefill(self, prompt, batch=1) -> int:
+        """Operations for all tokens of `batch` prompts; each token attends to itself and those before it."""
+        prompt, batch = whole_number("prompt", prompt), whole_number("batch", batch)
+        pairs = 0
+        for window, each in self.attention.items():
+            start = min(prompt, window or prompt)
+            pairs += each * (start * (start + 1) // 2 + (prompt - start) * start)
+        return batch * (2 * (self.weights - self.output) * prompt + 2 * self.output + pairs)
 
 
 @dataclass(frozen=True)
@@ -118,8 +174,52 @@ class Budget:
         experts a batch may read more: its sequences choose experts of their own, and only those of one
         are sure to be read.
         """
-        weights = self.weights_bytes if self.weights_read_bytes is None else self.weights_read_bytes
-        return (weights + self.cache_read_bytes(context, batch)) / (as_gpu(self.gpu).bandwidth * self.gpus)
+        return (self._weights_read + self.cache_read_bytes(context, batch)) / self._bandwidth
+
+    def prefill_floor(self, prompt, batch=1) -> float:
+        """Seconds in which the weights are read once and the cache of `batch` prompts is written."""
+        return (self._weights_read + self.cache_bytes(prompt, batch)) / self._bandwidth
+
+    def compute_floor(self, operations) -> float | None:
+        """Seconds that so many operations take at the least; None where the GPU's peak is not known.
+
+        In bf16, whatever the weights and the cache are stored as: kernels for fp8 can be quicker.
+        """
+        peak = as_gpu(self.gpu).peak * self.gpus
+        return operations / peak if peak else None
+
+    def cache_bound_from(self, context) -> int | None:
+        """The fewest sequences of `context` tokens whose cache takes longer to read than the weights; None
+        if there is nothing of it to read."""
+        each = self.cache_read_bytes(context)
+        return self._weights_read // each + 1 if each else None
+
+    def compute_bound_from(self, context, arithmetic: Arithmetic) -> int | None:
+        """The fewest sequences whose decode step computes for longer than it reads; None if no number does,
+        since each further one adds no less reading than arithmetic, or if the GPU's peak is not known."""
+        peak = int(as_gpu(self.gpu).peak) * self.gpus
+        over = arithmetic.decode(context) * int(self._bandwidth) - self.cache_read_bytes(context) * peak
+        return self._weights_read * peak // over + 1 if peak and over > 0 else None
+
+    def compute_bound_prompt(self, arithmetic: Arithmetic) -> int | None:
+        """The shortest prompt whose prefill, alone, computes for longer than it reads and writes; None if
+        none does or if the GPU's peak is not known."""
+        quiet, peak = self._quiet(), int(as_gpu(self.gpu).peak) * self.gpus
+
+        def reads_longer(prompt):
+            moved = self._weights_read + quiet.cache_bytes(prompt)
+            return arithmetic.prefill(prompt) * int(self._bandwidth) <= moved * peak
+
+        last = _largest(reads_longer) if peak else None
+        return None if last is None else last + 1
+
+    @property
+    def _weights_read(self) -> int:
+        return self.weights_bytes if self.weights_read_bytes is None else self.weights_read_bytes
+
+    @property
+    def _bandwidth(self) -> float:
+        return as_gpu(self.gpu).bandwidth * self.gpus
 
     def tokens_per_second(self, context, batch=1) -> float:
         """The most tokens a second that the decode floor allows, all sequences together."""

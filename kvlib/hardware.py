@@ -1,10 +1,13 @@
-"""GPUs: how much they hold and how fast they read it.
+"""GPUs: how much they hold, how fast they read it, and how fast they can compute.
 
 Memory is what CUDA says it can allocate from (`torch.cuda.get_device_properties(0).total_memory`),
 since that is what an engine takes its share of. It is up to 3 % less than `nvidia-smi` shows, and varies
 by a few hundredths of a GiB with the driver: each entry names the report it was taken from, which prints
 hundredths of a GiB. Bandwidth is the vendor's datasheet figure, an upper bound that no kernel quite
-reaches. The records are in gpus.json. Any other card is said by its two numbers: "48GiB@1TB/s".
+reaches. So is the peak of arithmetic: matrix products of bf16 numbers added up in fp32, dense; where a
+datasheet gives the figure "with sparsity" alone, half of it. T4 and V100 have no bf16: theirs is of fp16.
+A card whose figure was not found, or found as two that disagree, has none. The records are in gpus.json.
+Any other card is said by its two numbers: "48GiB@1TB/s".
 
 Apple's chips (chips.json) share one memory with the CPU, and Metal gives the GPU a part of it: by default two
 thirds of 16 and 32 GB (10,922.67 and 21,845.34 MB, llama-cpp-python issue 687 and ollama issue 434), three
@@ -23,11 +26,13 @@ from .units import GB, GiB, read_bytes, unknown, whole_number
 
 @dataclass(frozen=True)
 class GPU:
-    """One GPU: `memory` in bytes, `bandwidth` in bytes per second.
+    """One GPU: `memory` in bytes, `bandwidth` in bytes per second, `peak` in operations per second.
 
     source         where the size on the box and the bandwidth were read
     memory_source  the report of the memory that CUDA makes available of it; "" where none is known
     capability     CUDA's compute capability, 90 for 9.0; 0 where there is none or it is not known
+    peak           dense bf16 arithmetic, a product and its addition counted as two; 0 where it is not known
+    peak_source    where the peak was read; "" where none is known
     nvlink         whether several of them are linked by NVLink or its like, as the servers with them are
     """
 
@@ -38,11 +43,15 @@ class GPU:
     memory_source: str = ""
     nvlink: bool = False
     capability: int = 0
+    peak: float = 0.0
+    peak_source: str = ""
 
     def __post_init__(self):
         whole_number("memory", self.memory)
         if not self.bandwidth > 0:
             raise ValueError(f"bandwidth must be more than 0 bytes per second, not {self.bandwidth!r}")
+        if not self.peak >= 0:
+            raise ValueError(f"peak must be at least 0 operations per second, not {self.peak!r}")
 
 
 def _read() -> dict[str, GPU]:
@@ -56,6 +65,8 @@ def _read() -> dict[str, GPU]:
             of["memory_source"],
             of.get("nvlink", False),
             of.get("capability", 0),
+            float(round(of.get("peak_tflops", 0) * 1e12)),
+            of.get("peak_source", ""),
         )
         for name, of in records.items()
     }

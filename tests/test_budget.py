@@ -1,10 +1,11 @@
 """The budget: the lessons' figures, corrected, and the searches held to a count by hand."""
 
+import dataclasses
 import warnings
 
 import pytest
 
-from kvlib.budget import Budget
+from kvlib.budget import Arithmetic, Budget
 from kvlib.hardware import GPU
 from kvlib.layouts import CacheLayout, ContextWarning, LayerKV, StateTensor
 from kvlib.units import GB, GiB, KiB, MiB
@@ -166,3 +167,94 @@ def test_a_context_must_be_whole_and_positive(call):
             getattr(lesson_1(), call)(context)
     with pytest.raises(ValueError, match="batch"):
         lesson_1().max_context(0)
+
+
+# ---- arithmetic, and where it takes longer than reading
+
+LLAMA = Arithmetic(LLAMA_3_8B, weights=7_504_924_672, output=525_336_576)
+H100 = Budget(LLAMA_3_8B, 2 * 8_030_261_248, "H100", weights_read_bytes=2 * LLAMA.weights)
+
+
+def test_arithmetic_counted_one_product_at_a_time():
+    """Two layers, 4 query heads on 2 KV heads of 3 numbers, one with a window; 10 weights, 4 of them out."""
+    layout = CacheLayout((LayerKV("full", 2, 3), LayerKV("sliding", 2, 3, window=2)), n_heads=4)
+    tiny = Arithmetic(layout, 10, 4)
+    for context in (1, 2, 5):
+        looked_at = context + min(context, 2)
+        assert tiny.decode(context) == 2 * 10 + looked_at * 4 * (2 * 3 + 2 * 3)
+    prompt = sum(2 * 6 + (t + min(t, 2)) * 4 * 12 for t in range(1, 6)) + 2 * 4
+    assert tiny.prefill(5) == prompt and tiny.prefill(5, batch=3) == 3 * prompt
+    assert tiny.decode(5, batch=3) == 3 * tiny.decode(5)
+
+
+def test_a_shared_layer_computes_as_the_one_it_shares_with():
+    one = LayerKV("full", 1, 64)
+    shared = CacheLayout((one, LayerKV("shared", shares_with=0)), n_heads=4)
+    twice = CacheLayout((one, one), n_heads=4)
+    assert Arithmetic(shared, 0).decode(100) == Arithmetic(twice, 0).decode(100) == 100 * 2 * 4 * 2 * 128
+
+
+def test_the_floors_by_hand():
+    # 15.01 GB at 3.35 TB/s; two for each weight, 32 layers × 32 heads × 256 × 2 for each token attended to.
+    assert H100.decode_floor(8192, 16) * 1e3 == pytest.approx((15.0098 + 16 * 1.073742) / 3.35, rel=1e-4)
+    operations = 16 * (2 * 7_504_924_672 + 8192 * 524_288)
+    assert LLAMA.decode(8192, 16) == operations
+    assert H100.compute_floor(operations) == operations / 989.5e12
+    assert H100.prefill_floor(8192, 2) == (2 * LLAMA.weights + 2 * GiB) / 3350e9
+    assert Budget(LLAMA_3_8B, 0, CARD).compute_floor(operations) is None
+    assert dataclasses.replace(H100, gpus=2).compute_floor(operations) == operations / (2 * 989.5e12)
+
+
+@pytest.mark.parametrize("context", [1, 100, 300, 8192])
+def test_where_a_decode_step_turns(context):
+    """Held to trying every number of sequences."""
+
+    def first(holds):
+        return next((n for n in range(1, 2000) if holds(n)), None)
+
+    cache = first(lambda n: H100.cache_read_bytes(context, n) > 2 * LLAMA.weights)
+    assert cache == (turn if (turn := H100.cache_bound_from(context)) < 2000 else None)
+    computes = first(lambda n: H100.compute_floor(LLAMA.decode(context, n)) > H100.decode_floor(context, n))
+    assert H100.compute_bound_from(context, LLAMA) == computes
+
+
+def test_no_batch_of_long_texts_is_bound_by_arithmetic():
+    assert H100.cache_bound_from(8192) == 14
+    assert H100.compute_bound_from(8192, LLAMA) is None
+    assert 290 < H100.compute_bound_from(1, LLAMA) < 310  # 989.5 / 3.35 = 295 products a byte pair
+
+
+def test_where_a_prompt_turns():
+    turn = H100.compute_bound_prompt(LLAMA)
+    assert 300 < turn < 340  # more than 295: the output matrix meets one token, and the cache is written
+    for prompt, longer in ((turn - 1, False), (turn, True)):
+        assert (H100.compute_floor(LLAMA.prefill(prompt)) > H100.prefill_floor(prompt)) == longer
+
+
+def test_without_a_peak_nothing_turns():
+    unknown = Budget(LLAMA_3_8B, 2 * LLAMA.weights, CARD)
+    assert unknown.compute_bound_from(1, LLAMA) is unknown.compute_bound_prompt(LLAMA) is None
+    assert Budget(CacheLayout((LayerKV("none"),)), 1, CARD).cache_bound_from(10) is None
+
+
+@pytest.mark.parametrize(
+    ("layout", "numbers", "named"),
+    [
+        (LLAMA_3_8B, (-1,), "weights"),
+        (LLAMA_3_8B, (1, 2), "output must be at most weights"),
+        (CacheLayout.uniform(1, 1, 8), (1,), "n_heads"),
+        (
+            CacheLayout((LayerKV("latent", 1, 576, v_head_dim=0),), n_heads=16),
+            (1,),
+            "only layers that attend.*latent",
+        ),
+        (
+            CacheLayout((LayerKV("full", 1, 8, indexer=4),), n_heads=1),
+            (1,),
+            "only layers that attend.*indexer=4",
+        ),
+    ],
+)
+def test_arithmetic_refused(layout, numbers, named):
+    with pytest.raises(ValueError, match=named):
+        Arithmetic(layout, *numbers)

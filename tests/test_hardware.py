@@ -144,3 +144,27 @@ def test_compute_capabilities():
     known = {card.capability for card in GPUS.values()}
     assert known == {0, 70, 75, 80, 86, 89, 90, 100, 103, 120}
     assert [name for name, card in GPUS.items() if not card.capability] == ["MI300X"]
+
+
+@pytest.mark.parametrize("card", GPUS.values(), ids=GPUS)
+def test_a_peak_agrees_with_its_source(card):
+    # A datasheet's figure is dense, or "with sparsity" twice the dense one.
+    assert bool(card.peak) == bool(card.peak_source)
+    if card.peak:
+        said = re.search(r"([\d.,]+) TFLOPS (BF16|FP16)\b", card.peak_source)
+        dense = float(said[1].replace(",", "")) / (2 if "with sparsity" in card.peak_source else 1)
+        assert card.peak == pytest.approx(dense * 1e12)
+        assert (said[2] == "FP16") == (card.capability in (70, 75))  # those two know no bf16
+        assert 50 < card.peak / card.bandwidth < 1000 or card.name == "H20"
+
+
+def test_cards_whose_peak_was_not_found_have_none():
+    # AWS's variant of the A10 is not the A10; of the other two, published figures disagree or name no source.
+    assert [name for name, card in GPUS.items() if not card.peak] == ["A10G", "RTX6000Ada", "RTXPRO6000"]
+    assert gpu("48GiB@1TB/s").peak == gpu("M1 8").peak == 0
+
+
+@pytest.mark.parametrize("bad", [-1.0, float("nan")])
+def test_peak_refused(bad):
+    with pytest.raises(ValueError, match="peak"):
+        GPU("x", 1, 1.0, "here", peak=bad)

@@ -10,7 +10,10 @@ from kvlib.widgets import BudgetWidget, DecodeTheatre, Formula, LayerStrip, Shar
 from .browser import chromium, page, show  # noqa: F401
 from .test_widgets_promises import ALL
 
-PLAYED = {"DecodeTheatre": "Moment", "WorkedExample": "Step", "Paging": "Step", "Damage": "Written"}
+PLAYED = {
+    "DecodeTheatre": "Moment", "WorkedExample": "Step", "Paging": "Step", "Damage": "Written",
+    "ByteRiver": "Elapsed",
+}  # fmt: skip
 SETTING = """() => [...document.querySelectorAll('.kv-figure :is(input, select)')].map(
     e => e.type === 'checkbox' ? e.checked : e.value)"""
 

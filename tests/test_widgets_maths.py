@@ -6,13 +6,13 @@ import random
 import pytest
 
 from kvlib import CacheLayout, LayerKV, fmt, fmt_seconds, kv_bytes
-from kvlib.budget import Budget
+from kvlib.budget import Arithmetic, Budget
 from kvlib.hardware import GPUS
 from kvlib.layouts import StateTensor
 from kvlib.units import DTYPES, UNITS
 from kvlib.widgets.base import STATIC, dtypes
 from kvlib.widgets.decode_theatre import counts
-from kvlib.widgets.groups import groups, read_groups
+from kvlib.widgets.groups import groups, read_groups, work_facts
 from kvlib.widgets.recorded import KINDS, packed
 
 from .browser import chromium, page  # noqa: F401
@@ -225,6 +225,56 @@ def test_layouts_and_budgets(js):
     exact = [[str(x) if isinstance(x, int) else x for x in row] for row in expected]
     # JavaScript writes a double above 2**53 with no point; its bytes are text.
     assert [json.loads(text, parse_int=float) for text in said] == exact
+
+
+def test_arithmetic_and_where_a_step_turns(js):
+    rng = random.Random(8)
+    points, expected = [], []
+    for _ in range(POINTS // 10):
+        heads, ratio = rng.randrange(1, 17), rng.randrange(1, 9)
+        kinds = [{}, {"window": rng.choice([512, 4096])}]
+        layers = [
+            LayerKV("sliding" if kind else "full", heads, rng.choice([64, 80, 128]), **kind)
+            for kind in rng.choices(kinds, k=rng.randrange(1, 5))
+        ]
+        layout, dtype = CacheLayout(tuple(layers), n_heads=heads * ratio), rng.choice([*DTYPES])
+        weights = rng.randrange(1, 2 ** rng.randrange(1, 38))
+        work = Arithmetic(layout, weights, rng.randrange(0, weights))
+        gpu, gpus = rng.choice([*GPUS.values()]), rng.randrange(1, 9)
+        size = rng.choice([2 * weights, weights, weights // 2])
+        budget = Budget(layout, size, gpu, gpus=gpus, dtype=dtype)
+        context, batch = rng.randrange(1, 2 ** rng.randrange(1, 20)), rng.randrange(1, 600)
+        points.append(
+            {
+                "work": work_facts(work),
+                "layout": groups(layout),
+                "dtype": dtypes([dtype])[dtype],
+                "weights": size,
+                "bandwidth": gpu.bandwidth * gpus,
+                "peak": gpu.peak * gpus,
+                "context": context,
+                "batch": batch,
+            }
+        )
+        expected.append(
+            [
+                work.decode(context, batch),
+                work.prefill(context, batch),
+                budget.cache_bound_from(context),
+                budget.compute_bound_from(context, work),
+                budget.compute_bound_prompt(work),
+            ]
+        )
+    said = js(
+        """p => {
+            const each = (n) => layoutBytes(p.layout, n, 1, p.dtype), t = turns({ ...p, each, kept: each });
+            const ops = [false, true].map((prefill) => arithmetic(p.work, p.context, p.batch, prefill));
+            return [...ops, t.cache, t.compute, t.prompt].map(String).join();
+        }""",
+        points,
+    )
+    assert said == [",".join("null" if n is None else str(n) for n in row) for row in expected]
+    assert {row[3] is None for row in expected} == {row[4] is None for row in expected} == {True, False}
 
 
 def test_decode_counts(js):

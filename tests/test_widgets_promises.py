@@ -1,6 +1,6 @@
-"""What every figure promises (see test_widgets_base.py), held on the five of FIGURES.
+"""What every figure promises (see test_widgets_base.py), held on those of FIGURES.
 
-What concerns the keys, JupyterLab and a kernel is held on all nine.
+What concerns the keys, JupyterLab and a kernel is held on every figure.
 """
 
 import gzip
@@ -8,7 +8,7 @@ import gzip
 import pytest
 
 from kvlib import widgets
-from kvlib.widgets import CheaperCaches, Damage, DecodeTheatre, LayerStrip, Paging, SharingHeads
+from kvlib.widgets import ByteRiver, CheaperCaches, Damage, DecodeTheatre, LayerStrip, Paging, SharingHeads
 from kvlib.widgets.tiny import tiny
 
 from .browser import chromium, document, page, show, violations  # noqa: F401
@@ -20,6 +20,7 @@ FIGURES = {
     "SharingHeads": SharingHeads,
     "Paging": lambda: Paging(share_prefix=True),
     "LayerStrip": LayerStrip,
+    "ByteRiver": ByteRiver,
     "CheaperCaches": lambda: CheaperCaches(record()),
     "Damage": Damage,
 }

@@ -17,6 +17,7 @@ _FIGURES = {
     "CheaperCaches": "cheaper_caches",
     "LayerStrip": "layer_strip",
     "Damage": "damage",
+    "ByteRiver": "river",
 }
 
 __all__ = [*_FIGURES]

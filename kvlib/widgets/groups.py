@@ -7,6 +7,7 @@ token of a source sequence.
 
 from collections import Counter
 
+from ..budget import Arithmetic
 from ..layouts import CacheLayout, LayerKV
 
 
@@ -30,3 +31,8 @@ def groups(layout: CacheLayout) -> list[dict]:
 def read_groups(layout: CacheLayout) -> list[dict]:
     """The layers as a decode step reads them: `layoutBytes` of these is `layout.bytes_read`."""
     return groups(layout.as_read())
+
+
+def work_facts(work: Arithmetic) -> dict:
+    """An Arithmetic as `arithmetic` of maths.js reads it."""
+    return {"weights": work.weights, "output": work.output, "attention": [*work.attention.items()]}

@@ -3,7 +3,7 @@
 //   choice(f, key, { label, names, put })          a list
 //   checkbox(f, key, { label })
 //   button(label, onclick)
-//   player(f, key, { label, unit, pace })          back, play, next and a scrubber
+//   player(f, key, { label, unit, pace })          back, play, next and a scrubber; pace, or pace(), is ms a step
 // `at` is where it is put, f.controls unless said otherwise.
 
 // Nothing is said before the drag that begins now has ended.
@@ -99,7 +99,7 @@ function player(f, key, { label, unit = "", pace = 700, at = f.controls }) {
   const start = () => {
     if (f.get(key) === most) f.set(key, least);
     f.hold(true);
-    timer = setInterval(() => { go(1); if (f.get(key) === most || !f.el.isConnected) stop(); }, pace);
+    timer = setInterval(() => { go(1); if (f.get(key) === most || !f.el.isConnected) stop(); }, typeof pace === "function" ? pace() : pace);
     show();
   };
   const play = button("", () => (timer === null ? start() : stop()), { class: "kv-play" });

@@ -124,6 +124,31 @@ function budget({ kept, read, dtype, context, batch, source = 0, usable, weights
   };
 }
 
+// budget.Arithmetic: `attention` is [[window or null, operations for each token attended to]…]. A whole step's
+// operations, BigInt: one new token of each sequence, or all of a prompt.
+function arithmetic({ weights, output, attention }, context, batch, prefill = false) {
+  const T = BigInt(context), W = BigInt(weights);
+  const seen = attention.reduce((sum, [window, each]) => {
+    const start = window !== null && window < context ? BigInt(window) : T;
+    return sum + BigInt(each) * (prefill ? (start * (start + 1n)) / 2n + (T - start) * start : start);
+  }, 0n);
+  return BigInt(batch) * (prefill ? 2n * (W - BigInt(output)) * T + 2n * BigInt(output) + seen : 2n * W + seen);
+}
+
+// Where a step turns, as budget.Budget says it: cache_bound_from and compute_bound_from in sequences, and
+// compute_bound_prompt in tokens, BigInt or null. `weights` are the bytes read; each(context) the cache that is
+// read of one sequence, kept(context) what its prompt writes; `peak` is 0 where it is not known.
+function turns({ work, weights, each, kept, bandwidth, peak, context }) {
+  const W = BigInt(weights), P = BigInt(peak), B = BigInt(bandwidth), read = each(context);
+  const over = arithmetic(work, context, 1) * B - read * P;
+  const last = peak ? largest((n) => arithmetic(work, n, 1, true) * B <= (W + kept(n)) * P) : null;
+  return {
+    cache: read ? W / read + 1n : null,
+    compute: peak && over > 0n ? (W * P) / over + 1n : null,
+    prompt: last === null ? null : last + 1n,
+  };
+}
+
 // widgets/decode_theatre.py, counts, with its sums in closed form: small whole Numbers, exact.
 function decodeCounts(prompt, step) {
   const T = prompt + step - 1;
