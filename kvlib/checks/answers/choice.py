@@ -68,7 +68,9 @@ class Several:
     def mark(self, answer):
         allowed = sorted([*self.holds, *self.others], key=str.lower)
         if isinstance(answer, str):
-            answer = answer.replace(",", " ").split()
+            answer = re.split(r"[\s,;+×·*]+", answer.strip())
+            if len(answer) == 1 and max(map(len, allowed)) == 1:
+                answer = list(answer[0][:20])  # "ce": letters without anything between
         words = {_bare(word): word for word in allowed}
         if isinstance(answer, Unreadable) or not isinstance(answer, (list, tuple, frozenset)):
             return 0, f"Not yet. Give a set of those that hold, of: {', '.join(allowed)}."

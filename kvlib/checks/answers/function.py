@@ -25,6 +25,7 @@ class Function:
     read       (case, value) -> what is compared, where several values are right
     tol        how far numbers may be off, relative
     peak       a case's arguments -> the bytes that it may take at most while it runs
+    intact     what a case hands over must be as it was afterwards
     idea       what is said of a wrong function that nothing else explains
     """
 
@@ -35,6 +36,7 @@ class Function:
     read: Callable | None = None
     tol: float = 1e-4
     peak: Callable | None = None
+    intact: bool = False
     idea: str = ""
 
     def mark(self, answer):
@@ -49,6 +51,8 @@ class Function:
             return 0, BLANK
         want = self.outcomes(self.reference, cases)
         wrong = [i for i, o in enumerate(got) if not self.agree(cases[i], o, want[i])]
+        if not wrong and self.intact and any(o.changed for o in got):
+            return 0, "Not yet. The result is right, but it changes what it was given: work on a copy."
         if not wrong:
             return self._in_memory(cases, got)
         return 0, f"Not yet. {self._known(cases, got) or self._symptom(cases, got, want, wrong)}"

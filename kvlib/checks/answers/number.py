@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, product
 
 from ...units import UNITS
 from ..plain import kind
@@ -84,7 +85,9 @@ class Number:
             return " Or: ".join(dict.fromkeys(single))
         if self._rounded(value):
             return "Nearly: give three digits."
-        double = [pair for pair in pairs(self.known) if self._is_pair(value, pair)]
+        own = [slip for slip in self.slips if not slip.near]
+        both = chain(pairs(own), product(own, self._units()))  # two units at once, nobody answers in
+        double = [pair for pair in both if self._is_pair(value, pair)]
         if 1 <= len(double) <= 2:
             return " Or: ".join(f"{TWO} {a.said} And: {b.said}" for a, b in double)
         return ""

@@ -124,4 +124,8 @@ FORMULA_SLIPS = {
     "half": HALF,
     "bits": Slip(BITS, then=lambda v: 8 * v),
     "fp32": Slip(FOUR_BYTES, then=lambda v: 2 * v),
+    "queries": Slip(
+        "You count three vectors for each token. Queries are not kept: no later step reads them.",
+        then=lambda v: 1.5 * v,
+    ),
 }

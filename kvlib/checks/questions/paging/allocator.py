@@ -49,6 +49,12 @@ class Scripts(Function):
                 if outcome.how == "raises" and len(seen) < len(right):
                     seen = [*seen, f"raises: {right[len(seen)]}"]
                 wrong.append((len(case), case, outcome, seen))
+        if (
+            wrong
+            and all(o.printed for *_, o, _ in wrong)
+            and all(v is None for *_, o, _ in wrong for v in o.value)
+        ):
+            return "It prints; hand the result back with return."
         for _, case, outcome, seen in sorted(wrong, key=lambda w: w[0]):
             if known := [self.faults[s] for s in seen if s in self.faults]:
                 return f"{known[0]} {shown(case, outcome, outcome, [])}"
@@ -105,6 +111,7 @@ def _lives(rng):
     yield first
     yield script(4, ("allocate", 3), ("allocate", 1))
     yield script(4, ("allocate", 3), ("free", 0), ("allocate", 1), ("allocate", 3))
+    yield script(4, ("allocate", 1), ("allocate", 0), ("allocate", 3))
     for spoil in (False, True):
         yield script(3, ("allocate", 3), ("free", 0), ("allocate", 1), ("allocate", 2), spoil=spoil)
         yield script(4, ("allocate", 2), ("allocate", 1), ("free", 0), ("allocate", 3), spoil=spoil)
@@ -144,6 +151,8 @@ def _handed_out(steps, values):
 def _came_to(n, value, taken, num_blocks, before):
     free = num_blocks - len(taken)
     if value is None:
+        if n == 0:
+            return "None for 0"
         if n <= free == num_blocks and not before:
             return "refuses at first"
         return "None" if n > free else _refused(n == free, before)
@@ -189,6 +198,7 @@ def _allocator():
             "refuses the last": "It refuses when exactly as many are free as are asked for; that is enough.",
             "refuses at first": AT_FIRST,
             "refuses": "It refuses though enough blocks are free.",
+            "None for 0": "It gives None where 0 blocks are asked for: so many are free; give an empty list.",
             "none back": BACK,
             "some back": "It takes back only some of the blocks that are freed, or loses some later.",
             "aliases": ALIASES,

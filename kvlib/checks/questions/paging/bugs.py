@@ -123,6 +123,21 @@ def _bugs():
                 "It gives one value too few.", lambda memory, table, length: _read(memory, table, length)[:-1]
             ),
             Slip(
+                "It gives one value too few.",
+                lambda memory, table, length: _read_stale(memory, table, 0)[: length - 1],
+            ),
+            Slip(
+                "It cuts each block to the length of the sequence: cut what all of them give.",
+                lambda memory, table, length: [v for block in table for v in memory[block][:length]],
+            ),
+            Slip(
+                "It cuts the last block to length % its size: of a block that is full, 0 values are left.",
+                lambda memory, table, length: [
+                    *_read_stale(memory, table[:-1], 0),
+                    *memory[table[-1]][: length % len(memory[0])],
+                ],
+            ),
+            Slip(
                 "It reads memory in its own order and not by the block table.",
                 lambda memory, table, length: [v for block in memory for v in block][:length],
             ),
@@ -137,6 +152,7 @@ def _bugs():
             ),
             "It is wrong only where a block is partly filled.": lambda m, t, length: length % len(m[0]) != 0,
         },
+        intact=True,
         idea="Which of the slots hold a token of this sequence?",
     )
     prefix = Function(
@@ -167,6 +183,20 @@ def _bugs():
             Slip(
                 "It looks at the first block alone.",
                 lambda prompt, earlier, size: min(size, _reusable(prompt, earlier, size)),
+            ),
+            Slip(
+                "It looks at the first block alone.",
+                lambda prompt, earlier, size: (
+                    min(size, _reusable(prompt, earlier, size)) if len(prompt) >= size else None
+                ),
+            ),
+            Slip(
+                "It takes all or nothing: up to the first difference, whole blocks can be reused.",
+                lambda prompt, earlier, size: len(prompt) if prompt == earlier else 0,
+            ),
+            Slip(
+                "It rounds up to whole blocks; a block in which the prompts differ cannot be reused.",
+                lambda prompt, earlier, size: -(-_common(prompt, earlier, size) // size) * size,
             ),
             Slip(
                 "It leaves a token to be computed, as an engine does; count all that is there.",

@@ -3,6 +3,8 @@
 from ...answers import Choice, Each, Number, Slip
 from ..common import question
 
+MEAN = "You give the mean of the sequences; the slots of all of them are asked for."
+
 
 def _blocks(tokens, size):
     return -(-tokens // size)
@@ -27,6 +29,12 @@ def _count(tokens=100, size=16):
                 "You count the slots of the blocks, not the blocks.",
                 lambda tokens, size: _blocks(tokens, size) * size,
             ),
+            Slip(
+                "That is how many slots of the last block stay empty.",
+                lambda tokens, size: -tokens % size,
+            ),
+            Slip("You give the size of a block.", lambda tokens, size: size),
+            Slip("You count blocks for keys and for values; a block holds both.", then=lambda v: 2 * v),
         ),
         tol=0,
         idea="How many full blocks are there, and what is left over?",
@@ -64,6 +72,7 @@ def _waste(a=100, b=17, c=512, d=33, limit=2048, size=16):
                     Slip("You count all the reserved slots; those with a token are not wasted.", used=0),
                     Slip("You reserve for one sequence; each gets a reservation of its own.", n=1),
                     in_use,
+                    Slip(MEAN, then=lambda v: v / n),
                     Slip("You count what stands empty with paging.", paged()),
                 ),
                 tol=0,
@@ -94,6 +103,8 @@ def _waste(a=100, b=17, c=512, d=33, limit=2048, size=16):
                     ),
                     Slip("You count the slots that stand empty without paging.", limit * n - used),
                     in_use,
+                    Slip(MEAN, paged() / n),
+                    Slip("You take every last block for a full one.", 0),
                 ),
                 tol=0,
                 idea="Only the last block of each sequence can have empty slots.",
@@ -136,6 +147,20 @@ def _share(prompt=100, new=20, n=3, size=16):
             Slip("You count the blocks that the sequences do not share.", n * (alone - prompt // size)),
             Slip("You count one sequence only.", alone),
             Slip("You count the prompt only.", begun),
+            Slip(
+                "You round down: each sequence's last tokens need a block too, though they do not fill it.",
+                lambda prompt, new, n, size: prompt // size + n * ((prompt + new) // size - prompt // size),
+            ),
+            Slip(
+                "You put all new tokens into one row of blocks; each sequence writes into its own.",
+                begun + _blocks(n * new, size),
+            ),
+            Slip("You count the prompt's blocks for each sequence, and nothing else.", n * begun),
+            Slip("You count the slots of the blocks, not the blocks.", then=lambda v: v * size),
+            Slip(
+                "You divide all tokens by the size of a block: the prompt is kept once; blocks are whole.",
+                lambda prompt, new, n, size: n * (prompt + new) / size,
+            ),
         ),
         tol=0,
         idea="Which of the prompt's blocks are full, and what does each sequence have of its own?",

@@ -49,6 +49,17 @@ class _Forgets(_Shared):
         return block if self.owners[block] == 1 else self.allocate()
 
 
+class _Falsy(_Shared):
+    """Takes block 0 for none."""
+
+    def write(self, block):
+        if self.owners[block] == 1:
+            return block
+        copy = self.allocate()
+        self.owners[block] -= bool(copy)
+        return copy
+
+
 def _lives(rng):
     """Scripts of blocks that are shared, written and freed; an owner is the step that gave it its block."""
 
@@ -97,6 +108,9 @@ def _lives(rng):
     yield script(2, *of("allocate", "share", "allocate", "write", "free", "write"))
     yield script(2, *of("allocate", "share", "allocate", "write", "free", "allocate"))
     yield script(2, *of("allocate", "share", "write", "free", "free", "allocate", "allocate"))
+    for shared, freed in ((1, 0), (0, 1)):  # the copy is block 0, from whichever end blocks are handed out
+        sharing = ("share", shared), ("free", freed), ("write", 0), ("write", 1)
+        yield script(2, *of("allocate", "allocate", *sharing, "allocate"))
     kinds = ("allocate", "allocate", "share", "write", "write", "free", "free twice")
     for _ in range(40):
         verbs = [("allocate", 0), *((rng.choice(kinds), rng.randrange(6)) for _ in range(9))]
@@ -172,6 +186,8 @@ def _fresh(value, owners, dropped, full, num_blocks):
 def _written(block, value, owners, shared, full, num_blocks):
     if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
         return "no block"
+    if value is not None and not 0 <= value < num_blocks:
+        return "outside"
     if owners.get(block, 0) <= 1:
         if value == block:
             return "in place"
@@ -194,6 +210,7 @@ def _owners():
                 "The last owner copies. Whoever got a copy owns the old block no longer: count one fewer.",
                 _Forgets,
             ),
+            Slip("It takes block 0 for no block at all: ask whether there is one with `is None`.", _Falsy),
         ),
         read=_came_of,
         idea="Follow the script by hand and note how many own each block.",

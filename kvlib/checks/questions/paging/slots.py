@@ -3,6 +3,9 @@
 from ...answers import Function, Slip
 from ..common import question
 
+LATE = "It is one token late: a sequence of n tokens has them at 0 to n − 1, and n comes next."
+EARLY = LATE.replace("late", "early")
+
 
 def _slots(tables, lengths, new, block_size, of=None, first=0, last=0, table=True):
     """What 05-slot asks for; the last arguments spoil it."""
@@ -114,13 +117,35 @@ def _slot():
                 "It sorts the slots; they stand in the order of the tokens.",
                 then=lambda v: sorted(v),
             ),
+            Slip("It takes blocks of 16 tokens for all; block_size says how many.", block_size=16),
+            spoilt(LATE, first=1, last=1),
+            spoilt(EARLY, first=-1, last=-1),
+            spoilt("It gives one slot too many for each sequence: new[i] are asked for.", last=1),
+            Slip(
+                "It has the two numbers of divmod the wrong way round: the first says which block.",
+                lambda tables, lengths, new, size: [
+                    blocks[t % size] * size + t // size
+                    for blocks, n, m in zip(tables, lengths, new, strict=True)
+                    for t in range(n, n + m)
+                ],
+            ),
+            Slip(
+                "It looks up every sequence's tokens in the first table; each has its own.",
+                lambda tables, lengths, new, size: _slots(tables[:1] * len(tables), lengths, new, size),
+            ),
+            Slip(
+                "It stops at the first sequence that gets no new token: go on to the next one.",
+                lambda tables, lengths, new, size: _slots(
+                    *(a[: [*new, 0].index(0)] for a in (tables, lengths, new)), size
+                ),
+            ),
             Slip("It gives one slot too few for each sequence.", lambda *a: _slots(*a, last=-1)),
             Slip(
-                "It is one token late: a sequence of n tokens has them at 0 to n − 1, and n comes next.",
+                LATE,
                 lambda tables, lengths, new, size: _late(tables, lengths, new, size, 1),
             ),
             Slip(
-                "It is one token early: a sequence of n tokens has them at 0 to n − 1, and n comes next.",
+                EARLY,
                 lambda tables, lengths, new, size: _late(tables, lengths, new, size, -1),
             ),
         ),

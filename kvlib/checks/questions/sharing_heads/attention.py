@@ -3,6 +3,8 @@
 from ...answers import Function, Slip
 from ..common import question
 
+SUM = "Its weights do not add up to 1: each query's are to be divided by their own sum."
+
 
 @question("04-grouped", points=5, kind="code", minutes=15)
 def _grouped():
@@ -11,6 +13,15 @@ def _grouped():
     def softmax(scores, axis=-1):
         weights = np.exp(scores - scores.max(axis, keepdims=True))
         return weights / weights.sum(axis, keepdims=True)
+
+    def shares(axis):
+        """Weights as of a softmax, but divided by the sum over `axis`."""
+
+        def weigh(scores):
+            weights = np.exp(scores - scores.max(-1, keepdims=True))
+            return weights if axis is False else weights / weights.sum(axis, keepdims=True)
+
+        return weigh
 
     def attend(q, k, v, tiled=False, tiled_out=None, scale=0.5, weigh=softmax, flat=True):
         """Grouped attention; the arguments spoil it."""
@@ -32,6 +43,7 @@ def _grouped():
         for heads, kv_heads, tokens, width in shapes:
             q = numbers.normal(size=(heads, width))
             yield q, *(2 * numbers.normal(size=(2, kv_heads, tokens, width)))
+        yield 5000 * np.abs(q[:4, :2]) + 500, *(1 + np.abs(numbers.normal(size=(2, 2, 3, 2))))
 
     def enough(q, k, v):
         """Room for one copy of keys and values as they are kept, and for some of the scores."""
@@ -54,10 +66,33 @@ def _grouped():
             spoilt("It mixes up the order of the outputs: row h belongs to query head h.", tiled_out=True),
             spoilt("It leaves out the division by the square root of the width.", scale=0),
             spoilt("It divides by the width, not by its square root.", scale=1),
+            *(
+                Slip(
+                    f"It divides by the square root of {words}, not of the width.",
+                    lambda q, k, v, n=n: attend(q * (q.shape[1] / n(q, k)) ** 0.5, k, v),
+                )
+                for words, n in {
+                    "the tokens": lambda q, k: k.shape[1],
+                    "the query heads": lambda q, k: len(q),
+                    "the KV heads": lambda q, k: len(k),
+                }.items()
+            ),
             spoilt("It multiplies by the square root of the width where it should divide.", scale=-0.5),
             spoilt("It leaves out the softmax.", weigh=lambda s: s),
             spoilt(
                 "Its weights do not add up to 1: the softmax divides by their sum.", weigh=lambda s: np.exp(s)
+            ),
+            spoilt(f"{SUM} The softmax divides by it.", weigh=shares(False)),
+            spoilt(
+                f"{SUM} It divides by that over a group; each query head has its own.", weigh=shares((1, 2))
+            ),
+            spoilt(f"{SUM} It divides by that over all heads; each has its own.", weigh=shares(None)),
+            spoilt(
+                f"{SUM} It divides by that over the query heads; each weighs the tokens.", weigh=shares(1)
+            ),
+            spoilt(
+                "It divides scores by their sum; a softmax takes np.exp of them first.",
+                weigh=lambda s: s / s.sum(-1, keepdims=True),
             ),
             spoilt(
                 "Its softmax runs over the query heads; each query weighs the tokens.",
@@ -65,11 +100,11 @@ def _grouped():
             ),
             spoilt(
                 "Its softmax divides by the sum of all heads together; each head has weights of its own.",
-                weigh=lambda s: np.exp(s) / np.exp(s).sum(),
+                weigh=lambda s: softmax(s, None),
             ),
             spoilt(
                 "Its softmax divides by the sum of a group; each query head has weights of its own.",
-                weigh=lambda s: np.exp(s) / np.exp(s).sum((1, 2), keepdims=True),
+                weigh=lambda s: softmax(s, (1, 2)),
             ),
             spoilt("It keeps the groups apart: hand back one row for each query head.", flat=False),
             Slip("It averages the keys: the weights belong on the values.", lambda q, k, v: attend(q, k, k)),
@@ -83,6 +118,20 @@ def _grouped():
                 lambda q, k, v: attend(q, k.mean(0, keepdims=True), v.mean(0, keepdims=True)),
             ),
             Slip(
+                "It gives query head h the KV head h // H_kv; divide by the heads of a group, H // H_kv.",
+                lambda q, k, v: np.concatenate(
+                    [
+                        attend(q[h : h + 1], k[j : j + 1], v[j : j + 1])
+                        for h in range(len(q))
+                        for j in (range(len(k))[h // len(k)],)
+                    ]
+                ),
+            ),
+            Slip(
+                "It averages the outputs of a group; each query head keeps a row of its own.",
+                lambda q, k, v: _group_mean(attend(q, k, v), len(k)),
+            ),
+            Slip(
                 "It averages the queries of a group; each keeps a row of its own.",
                 lambda q, k, v: attend(_group_mean(q, len(k)), k, v),
             ),
@@ -94,6 +143,9 @@ def _grouped():
             ),
         ),
         where={
+            "It is wrong only where scores are large: np.exp(710) is inf. Subtract the largest first.": (
+                lambda q, k, v: np.abs(q).max() > 100
+            ),
             "It is wrong only where several query heads share a KV head.": lambda q, k, v: len(q) > len(k),
             "It is wrong only where there is more than one KV head.": lambda q, k, v: len(k) > 1,
             "It is wrong only where there are several KV heads, each shared.": lambda q, k, v: (

@@ -78,6 +78,20 @@ def _read():
                 "It takes one KV head where the field is missing; then every query head keeps its own.",
                 no_kv=lambda text, heads: text.get("num_key_value_heads") or 1,
             ),
+            Slip(
+                "It finds the kind, but gives the query heads for the KV heads.",
+                lambda config: (
+                    (v := _read_config(config))[0],
+                    text(config)["num_attention_heads"],
+                    *v[2:],
+                ),
+            ),
+            Slip(
+                "It looks for head_dim beside text_config; all fields stand inside.",
+                lambda config: _read_config(
+                    config, dim=lambda text, divided, kv: config.get("head_dim") or divided
+                ),
+            ),
             slip(
                 "It gives the query heads that share a KV head, not the KV heads.",
                 no_kv=lambda text, heads: heads // (text.get("num_key_value_heads") or heads),

@@ -45,6 +45,13 @@ def _factor(heads=128, kv_heads=8):
             Slip("That is the number of KV heads. How many query heads share each?", kv_heads),
             Slip("That is the low end of the claim, which was said of other models.", 4),
             Slip("You give the share that is saved, in per cent.", then=lambda v: 100 - 100 / v),
+            Slip("You give the share that is left, in per cent.", then=lambda v: 100 / v),
+            Slip("That is the middle of the claim, which was said of other models.", 6),
+            Slip("You add 1: the KV heads are among what is compared already.", then=lambda v: v + 1),
+            Slip(
+                "You count the queries too; they are not kept.",
+                lambda heads, kv_heads: 3 * heads / (heads + 2 * kv_heads),
+            ),
             Slip("You give the share that is saved, as a fraction.", then=lambda v: 1 - 1 / v),
         ),
         tol=0.005,
@@ -77,7 +84,14 @@ def _head_dim(layers=40, heads=32, kv_heads=8, head_dim=128, hidden=5120):
                 head_dim=hidden // heads,
             ),
             Slip("You take hidden_size for head_dim.", head_dim=hidden),
-            Slip("You divide hidden_size by the KV heads.", head_dim=hidden // kv_heads),
+            # However the heads come to all of hidden_size together, the number is the same.
+            Slip(
+                "You divide hidden_size by the KV heads. Or: You take it for all that the KV heads keep of a"
+                " token: the config names both of their numbers.",
+                head_dim=hidden // kv_heads,
+            ),
+            Slip("You leave head_dim out: a key has that many numbers.", head_dim=1),
+            Slip("You divide head_dim by the heads; it is the width of one.", head_dim=head_dim // heads),
             Slip(ONE_HEAD, kv_heads=1),
         ),
         unit="KiB",
@@ -108,6 +122,8 @@ def _three_b(tokens=4096):
         slips.append(Slip("You take the other model's row.", formula(other[1], 1, other[2], tokens, 128)))
         if kv_heads == 2:  # of Qwen, one head is half of all, and eight times as many are the query heads
             slips += [
+                Slip("You take the claim's layers; this model has another number.", layers=32),
+                Slip("You take the claim's KV heads; this model has another number.", kv_heads=8),
                 Slip(f"{HALF.said} Or: {ONE_HEAD}", then=lambda v: v / 2),
                 Slip(f"{QUERY_HEADS} Or: {BITS}", kv_heads=heads),
             ]
@@ -129,6 +145,19 @@ def _three_b(tokens=4096):
             Slip("That is the claim over Llama 3.2 3B.", qwen=formula(28, 1, 8, tokens, 128)),
             Slip("You compare the KV heads alone; Qwen 2.5 3B also has another number of layers.", 4),
             Slip("You compare the layers alone; the two also differ in KV heads.", 32 / 36),
+            Slip("That is Llama 3.2 3B over Qwen.", claim=formula(28, 1, 8, tokens, 128)),
+            Slip(
+                "You give by how much the claim is larger, in times of Qwen. How many times as large is it?",
+                then=lambda v: v - 1,
+            ),
+            Slip("You answer in per cent; ask how many times as large it is.", then=lambda v: 100 * v),
+            Slip(
+                "You give the MiB that the claim keeps. How many times those of Qwen are they?",
+                lambda claim, qwen: claim / 2**20,
+            ),
+            Slip(
+                "You count the claim's 32 query heads: only the KV heads keep anything.", then=lambda v: 4 * v
+            ),
             Slip(
                 "You subtract; ask how many times as large it is.", lambda claim, qwen: (claim - qwen) / 2**20
             ),
@@ -136,7 +165,8 @@ def _three_b(tokens=4096):
                 "You count keys and values of the claim, but only one of them of Qwen.", then=lambda v: 2 * v
             ),
             Slip(
-                "You count keys and values of Qwen, but only one of them of the claim.", then=lambda v: v / 2
+                f"You count keys and values of Qwen, but only one of them of the claim. Or: {QUERY_HEADS}",
+                then=lambda v: v / 2,
             ),
         ),
         idea="Both keep as many bytes a number, for as many tokens: what differs?",
@@ -162,6 +192,16 @@ def _stored(layers=40, heads=24, kv_heads=4, tokens=4096, head_dim=128):
         numbers = dict(layers=layers, batch=1, kv_heads=counted, tokens=tokens, head_dim=head_dim)
         slips = (*FORMULA.values(), Slip(said, kv_heads=other))
         slips += (Slip(ONE_HEAD, kv_heads=1), FORMULA_SLIPS["tokens"])
+        if counted == kv_heads:
+            slips += (
+                Slip("You give how many times as large it is; GiB are asked for.", heads / kv_heads * 2**30),
+                Slip("You give what is kept in excess. What is needed?", kv_heads=heads - kv_heads),
+                Slip("You add what is needed to the copies; it is among them.", kv_heads=heads + kv_heads),
+                Slip(
+                    "You divide by the KV heads; they are not what the copies are made for.",
+                    then=lambda v: v * heads / kv_heads**2,
+                ),
+            )
         return Number(formula, numbers, slips, unit="GiB", idea="Multiply the shape out, for every layer.")
 
     return Each(

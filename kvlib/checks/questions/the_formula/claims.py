@@ -1,8 +1,6 @@
 """Questions of chapter 02 that predict a number, or audit somebody's."""
 
-from math import prod
-
-from ...answers import Each, Function, Number, Several, Slip
+from ...answers import Each, Number, Several, Slip
 from ..common import (
     BITS,
     FACTOR_2,
@@ -48,132 +46,28 @@ def _held(prompt=6, new=12):
             Slip("You leave d_head out: a key has that many numbers.", head_dim=1),
             Slip(BITS, then=lambda v: 8 * v),
             Slip(
+                "You leave the prompt out, and a token more: its first step reads the whole prompt.",
+                lambda prompt, new, **n: held(1, 1, **n) * (new - 1),
+            ),
+            Slip(
+                "You stop a token early: all but the last one have been read.",
+                lambda prompt, new, **n: held(1, 1, **n) * (prompt + new - 2),
+            ),
+            Slip(
+                "You add up what the cache holds at every step; its size at the end is asked for.",
+                lambda prompt, new, **n: sum(held(prompt, step, **n) for step in range(1, new + 1)),
+            ),
+            Slip("You count query heads and KV heads together. Only KV heads keep anything.", kv_heads=12),
+            Slip(
+                "You double once too often, or take 8 bytes per number; fp32 takes 4.", then=lambda v: 2 * v
+            ),
+            Slip(
                 "You count one token: the cache holds all that a step has read.",
                 lambda prompt, new, **n: formula(n["layers"], 1, n["kv_heads"], 1, n["head_dim"], 4),
             ),
         ),
         "KiB",
         idea="How many tokens have been read, and what does each leave behind in fp32?",
-    )
-
-
-def _forgotten(claim, factors):
-    """Names of the factors of which any one, left out of the product, gives `claim`."""
-    total = prod(factors.values())
-    return [name for name, factor in factors.items() if factor > 1 and claim * factor == total]
-
-
-def _emptied(claim, factors):
-    rest, found = dict(factors), []
-    for name in factors:
-        factor = rest.pop(name)
-        if factor > 1 and prod(rest.values()) == claim:
-            found.append(name)
-    return found
-
-
-@question("02-forgotten", points=4, kind="code", minutes=12)
-def _forgotten_factor():
-    def cases(rng):
-        own = {"2": 2, "layers": 24, "B": 2, "H": 16, "T": 2048, "d_head": 64, "bytes": 2}
-        total = prod(own.values())
-        for claim in (
-            total // 24,
-            total // 2,
-            total,
-            total * 2,
-            total // 24 - 1,
-            total // 2048 + 1,
-            total // 48,
-            24,
-        ):
-            yield claim, own
-        for number in range(24):
-            factors = {
-                "2": 2,
-                "layers": rng.randint(2, 90),
-                "B": rng.choice([1, 1, 3, 5]),
-                "H": rng.choice([1, 4, 7, 8]),
-                "T": rng.randint(100, 9000),
-                "d_head": rng.choice([64, 96, 128]),
-                "bytes": rng.choice([1, 2, 4]),
-            }
-            total, factor = prod(factors.values()), rng.choice(list(factors.values()))
-            claim = (
-                total // factor,
-                total,
-                total // factor + rng.choice([-1, 1]),
-                total * factor,
-                total // factors["T"] // 2,
-                total // factors["layers"],
-            )[number % 6]
-            yield claim, factors
-
-    def missing(claim, factors):
-        return prod(factors.values()) / claim
-
-    slips = {
-        "It accuses a factor of 1: to leave that out changes nothing.": lambda claim, factors: [
-            name for name, factor in factors.items() if claim * factor == prod(factors.values())
-        ],
-        "It names one factor; several can have the value that is missing.": lambda c, f: _forgotten(c, f)[:1],
-        "It names the last factor of several that have the value which is missing.": (
-            lambda c, f: _forgotten(c, f)[-1:]
-        ),
-        "It divides with //, which drops a remainder: a claim that no factor explains seems explained.": (
-            lambda c, f: [n for n, v in f.items() if v > 1 and prod(f.values()) // c == v]
-        ),
-        "It rounds the quotient: a claim that is a little off seems explained.": (
-            lambda c, f: [n for n, v in f.items() if v > 1 and round(missing(c, f)) == v]
-        ),
-        "It takes factors out and does not put them back: later products lack more than one.": _emptied,
-        "It looks for a factor that the claim has too often, not for one that it lacks.": (
-            lambda c, f: [n for n, v in f.items() if v > 1 and c == prod(f.values()) * v]
-        ),
-        "It accuses a factor that the claim has once too often, too.": lambda c, f: [
-            n for n, v in f.items() if v > 1 and missing(c, f) in (v, 1 / v)
-        ],
-        "It gives the factors that are there, not those that are missing.": (
-            lambda c, f: [n for n in f if n not in _forgotten(c, f)]
-        ),
-        "It gives the values; their names are asked for.": lambda c, f: [f[n] for n in _forgotten(c, f)],
-        "It never accuses the 2: keys and values can be forgotten like any other factor.": (
-            lambda c, f: [n for n in _forgotten(c, f) if n != "2"]
-        ),
-        "It gives None where no factor explains the claim: give an empty list.": (
-            lambda c, f: _forgotten(c, f) or None
-        ),
-        "It gives the missing factor's value, not the names of the factors that have it.": missing,
-        "It gives one name where a list of names is wanted.": (
-            lambda c, f: next(iter(_forgotten(c, f)), None)
-        ),
-        "It compares the claim with the factor itself: what is the product without it?": lambda c, f: [
-            n for n, v in f.items() if c == v
-        ],
-    }
-    return Function(
-        _forgotten,
-        cases,
-        tuple(Slip(said, wrong) for said, wrong in slips.items()),
-        where={
-            "It is wrong only where the claim is right: nothing was forgotten then.": (
-                lambda claim, factors: claim == prod(factors.values())
-            ),
-            "It is wrong only where no single factor explains the claim.": (
-                lambda claim, factors: not _forgotten(claim, factors)
-            ),
-            "It is wrong only where several factors have the value that is missing.": (
-                lambda claim, factors: len(_forgotten(claim, factors)) > 1
-            ),
-            "It is wrong only where one factor explains the claim.": (
-                lambda claim, factors: len(_forgotten(claim, factors)) == 1
-            ),
-            "It is wrong wherever a factor explains the claim.": (
-                lambda claim, factors: bool(_forgotten(claim, factors))
-            ),
-        },
-        read=lambda case, value: sorted(value) if isinstance(value, (list, tuple, frozenset)) else value,
-        idea="Multiply all factors but one, for each of them in turn, and compare with the claim.",
     )
 
 
@@ -266,7 +160,12 @@ def _seventy(tokens=100_000):
         lambda tokens, layers, kv_heads, head_dim: formula(layers, 1, kv_heads, tokens, head_dim),
         dict(tokens=tokens, **LLAMA_70B),
         (
-            Slip(QUERY_HEADS, kv_heads=LLAMA_70B_HEADS),
+            Slip(f"{QUERY_HEADS} Or: {BITS}", kv_heads=LLAMA_70B_HEADS),  # of 64 and 8, as of bits and bytes
+            FORMULA_SLIPS["queries"],
+            Slip(
+                "You divide the hidden size by the layers; head_dim says how wide a head is.",
+                then=lambda v: v * 8192 / 80 / 128,
+            ),
             HALF,
             Slip(FOUR_BYTES, then=lambda v: 2 * v),
             Slip(ONE_LAYER, layers=1),

@@ -84,6 +84,7 @@ def _steps(layers=24, batch=2, heads=16, tokens=2048, head_dim=64):
                     HALF,
                     Slip(f"{FACTOR_2} And: {NUMBERS}", then=lambda v: v / 4),
                     Slip(f"You double once too often. Or: {FOUR_BYTES}", then=lambda v: 2 * v),
+                    FORMULA_SLIPS["queries"],
                 ),
                 follows=("bytes of one layer's keys", lambda v: 2 * v),
             ),
@@ -96,6 +97,12 @@ def _steps(layers=24, batch=2, heads=16, tokens=2048, head_dim=64):
                     HALF,
                     Slip(f"{FACTOR_2} And: {NUMBERS}", then=lambda v: v / 4),
                     Slip(f"You double once too often. Or: {FOUR_BYTES}", then=lambda v: 2 * v),
+                    FORMULA_SLIPS["queries"],
+                    Slip(
+                        "You leave a layer out: the first one keeps a cache, too.",
+                        then=lambda v: v / layers * (layers - 1),
+                        near=True,
+                    ),
                     Slip(
                         "You multiply by the layers twice.",
                         then=lambda v: v * layers,

@@ -3,6 +3,7 @@
 from ...answers import Choice, Each, Number, Slip
 from ..common import question
 
+PAIRS = "You count the key and the value apart. Tokens are asked for: one that is projected gives both."
 TOO_FAR = "You go one step too far: no step reads the last new token."
 
 
@@ -54,6 +55,11 @@ def _count(prompt=12, new=4):
             "You let the prompt in a token at a time; the first step reads all of it.",
             lambda prompt, new: grown(1, prompt + new - 1),
         ),
+        Slip(
+            "You leave the prompt out: without a cache, every step reads it again.",
+            lambda prompt, new: grown(1, new),
+        ),
+        Slip(PAIRS, then=lambda v: 2 * v),
     )
     with_cache = (
         Slip(TOO_FAR, lambda prompt, new: prompt + new),
@@ -65,6 +71,7 @@ def _count(prompt=12, new=4):
             "You project the prompt at every step: once it is in the cache, it is only read.",
             lambda prompt, new: prompt * new,
         ),
+        Slip(PAIRS, then=lambda v: 2 * v),
     )
     numbers = {"prompt": prompt, "new": new}
     return Each(
@@ -186,7 +193,8 @@ def _growth(length=12):
                     ),
                     Slip("You go a step too far.", lambda length: times(length + 1)),
                     Slip(
-                        "That is what it comes close to for large L. Add up the steps as they are.",
+                        "That is what it comes close to for large L. Add up the steps as they are, and give"
+                        " three digits.",
                         lambda length: 2 * length / 3,
                     ),
                     Slip(

@@ -68,6 +68,17 @@ class _Kept(Rotary):
         return len(self.k)
 
 
+class _Slides(Rotary):
+    """Counts its keys before it appends the new one, and again after the oldest is evicted."""
+
+    def step(self, x):
+        wq, wk, wv = self.weights
+        self.k.append(rotate(x @ wk, len(self.k)))
+        self.v.append(x @ wv)
+        self.evict()
+        return attend(rotate(x @ wq, len(self.k) - 1), *self.read())
+
+
 class _Evicts(Rotary):
     """Evicts first, and then takes the number of keys for the position."""
 
@@ -157,6 +168,23 @@ class _OneFewer(Rotary):
         del self.k[:-most], self.v[:-most]
 
 
+class _OneFewerSliced(Rotary):
+    """A slice of -window + 1 keeps all where the window is 1."""
+
+    def evict(self):
+        del self.k[: len(self.k[: -self.window + 1])], self.v[: len(self.v[: -self.window + 1])]
+
+
+class _Swapped(Rotary):
+    def read(self):
+        return super().read()[::-1]
+
+
+class _KeysAlone(Rotary):
+    def evict(self):
+        del self.k[: -self.window]
+
+
 class _Newest(Rotary):
     def evict(self):
         del self.k[self.window :], self.v[self.window :]
@@ -212,6 +240,7 @@ def _rotary():
             ),
             Slip(STUCK, _Kept),
             Slip(STUCK, _Evicts),
+            Slip(STUCK, _Slides),
             Slip(
                 "It turns keys by their place in the window and the query by its place in the text:"
                 " count both from the same token.",
@@ -231,6 +260,12 @@ def _rotary():
             Slip("It never evicts: a step reads the last `window` tokens.", _Unbounded),
             Slip("It keeps one token too many: the newest is one of the `window`.", _OneMore),
             Slip("It keeps one token too few: the newest is one of the `window`, not beside it.", _OneFewer),
+            Slip(
+                "It keeps one token too few: the newest is one of the `window`, not beside it.",
+                _OneFewerSliced,
+            ),
+            Slip("It evicts keys and keeps their values: both go.", _KeysAlone),
+            Slip("It has keys and values the wrong way round.", _Swapped),
             Slip("It evicts the newest tokens; the oldest go.", _Newest),
             Slip("It attends before it appends: the new token must see itself.", _Itself),
         ),

@@ -51,6 +51,25 @@ def _step():
         _, k, v = step(x, k, v, wq, wk, wv)
         return attend(x @ wq, k, k), k, v
 
+    def again(x, k, v, wq, wk, wv):
+        k, v = np.vstack([k, x]) @ wk, np.vstack([v, x]) @ wv
+        return attend(x @ wq, k, v), k, v
+
+    def old(*which):
+        """One of the two is given back as it was."""
+        return lambda *args: tuple(args[i] if i in which else step(*args)[i] for i in range(3))
+
+    def turned(ahead):
+        """With positions, as if the cache held keys that are turned; the query `ahead` of its key."""
+
+        def run(x, k, v, wq, wk, wv):
+            from .rotary import rotate
+
+            longer, v = np.vstack([k, rotate(x @ wk, len(k))]), np.vstack([v, x @ wv])
+            return attend(rotate(x @ wq, len(k) + ahead), longer, v), longer, v
+
+        return run
+
     one = np.eye
     return Function(
         step,
@@ -78,6 +97,13 @@ def _step():
             ),
             Slip("It averages the keys: the weights belong on the values.", keys),
             Slip("It drops the oldest token; here nothing is evicted.", full),
+            Slip("It projects the whole cache again: what it holds are keys and values already.", again),
+            Slip("It gives the old v back: both k and v have grown by a row.", old(2)),
+            Slip("It gives the old k back: both k and v have grown by a row.", old(1)),
+            *(
+                Slip("It turns query and key by a position: there are none in this exercise.", turned(ahead))
+                for ahead in (0, 1)
+            ),
             Slip("It caches the query in place of the key.", wk=lambda n: n["wq"]),
             Slip("It uses the key as the query: project x with wq.", wq=lambda n: n["wk"]),
             Slip("It stores the key as the value, too: project x with wv.", wv=lambda n: n["wk"]),

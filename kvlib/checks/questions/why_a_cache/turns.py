@@ -71,6 +71,24 @@ def _own(turns, cache):
     return total
 
 
+def _walked(turns, cache, joined=1, early=0):
+    """Step by step: a new token makes the text `joined` longer; `early` are cached unprojected."""
+    total = length = held = 0
+    for said, answered in turns:
+        length += said
+        held = 0 if cache == "turn" else held
+        for _ in range(answered):
+            total += length - held
+            held = length + early if cache != "none" else 0
+            length += joined
+    return total
+
+
+def _merged(turns, cache):
+    said, answered = map(sum, zip(*turns, strict=True))
+    return conversation([(said, answered)], cache)
+
+
 def _last(turns, cache):
     return conversation(turns, cache) - conversation(turns[:-1], cache)
 
@@ -108,6 +126,17 @@ def _conversation():
             lambda turns, cache: sum(map(sum, turns))
         ),
         "It forgets that the model reads its own answers, too: they are part of the conversation.": _own,
+        "It never adds the answers to the conversation, which grows by a token a step.": (
+            lambda turns, cache: _walked(turns, cache, joined=0)
+        ),
+        "It takes the newest token for cached before a step has projected it.": (
+            lambda turns, cache: _walked(turns, cache, early=1)
+        ),
+        "It projects the last token of the conversation, which no step reads.": (
+            lambda turns, cache: conversation(turns, cache) + (cache != "none")
+        ),
+        "It makes one turn of all of them; the later messages are not there when the first answer is written."
+        : _merged,
         "It starts each turn a token late: the first step reads what there is before the answer.": _late,
     }  # fmt: skip
     beyond = "It counts an answer's last token in the turn that writes it, where no step projects it."

@@ -59,6 +59,7 @@ def _longest():
             (30 * token, mixed, 1),
             (40 * token, both, 1),
             (39 * token, both, 1),
+            (25 * token, [(2, 64, 10), (2, 64, 20)], 1),
         ]
         for _ in range(18):
             layers, batch = random_layers(rng, 300), rng.randint(1, 4)
@@ -118,6 +119,16 @@ def _longest():
                 "It finds no limit as soon as one layer has a window: those without one go on growing.",
                 lambda room, layers, batch: (
                     None if any(w is not None for *_, w in layers) else longest(room, layers, batch)
+                ),
+            ),
+            Slip(
+                "It finds no limit as soon as the smallest window fits: the cache grows until the largest one"
+                " is full.",
+                lambda room, layers, batch: (
+                    None
+                    if all(w is not None for *_, w in layers)
+                    and layout_of(layers).bytes(min(w for *_, w in layers), batch) <= room
+                    else longest(room, layers, batch)
                 ),
             ),
             Slip(

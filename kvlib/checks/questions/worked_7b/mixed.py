@@ -121,6 +121,14 @@ def _window():
                 "It keeps what lies outside the window; the other part stays.",
                 _counted(lambda t, w: max(0, t - w)),
             ),
+            Slip(
+                "Once the window is full, it keeps what lies outside it; the other part stays.",
+                _counted(lambda t, w: t if t < w else t - w),
+            ),
+            Slip(
+                "Once the window is full, it keeps the remainder and starts again; a window slides.",
+                _counted(lambda t, w: t if t <= w else t % w),
+            ),
             Slip("It leaves the layers with a window out.", _counted(lambda t, w: 0)),
             Slip(
                 "It leaves the layers without a window out: they keep all tokens.",

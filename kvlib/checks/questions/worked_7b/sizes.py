@@ -41,7 +41,14 @@ def _bars():
             ),
             Slip("Marks grow with the context, not with its square.", then=lambda v: 2 * v),
             Slip("You add as many marks as the step before did. The tokens double, and so do the marks.", 24),
-            Slip("You add the marks of the other bars.", 4 + 8 + 16 + 28),
+            Slip("You add the marks of the other bars, or double the bar that is wrong.", 4 + 8 + 16 + 28),
+            Slip("You go on from the last bar as it is drawn; that one is wrong.", 36),
+            Slip("You give the marks that are missing. How many should there be?", 4),
+            Slip("You give the tokens. How many marks stand for them?", 8192),
+            *(
+                Slip("You are one mark off: twice as many as in the bar above, and no other.", n)
+                for n in (31, 33)
+            ),
             Slip("You give the tokens that a mark stands for. How many marks are there?", 256),
         ),
         tol=0,
@@ -51,11 +58,33 @@ def _bars():
 
 @question("03-units", points=2, minutes=4, drawn=dict(tokens=(3072, 5120, 7168, 9216, 10240, 12288)))
 def _units(tokens=6144):
-    numbers = dict(tokens=tokens, **LLAMA_7B)
+    numbers, step = dict(tokens=tokens, **LLAMA_7B), GiB / GB
+    slips = (
+        *SIZE_SLIPS,
+        FORMULA_SLIPS["queries"],
+        Slip("You take the example's 4,096 tokens; here there are others.", tokens=4096),
+        Slip("You count the heads, or the layers, twice.", then=lambda v: 32 * v),
+    )
+    converted = {
+        "GiB": (
+            Slip(
+                "You multiply where you should divide: a GiB is the larger unit.", then=lambda v: v * step**2
+            ),
+        ),
+        "GB": (
+            Slip(
+                "You divide where you should multiply: a GB is the smaller unit.", then=lambda v: v / step**2
+            ),
+            Slip(
+                "You multiply by 1.024 once. From GiB to GB it goes in three times: KiB, MiB, GiB.",
+                then=lambda v: v / 1.024**2,
+            ),
+        ),
+    }
     return Each(
         {
-            unit: Number(_size, numbers, SIZE_SLIPS, unit, idea="Count bytes, then divide.")
-            for unit in ("GiB", "GB")
+            unit: Number(_size, numbers, (*slips, *more), unit, idea="Count bytes, then divide.")
+            for unit, more in converted.items()
         }
     )
 
@@ -77,6 +106,9 @@ def _thirteen(tokens=4096):
                 lambda tokens, **n: _size(tokens, **LLAMA_7B) * 13 / 7,
             ),
             Slip("You count the heads twice.", then=lambda v: 40 * v),
+            FORMULA_SLIPS["queries"],
+            Slip("You add the weights; the cache alone is asked for.", then=lambda v: v + 2 * PARAMETERS_13B),
+            Slip("You give the weights; the cache is asked for.", 2 * PARAMETERS_13B),
         ),
         "MiB",
         idea="Both the layers and the heads change.",
@@ -110,6 +142,19 @@ def _factors(tokens=12_288, batch=5):
             Slip("You forget the batch: each sequence keeps a cache of its own.", batch=1),
             Slip("You forget the longer context.", tokens=before),
             Slip(
+                "You count the sequences that come on top; all of them keep a cache. Or: You add and"
+                " subtract; factors multiply and divide.",
+                batch=lambda n: n["batch"] - 1,
+            ),
+            Slip(
+                "You give by how much it grows, in times the old one. How many times as large is it?",
+                then=lambda v: v - 1,
+            ),
+            Slip(
+                "You give the bytes of the new cache. How many times those of the old one are they?",
+                lambda tokens, batch, smaller: _size(1, **LLAMA_7B) * tokens * batch / smaller,
+            ),
+            Slip(
                 "The cache grows with the context, not with its square.",
                 tokens=lambda n: n["tokens"] ** 2 / before,
             ),
@@ -138,6 +183,12 @@ def _outgrow(tokens=1100):
                 "You round down: with that many sequences the cache is still the smaller of the two.",
                 then=lambda v: v - 1,
             ),
+            Slip(
+                "You go one too far: one sequence fewer outgrows the weights already.",
+                then=lambda v: v + 1,
+                near=True,
+            ),
+            Slip("You take the weights of the 7B model.", weights=14e9),
             Slip(
                 "Your weights are half as large as they are, or your cache is twice as large: in bf16 a"
                 " parameter takes 2 bytes, and so does a number of the cache.",
