@@ -91,7 +91,7 @@ def _from_zero(numbers):
 
 
 def _zero_behind(numbers):
-    low, scale = _encode(numbers)[2], _encode(numbers)[1]
+    _, scale, low = _encode(numbers)
     codes = [round((x - low) / scale) for x in numbers + [0] * (len(numbers) % 2)]
     return _packed(codes), scale, low
 
@@ -137,6 +137,7 @@ def _codec():
     )
     sixteen = "Its second code counts 10 or 15 times; shifted by four bits, it counts 16 times."
     few = "It shifts the second code by too few bits, so it runs into the first; a code has 4."
+    up = "It rounds up, so an error can be a whole step: round to the nearest code."
     rounded = "It rounds the scale; keep all its digits."
     whole = "It gives the distance from minimum to maximum; the scale is one step of it."
     order = "It hands its parts over in another order: packed, scale, zero."
@@ -153,10 +154,7 @@ def _codec():
                         "It rounds down, so an error can be a whole step: round to the nearest code.",
                         lambda numbers: _encode(numbers, to_code=int),
                     ),
-                    Slip(
-                        "It rounds up, so an error can be a whole step: round to the nearest code.",
-                        lambda numbers: _encode(numbers, to_code=lambda v: -int(-v // 1)),
-                    ),
+                    Slip(up, lambda numbers: _encode(numbers, to_code=lambda v: -int(-v // 1))),
                     Slip(equal, _no_guard),
                     Slip("It loses the last number of an odd count.", _without_last),
                     Slip("It takes 0 for the least number; codes count up from the minimum.", _from_zero),
