@@ -42,6 +42,7 @@ def _keeps():
                     _half_or("Or you leave out the sliding layers, which keep tokens too."),
                     _twice_or("Or you count the query heads; only the KV heads keep anything."),
                     Slip("You leave out the KV heads: each keeps a key and a value.", kv_heads=1),
+                    Slip("You multiply by the window; one token is asked for.", then=lambda v: 4096 * v),
                     Slip("Two things: you count the query heads, and bytes for numbers.", kv_heads=32),
                 ),
                 tol=0,
@@ -68,6 +69,9 @@ def _keeps():
                     Slip(f"{latent} You expand it.", lambda layers, **_: 2 * layers * 128 * 192),
                     one,
                     _twice_or("Or you count keys and values; one latent stands for both."),
+                    Slip(
+                        "You halve it: a latent is no pair, and numbers are asked for.", then=lambda v: v / 2
+                    ),
                 ),
                 tol=0,
                 idea="Which two fields say what attention keeps of a token here?",
@@ -77,7 +81,7 @@ def _keeps():
                 dict(layers=60, kv_heads=8, width=64),
                 (
                     Slip(mistaken, kv_heads=1),
-                    Slip(QUERY_HEADS, kv_heads=128),
+                    Slip(f"{QUERY_HEADS} Or: you divide hidden_size by them for the width.", kv_heads=128),
                     one,
                     _half_or(""),
                     _twice_or(""),
@@ -123,6 +127,9 @@ def _windows(tokens=18_000):
     kept, rest = _layers(sliding, window), _layers(full, tokens)
     queries = Slip(QUERY_HEADS, then=lambda v: 4 * v)
     turned = "You turn the ratio round: one layer in four is full, the others slide."
+    evenly = "You take half of the layers as full; one in four is."
+    fp32 = Slip("You take 4 bytes per number; this cache is kept in 2.", then=lambda v: 2 * v)
+    one_head = Slip("You count one KV head; each of the 8 keeps keys and values.", then=lambda v: v / 8)
     return Each(
         {
             "sliding layers": Number(
@@ -134,6 +141,10 @@ def _windows(tokens=18_000):
                     Slip("You count what left the window; that is what is dropped.", tokens=tokens - window),
                     Slip(turned, layers=full),
                     Slip("You let all 32 layers slide; every fourth is full.", layers=32),
+                    Slip(evenly, layers=16),
+                    Slip("You take four layers as full and let 28 slide; every fourth is full.", layers=28),
+                    fp32,
+                    one_head,
                     Slip(ONE_LAYER, layers=1),
                     HALF,
                     QUARTER,
@@ -157,10 +168,9 @@ def _windows(tokens=18_000):
                     Slip(
                         f"Four times too many: you take all 32 layers as full. Or: {QUERY_HEADS}", layers=32
                     ),
-                    Slip(
-                        f"{ONE_LAYER} Or, you divide by the batch of heads; all 8 keep something.", layers=1
-                    ),
-                    HALF,
+                    Slip(f"{ONE_LAYER} Or: you count one KV head; each of the 8 keeps something.", layers=1),
+                    Slip(f"{evenly} Or: you take 4 bytes per number; this cache is kept in 2.", layers=16),
+                    Slip(f"{HALF.said} Or: you take four layers as full; every fourth is.", layers=4),
                     QUARTER,
                     Slip(BITS, then=lambda v: 8 * v),
                 ),
@@ -176,6 +186,14 @@ def _windows(tokens=18_000):
                     Slip("You leave out the sliding layers.", kept=0),
                     Slip("You leave out the full layers.", rest=0),
                     Slip(turned, kept=_layers(full, window), rest=_layers(sliding, tokens)),
+                    Slip(
+                        "You take all 32 layers as full, and the sliding ones once more.",
+                        rest=_layers(32, tokens),
+                    ),
+                    Slip(evenly, kept=_layers(16, window), rest=_layers(16, tokens)),
+                    Slip(ONE_LAYER, kept=_layers(1, window), rest=_layers(1, tokens)),
+                    fp32,
+                    one_head,
                     HALF,
                     queries,
                 ),

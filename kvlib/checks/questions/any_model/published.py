@@ -36,6 +36,7 @@ def _audit():
                     Slip("The rotary part of the key is kept beside the latent.", latent=512),
                     Slip("The rotary part is qk_rope_head_dim, not a head's width.", latent=512 + 128),
                     Slip("You count heads; this model keeps a latent.", latent=2 * 128 * 56),
+                    Slip("You count heads; this model keeps a latent.", latent=2 * 128 * 128),
                     Slip(
                         "You expand the latent to every head; what is kept is the latent.", latent=128 * 320
                     ),
@@ -74,6 +75,7 @@ def _audit():
                 (
                     Slip("That is one layer; every layer keeps a latent.", layers=1),
                     Slip("The rotary part of the key is kept beside the latent.", latent=512),
+                    Slip("You take over the claim's sum: 512 and 64 are not 572.", near=True, latent=572),
                     Slip("You take 16 bits a number; the claim has 4.", bits=16),
                     Slip(
                         "You take 8 bits a number, or the latent twice; it is kept once, in 4 bits.", bits=8

@@ -58,7 +58,11 @@ def _state(heads=112, size=128, tokens=8000, attend=5):
                     Slip(half, token=token // 2),
                     Slip("You count the query heads: a token takes less than that.", token=4 * token),
                     Slip("You take one KV head; the layer has 8.", token=token // 8),
-                    Slip("You take 2 bytes a number of the state; it is kept in fp32.", state=state // 2),
+                    Slip(
+                        "You take 2 bytes a number of the state; it is kept in fp32. Or: 4 of keys and"
+                        " values, which are in bf16.",
+                        state=state // 2,
+                    ),
                     Slip(
                         "You turn it round: divide the state by what one token takes.",
                         lambda state, token: token / state,
@@ -88,6 +92,12 @@ def _state(heads=112, size=128, tokens=8000, attend=5):
                     Slip("You count the keys alone, or one byte a number.", attending=attend / 2),
                     Slip("A state does not grow with the tokens.", one=state * tokens),
                     Slip("You take 2 bytes a number of the state; it is kept in fp32.", one=state // 2),
+                    Slip(
+                        "You take 4 bytes a number of keys and values; they are in bf16.",
+                        attending=2 * attend,
+                    ),
+                    Slip("You count a state in all layers; those that attend have none.", states=layers),
+                    Slip("You let every layer attend; the others have states alone.", attending=layers),
                 ),
                 unit="MiB",
                 idea="So many states, and so many layers with keys and values of every token.",
@@ -138,6 +148,7 @@ def _engines(tokens=75, block=16):
                     Slip(every, numbers=heads * (key + value)),
                     Slip("You take llama.cpp's cells, 256 at a time.", unit=256),
                     Slip("You take one block too many.", tokens=tokens + block),
+                    Slip("You keep the latent for each head; it stands for all.", numbers=heads * latent),
                     Slip("You count blocks; how many tokens have room in one?", then=lambda v: v / block),
                 ),
                 "Whole blocks, times what their tokens keep in all layers.",
@@ -151,6 +162,7 @@ def _engines(tokens=75, block=16):
                     Slip(f"{twice} Or: you take 256 cells too many.", then=lambda v: 2 * v),
                     Slip(every, numbers=heads * (key + value)),
                     Slip("You take vLLM's blocks; llama.cpp rounds up further.", unit=block),
+                    Slip("You keep the latent for each head; it stands for all.", numbers=heads * latent),
                 ),
                 "Round the context up first.",
             ),
@@ -163,6 +175,11 @@ def _engines(tokens=75, block=16):
                     Slip(f"{half} Or: you keep keys and no values.", then=lambda v: v / 2),
                     Slip("You count one head: each query head keeps keys and values here.", numbers=2 * key),
                     Slip(absorbed, numbers=latent),
+                    Slip(
+                        "You add the latent; expanded, only keys and values are kept.",
+                        near=True,
+                        numbers=heads * 2 * key + latent,
+                    ),
                     Slip("You take llama.cpp's cells, 256 at a time.", unit=256),
                     Slip("You take one block too many.", tokens=tokens + block),
                 ),

@@ -74,6 +74,10 @@ def _fit():
         over = n * sum(a * b for a, b in zip(x, y, strict=True)) - sum(x) * sum(y)
         return over / n / sum(a * a for a in x)
 
+    def raw_products(x, y):
+        mx = statistics.fmean(x)
+        return sum(a * b for a, b in zip(x, y, strict=True)) / sum((a - mx) ** 2 for a in x)
+
     def unscaled(x, y):
         over = sum(a * b for a, b in zip(x, y, strict=True)) - sum(x) * sum(y)
         return over / (sum(a * a for a in x) - sum(x) ** 2)
@@ -151,6 +155,23 @@ def _fit():
                 _by(_slope, lambda x, y, slope: statistics.median(y) - slope * statistics.median(x)),
             ),
             Slip("It gives bits; the bandwidth is in bytes.", then=lambda v: (8 * v[0], 8 * v[1])),
+            Slip("It gives bits; the bandwidth is in bytes.", then=lambda v: (8 * v[0], v[1])),
+            Slip(
+                "It turns the slope round: the sum of x × y stands above, that of x × x below.",
+                _by(lambda x, y: 1 / _slope(x, y)),
+            ),
+            Slip(
+                "It divides the mean time by the mean context; part of the time is there without any.",
+                _by(lambda x, y: statistics.fmean(y) / statistics.fmean(x)),
+            ),
+            Slip(
+                "It leaves the means out of the products; subtract them from contexts and seconds there too.",
+                _by(raw_products),
+            ),
+            Slip(
+                "It draws the line through the first two points; least squares weighs all of them.",
+                _by(_first_two),
+            ),
             Slip(ends, _by(_ends, lambda x, y, slope: min(y))),
             Slip("It gives seconds: in that time the memory moves bandwidth × seconds bytes.", bandwidth=1),
             Slip(
@@ -177,6 +198,10 @@ def _fit():
             Slip(
                 "It divides bytes by 10⁹ or 2³⁰; the question asks for bytes.",
                 then=lambda v: (v[0] / 1e9, v[1] / 1e9),
+            ),
+            Slip(
+                "It divides bytes by 10⁹ or 2³⁰; the question asks for bytes.",
+                then=lambda v: (v[0] / 1e9, v[1]),
             ),
             Slip(
                 "It divides bytes by 10⁹ or 2³⁰; the question asks for bytes.",

@@ -59,6 +59,47 @@ def _largest(log):
     return nbytes, {name: nbytes} if nbytes else {}
 
 
+def _largest_alive(log):
+    most, then, alive = 0, {}, {}
+    for name, nbytes in log:
+        alive = alive | {name: nbytes} if nbytes else {n: b for n, b in alive.items() if n != name}
+        if max(alive.values(), default=0) > most:
+            most, then = max(alive.values()), dict(alive)
+    return most, then
+
+
+def _zeros(log):
+    alive, most, then = {}, 0, {}
+    for name, nbytes in log:
+        alive[name] = nbytes
+        if sum(alive.values()) > most:
+            most, then = sum(alive.values()), dict(alive)
+    return most, then
+
+
+def _once(log):
+    dead = set()
+    kept = []
+    for name, nbytes in log:
+        if name not in dead:
+            kept.append((name, nbytes))
+        if not nbytes:
+            dead.add(name)
+    return _peak(kept)
+
+
+def _last_freed(log):
+    alive, most, then = {}, 0, {}
+    for name, nbytes in log:
+        if nbytes:
+            alive[name] = nbytes
+        else:
+            alive.popitem()
+        if sum(alive.values()) > most:
+            most, then = sum(alive.values()), dict(alive)
+    return most, then
+
+
 def _by_name(log):
     """Frees by what a name was given first, so a name that is used again is taken for the same tensor."""
     first, now, most, then, alive = {}, 0, 0, {}, {}
@@ -113,6 +154,10 @@ def _most_in_use():
             Slip("It gives what is in use at the end; the peak may have passed by then.", _at_end),
             Slip(largest, _largest),
             Slip(largest, lambda log: _largest(log) if log else max(log)),
+            Slip(largest, _largest_alive),
+            Slip("Its dict keeps what was freed, with 0 bytes; only what is alive counts.", _zeros),
+            Slip("It takes a name that is used again for freed for good; it is another tensor.", _once),
+            Slip("It frees the tensor that was made last; the log says which.", _last_freed),
             Slip("It keeps the last time of the peak; keep the first.", _last_time),
             Slip("It takes a name that is used again for the same tensor, with its first size.", _by_name),
             Slip("It looks for the most tensors; look for the most bytes.", _most_tensors),

@@ -93,6 +93,13 @@ def _share(billions=8, layers=32, tokens=32_768):
                     ),
                     fp32,
                     Slip("You give the weights' share; the question asks for the cache's.", then=_rest),
+                    billion,
+                    Slip(
+                        "You have the division the wrong way round.",
+                        lambda billions, weight_bytes, **cache_of: (
+                            100 * billions * 1e9 * weight_bytes / cache(**cache_of)
+                        ),
+                    ),
                     Slip(half, number_bytes=1),
                     Slip(ONE_LAYER, layers=1),
                     Slip(ONE_HEAD, kv_heads=1),
@@ -146,6 +153,10 @@ def _logits(vocab=128_256, tokens=2_000, layers=16, kv_heads=8):
                         f"Half of it is missing. {KEYS_ALONE} Or: a number takes 2 bytes.",
                         then=lambda v: v / 2,
                     ),
+                    Slip(
+                        f"A quarter of it is there. {KEYS_ALONE} And: a number takes 2 bytes.",
+                        then=lambda v: v / 4,
+                    ),
                     Slip("You take 4 bytes per number; the cache is fp16.", then=lambda v: 2 * v),
                     Slip(BITS, then=lambda v: 8 * v),
                     Slip("You count one token; the cache holds the whole prompt.", then=lambda v: v / tokens),
@@ -180,7 +191,8 @@ def _logits(vocab=128_256, tokens=2_000, layers=16, kv_heads=8):
                 (
                     half,
                     numbers,
-                    Slip(ONE_LAYER, layers=1),
+                    Slip(f"Half of the cache is missing. {KEYS_ALONE}", then=lambda v: 2 * v),
+                    Slip(f"{ONE_LAYER} Or: a row of logits in each; the last makes them.", layers=1),
                     Slip(ONE_HEAD, kv_heads=1),
                     Slip("You count the last position's logits; the pass made all of them.", positions=1),
                     Slip("It is the other way round: logits over cache.", then=lambda v: 1 / v),

@@ -26,6 +26,9 @@ def _record(row=8):
     )
     whole_cache = "You divide the whole cache; what was added since 128 tokens?"
 
+    early_row = "You read the row at 128 tokens."
+    reads = "You take twice the bandwidth; the copy's counts reading and writing already."
+
     def floor(weights, cache, copy):
         return 1000 * (weights + cache) / copy
 
@@ -54,6 +57,8 @@ def _record(row=8):
                     ),
                     Slip("You take bits for bytes.", then=lambda v: 8 * v),
                     Slip("You give what was measured, not the floor.", 1000 * late["seconds"]),
+                    Slip(early_row, cache=early["cache_bytes"]),
+                    Slip(reads, copy=2 * decode["copy_bandwidth"]),
                 ),
                 unit="ms",
                 idea="Weights and cache, divided by the bandwidth of a copy.",
@@ -69,11 +74,8 @@ def _record(row=8):
                         "You have the fraction the wrong way round: floor over measured.",
                         then=lambda v: 1e4 / v,
                     ),
-                    Slip(
-                        "You read the row at 128 tokens.",
-                        cache=early["cache_bytes"],
-                        seconds=early["seconds"],
-                    ),
+                    Slip(early_row, cache=early["cache_bytes"], seconds=early["seconds"]),
+                    Slip(reads, copy=2 * decode["copy_bandwidth"]),
                     Slip("You give what is missing to 100 %.", then=lambda v: 100 - v),
                     Slip(
                         "You give by how much the step is longer than the floor.",
@@ -97,7 +99,11 @@ def _record(row=8):
                         "You divide by the peak, which holds more than a step reads.",
                         lambda weights, cache: 100 * cache / late["peak_bytes"],
                     ),
-                    Slip("You read the row at 128 tokens.", cache=early["cache_bytes"]),
+                    Slip(early_row, cache=early["cache_bytes"]),
+                    Slip(
+                        "You divide by the bytes that could be copied in its time; take those that it reads.",
+                        lambda weights, cache: 100 * cache / given["copy"] / late["seconds"],
+                    ),
                 ),
                 unit="%",
                 idea="The cache's bytes of all that a step reads.",
@@ -117,6 +123,8 @@ def _record(row=8):
                         (late["cache_bytes"] + given["weights"]) / late["seconds"] / GB,
                     ),
                     Slip("You divide by the whole time of the step; how much was added?", seconds_before=0),
+                    Slip(whole_cache, near=True, before=0),
+                    Slip("You subtract the longer one: what was added is more than 0.", then=lambda v: -v),
                     Slip("You answer in MB/s; the question asks for GB/s.", then=lambda v: 1000 * v),
                     Slip(
                         "You answer in bytes per second; the question asks for GB/s.", then=lambda v: GB * v
@@ -171,6 +179,10 @@ def _audit(billions=6.7, tokens=8_192, claimed=1_200):
                     *slips,
                     Slip("You take bits for bytes: a byte has 8.", then=lambda v: 8 * v),
                     Slip("You give the time at the claimed speed.", 1000 / claimed),
+                    Slip("You count 8 KV heads; this model has 32.", both=0.5),
+                    Slip(
+                        "You take 2³⁰ for a billion; it is 10⁹.", near=True, billions=billions * 2**30 / 1e9
+                    ),
                 ),
                 unit="ms",
                 idea="Weights and cache, divided by the memory's bandwidth.",
@@ -182,6 +194,8 @@ def _audit(billions=6.7, tokens=8_192, claimed=1_200):
                     *slips,
                     Slip("You give seconds per token.", then=lambda v: 1 / v),
                     Slip("You divide 1 by milliseconds: a second has 1,000.", then=lambda v: v / 1000),
+                    Slip("You give what the post claims.", claimed),
+                    Slip("You multiply by the context; a step makes one token.", then=lambda v: v * tokens),
                 ),
                 idea="How many steps of the floor's length fit into a second?",
                 follows=("floor", lambda ms: 1000 / ms),

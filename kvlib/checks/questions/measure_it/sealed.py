@@ -186,6 +186,8 @@ def _predict(weights=4, layers=4, tokens=4_096, few=256):
                     then=lambda v: 100 * v,
                 ),
                 Slip("You give the cache over the weights.", _cache_over_weights),
+                Slip("You take a million weights for a billion.", weights=1000 * weights),
+                Slip("You subtract the bytes of the steps; divide them.", _difference),
                 Slip("You give the bytes of the long step; divide by those of the short one.", _long_step),
             ),
             idea="What does each step read? Weights and cache, each in its own dtype.",
@@ -195,6 +197,10 @@ def _predict(weights=4, layers=4, tokens=4_096, few=256):
 
 def _cache_over_weights(tokens, few, weights, weight_bytes, layers, kv_heads, number_bytes):
     return 2 * layers * kv_heads * 64 * number_bytes * tokens / (weights * 1e6 * weight_bytes)
+
+
+def _difference(tokens, few, weights, weight_bytes, layers, kv_heads, number_bytes):
+    return 2 * layers * kv_heads * 64 * number_bytes * (tokens - few)
 
 
 def _long_step(tokens, few, weights, weight_bytes, layers, kv_heads, number_bytes):

@@ -43,6 +43,25 @@ def _middle_of_the_row(took):
     return took[len(took) // 2]
 
 
+def _by_length(runs):
+    return sorted(runs, key=lambda run: run[2] - run[0])
+
+
+def _ends(runs):
+    """As if the times of `runs` were sorted: the middle, and the last less the first."""
+    took = [done - called for called, _, done in runs]
+    half = len(took) // 2
+    middle = took[half] if len(took) % 2 else (took[half - 1] + took[half]) / 2
+    return middle, (took[-1] - took[0]) / middle
+
+
+def _turned(runs):
+    took = sorted(done - called for called, _, done in runs)
+    half = len(took) // 2
+    middle = (took[half - 1] + took[half]) / 2 if len(took) % 2 else took[half]
+    return middle, (took[-1] - took[0]) / middle
+
+
 @question("08-timing", points=5, kind="code", minutes=12)
 def _timing():
     def runs(rng, count):
@@ -59,6 +78,7 @@ def _timing():
     def cases(rng):
         yield [(0.0, 1.0, 9.0), (10.0, 10.5, 14.0), (20.0, 20.5, 23.0), (30.0, 30.5, 35.0)], 1
         yield [(0.0, 0.5, 4.0), (5.0, 5.5, 7.0)], 0
+        yield [(0.0, 0.0003, 0.0213), (0.1, 0.1002, 0.1187), (0.2, 0.2004, 0.2254)], 0  # a GPU's times
         yield [(0.0, 0.5, 9.0), (10.0, 10.5, 12.0)], 1
         for _ in range(24):
             warm = rng.randint(0, 3)
@@ -90,6 +110,20 @@ def _timing():
             Slip("It counts the warm-up in: leave out the first `warm` runs.", warm=0),
             Slip("It leaves out one run; `warm` says how many.", warm=1),
             Slip("It leaves out one run too many.", warm=lambda a: a["warm"] + 1),
+            Slip("It leaves out one run too many.", lambda runs, warm: _ends(_by_length(runs[warm + 1 :]))),
+            Slip(
+                "It sorts before it leaves the warm-up out, so the fastest go; leave out the first runs.",
+                lambda runs, warm: _of(sorted(done - called for called, _, done in runs)[warm:]),
+            ),
+            Slip(
+                "It does not sort the times: the middle and the ends of the row are any runs.",
+                lambda runs, warm: _ends(runs[warm:]),
+            ),
+            Slip(
+                "It leaves out the last runs; the first ones are the warm-up.",
+                lambda runs, warm: _ends(_by_length(runs[:-warm])),
+            ),
+            Slip("It has odd and even counts the wrong way round.", lambda runs, warm: _turned(runs[warm:])),
             Slip(
                 "It keeps as many runs as the warm-up has; leave so many out.",
                 lambda runs, warm: _whole(runs[-warm:], 0),
@@ -160,6 +194,8 @@ def _timing():
             Slip(half, lambda runs, warm: _whole(runs, warm, spread=_quartiles("exclusive"))),
             Slip(rounds, then=lambda v: (round(v[0], 2), round(v[1], 2))),
             Slip(rounds, then=lambda v: (round(v[0], 3), round(v[1], 3))),
+            Slip(rounds, then=lambda v: (round(v[0], 3), v[1])),
+            Slip("It halves the spread; take all of slowest less fastest.", then=lambda v: (v[0], v[1] / 2)),
             Slip(
                 "It divides the spread by the fastest run; the question asks for a share of the median.",
                 lambda runs, warm: _whole(

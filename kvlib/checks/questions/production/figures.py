@@ -66,6 +66,9 @@ def _latency(wait=0.3, prefill=0.5, rest=1.2, tokens=21, rate=210):
                     Slip("The rate is for a minute, and the times are in seconds.", per_second=rate),
                     Slip("Those that wait are in the system too.", time=prefill + rest),
                     Slip("You stop at the first token; a request stays until its last.", time=wait + prefill),
+                    Slip(
+                        "You divide by an hour's seconds; the rate is for a minute.", per_second=rate / 3600
+                    ),
                     Slip("That is what arrives; how many have arrived and not left yet?", time=1),
                     Slip("You begin at the first token; a request is there from its arrival.", time=rest),
                     Slip(
@@ -89,7 +92,16 @@ def _latency(wait=0.3, prefill=0.5, rest=1.2, tokens=21, rate=210):
                     Slip("You count one request; several run at once.", lambda per_second, held, each: each),
                     Slip("You count the new tokens alone; the prompt is kept too.", each=tokens * token),
                     Slip("You count the prompt alone; the answer is kept too.", each=prompt * token),
-                    Slip(HALVES, then=lambda v: v / 2),
+                    Slip(
+                        "You count the prompt alone, and the time of those that wait; they keep nothing yet.",
+                        near=True,
+                        each=prompt * token,
+                        held=wait + prefill + rest,
+                    ),
+                    Slip(
+                        f"{HALVES} Or: you let a request's cache grow; here it holds all its tokens.",
+                        then=lambda v: v / 2,
+                    ),
                 ),
                 unit="MiB",
                 idea="How many requests run at once, and what does each keep?",
@@ -108,6 +120,8 @@ def _latency(wait=0.3, prefill=0.5, rest=1.2, tokens=21, rate=210):
 )
 def _ranks(layers=36, kv_heads=2, ranks=8, room=30):
     head = 2 * layers * 128 * 2  # bytes of a token in one KV head
+    grouped = "You divide the ranks by the heads: so many ranks keep the same head. A rank has one."
+    grouped = [Slip(grouped, heads=ranks / kv_heads)] * (ranks != kv_heads**2)
 
     return Each(
         {
@@ -122,6 +136,7 @@ def _ranks(layers=36, kv_heads=2, ranks=8, room=30):
                     Slip("You leave all KV heads on each rank; it has one.", heads=kv_heads),
                     Slip("You divide one head by the ranks; it is whole on each.", heads=1 / ranks),
                     Slip("That is all ranks together; one is asked for.", heads=ranks),
+                    *grouped,
                     Slip(ONE_LAYER, head=head // layers),
                     HALF,
                 ),

@@ -66,6 +66,8 @@ def _log():
                         lambda running, waiting, used: used / running * waiting,
                     ),
                     Slip("You count those that run alone.", waiting=0),
+                    Slip("You turn it round: the cache must grow.", then=lambda v: 1 / v),
+                    Slip("You count those that wait alone, and a full cache: neither is so.", 1.5),
                     Slip(
                         "That is what one takes of the cache.", lambda running, waiting, used: used / running
                     ),
@@ -101,6 +103,7 @@ def _log():
                     Slip("That is what is free; what is held?", 59.32 * GiB),
                     Slip("That is what vLLM wants.", 71.24 * GiB),
                     Slip("That is the whole GPU.", free=0),
+                    Slip("You subtract the larger one: what is held is more than 0.", then=lambda v: -v),
                     Slip("You answer with a share; GiB are asked for.", then=lambda v: v / 79.15),
                 ),
                 unit="GiB",
@@ -126,6 +129,15 @@ def _log():
                     Slip("That is on both GPUs; one is asked for.", room=2 * 8.69),
                     Slip("You halve it; each GPU keeps its own half already.", room=8.69 / 2),
                     Slip("That is what there is.", wanted=2 * 81_536),
+                    Slip("You give tokens; how many GiB do they take?", (131_072 - 81_536) * GiB),
+                    Slip(
+                        "You divide by the tokens that are wanted; the room that is left holds the others.",
+                        lambda room, tokens, wanted: room * GiB * (wanted - tokens) / wanted,
+                    ),
+                    Slip(
+                        "You turn the ratio round: more tokens need more room.",
+                        lambda room, tokens, wanted: room * GiB * tokens / wanted,
+                    ),
                 ),
                 unit="GiB",
                 idea="So many GiB hold 81,536 tokens. What do the others take?",

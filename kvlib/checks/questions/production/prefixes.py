@@ -92,6 +92,35 @@ def _first(self, tokens):
     return self.said(found, tokens)
 
 
+def _before(self, tokens):
+    keys = self.keys(tokens)
+    for key in keys:
+        self.kept.setdefault(key, None)
+    found = self.hits(keys, tokens)
+    self.store(keys)
+    self.evict()
+    return self.said(found, tokens)
+
+
+def _not_last(self, tokens):
+    return _Prefixes.keys(self, tokens[:-1])
+
+
+def _whole(self, tokens):
+    return [tuple(tokens)] * (len(tokens) // self.block_size)
+
+
+def _sums(self, tokens):
+    size = self.block_size
+    return [sum(tokens[:end]) for end in range(size, len(tokens) + 1, size)]
+
+
+def _sorted(self, tokens):
+    size = self.block_size
+    blocks = [tuple(sorted(tokens[end - size : end])) for end in range(size, len(tokens) + 1, size)]
+    return [tuple(blocks[: i + 1]) for i in range(len(blocks))]
+
+
 def _only_new(self, keys):
     if not any(key in self.kept for key in keys):
         _Prefixes.store(self, keys)
@@ -214,6 +243,23 @@ def _prefix():
         "It gives up one block a prompt; a prompt can bring several.": _with(evict=_one),
         "It takes capacity for tokens; it is in blocks.": _with(evict=_tokens),
         "It gives up a block too many: capacity blocks may stay.": _with(evict=_early),
+        "It looks for one block fewer than it may: only the block of the last token never counts.": _with(
+            hits=lambda self, keys, tokens: min(
+                _Prefixes.hits(self, keys, tokens), max(0, len(tokens) // self.block_size - 1)
+            )
+        ),
+        "It puts the prompt in before it looks, and finds itself.": _with(serve=_before),
+        "It leaves out a last block that is just full; all full blocks are kept.": _with(keys=_not_last),
+        "It knows a prompt by all its tokens; a beginning that two share must be found, too.": _with(
+            keys=_whole
+        ),
+        "It adds the tokens up for a name; other tokens can have the same sum.": _with(keys=_sums),
+        "It does not look at the order of the tokens in a block: sets and sorted lists lose it.": _with(
+            keys=_sorted
+        ),
+        "It takes blocks for known by themselves alone, and counts the block of the last token, too.": _with(
+            chain=False, last=False
+        ),
         "It keeps nothing of a prompt of which something was found: its new blocks belong in, too.": _with(
             store=_only_new
         ),

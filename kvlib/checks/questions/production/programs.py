@@ -1,4 +1,4 @@
-"""A scheduler's step with chunked prefill, and the rollback of speculative decoding."""
+"""A scheduler's step with chunked prefill."""
 
 from ...answers import Function, Slip
 from ..common import question
@@ -16,6 +16,8 @@ def _planner(
     alone=False,
     together=False,
     whole_off=False,
+    need=min,
+    kept=False,
     give=lambda tokens, left: tokens,
 ):
     """A scheduler's step, right or with one thing done otherwise."""
@@ -34,7 +36,7 @@ def _planner(
                 tokens[i], spent = decode(room, chunk)
                 room -= spent
                 continue
-            whole = min(left[i], chunk) if limit else left[i]
+            whole = need(left[i], chunk) if limit else left[i]
             whole = min(whole, share) if evenly else whole
             if stopped or alone and any(tokens[j] for j in waiting):
                 continue
@@ -42,11 +44,15 @@ def _planner(
                 stopped = not skips
                 continue
             tokens[i] = whole if over == "always" or over == "once" and room > 0 else min(whole, room)
-            room = max(0, room - (chunk if whole_off else tokens[i]))
+            room = room if kept else max(0, room - (chunk if whole_off else tokens[i]))
             chunk -= tokens[i] if together else 0
         return give(tokens, left)
 
     return plan
+
+
+def _prompt(pair):
+    return pair[0] > 0
 
 
 def _queues(rng):
@@ -105,6 +111,19 @@ def _step():
         ),
         "It gives all prompts together no more than a chunk; each may have one.": dict(together=True),
         "It takes a whole chunk off the budget, though a prompt got less.": dict(whole_off=True),
+        "It gives a prompt more tokens than it has left: a whole chunk, if the budget lasts.": dict(
+            need=lambda n, chunk: chunk
+        ),
+        "It gives a prompt one token more than it has left; it decodes from the next step on.": dict(
+            need=lambda n, chunk: min(n + 1, chunk)
+        ),
+        "It does not take off the budget what a prompt gets.": dict(kept=True),
+        "It gives what is left of the prompts; give what each gets in this step.": dict(
+            give=lambda tokens, left: [n - t if n else 0 for n, t in zip(left, tokens, strict=True)]
+        ),
+        "It puts those that decode in front; each keeps its place, in the order of arrival.": dict(
+            give=lambda tokens, left: [t for _, t in sorted(zip(left, tokens, strict=True), key=_prompt)]
+        ),
         "It leaves out the requests that get nothing; each has its place, with 0.": dict(
             give=lambda tokens, left: [n for n in tokens if n]
         ),
@@ -130,127 +149,4 @@ def _step():
             ),
         },
         idea="Follow one step by hand: first a token for each that decodes, then the prompts in their order.",
-    )
-
-
-def _rollback(
-    kept=lambda length, accepted, drafted: length + 1 + accepted,
-    prefix=True,
-    corrected=True,
-    bonus=True,
-    first_drafted=False,
-    choice=lambda target, accepted: target[accepted],
-    agrees=lambda draft, target: [d == t for d, t in zip(draft, target, strict=False)],
-    needed=lambda kept, size: -(-kept // size),
-    give=lambda table, needed: table[needed:],
-    pack=lambda new, held, back: (new, held, back),
-    everything=False,
-):
-    """What a verified draft leaves, right or with one thing done otherwise."""
-
-    def settle(draft, target, table, length, block_size):
-        agree = agrees(draft, target)
-        accepted = agree.index(False) if prefix and False in agree else sum(agree)
-        new = draft[:accepted]
-        if corrected and (bonus or accepted < len(draft)):
-            wrong = first_drafted and accepted < len(draft)
-            new = [*new, draft[accepted] if wrong else choice(target, accepted)]
-        held = kept(length, accepted, len(draft))
-        return pack(target if everything else new, held, give(table, needed(held, block_size)))
-
-    return settle
-
-
-def _drafts(rng):
-    yield [90, 91, 92, 93, 94], [10, 11, 12, 13, 14, 15], [8, 3, 9, 1, 4], 4, 2  # several blocks go
-    for case in range(36):
-        drafted = rng.randint(1, 6)
-        target = [rng.randint(10, 99) for _ in range(drafted + 1)]
-        draft = target[:drafted]
-        wrong = rng.randint(0, drafted - 1) if case % 4 else drafted
-        for i in range(wrong, drafted):
-            if i == wrong or rng.random() < 0.4:
-                draft[i] += 100
-        length, size = rng.randint(1, 40), rng.choice([2, 4, 8])
-        blocks = -(-(length + 1 + drafted) // size)
-        yield draft, target, rng.sample(range(100), blocks), length, size
-
-
-@question("10-rollback", points=5, kind="code", minutes=14)
-def _rolled():
-    keys = "What the cache keeps is the newest token and the accepted ones"
-    wrong = {
-        "It counts every token that agrees; after the first that differs, the rest is void.": dict(
-            prefix=False
-        ),
-        "It leaves out the model's own token after the accepted ones.": dict(corrected=False),
-        "Where all are accepted, the model's next token comes on top.": dict(bonus=False),
-        "It takes the drafted token that was refused; the model's own stands there.": dict(
-            first_drafted=True
-        ),
-        "It takes the model's choice behind the whole draft; the one behind the accepted ones counts.": dict(
-            choice=lambda target, accepted: target[-1]
-        ),
-        "It takes the model's choice a place too far.": dict(
-            choice=lambda target, accepted: target[accepted + 1]
-        ),
-        "It compares each drafted token with the model's choice for the next place.": dict(
-            agrees=lambda draft, target: [d == t for d, t in zip(draft, target[1:], strict=True)]
-        ),
-        f"{keys}; it forgets the newest token.": dict(kept=lambda n, accepted, drafted: n + accepted),
-        f"{keys}. The model's own new token has no keys and values yet.": dict(
-            kept=lambda n, accepted, drafted: n + 2 + accepted
-        ),
-        f"{keys}. It keeps the refused ones too.": dict(kept=lambda n, accepted, drafted: n + 1 + drafted),
-        f"{keys}. It goes back to the length before the step.": dict(kept=lambda n, accepted, drafted: n),
-        f"{keys}, behind the length that was there. It counts the new ones alone.": dict(
-            kept=lambda n, accepted, drafted: 1 + accepted
-        ),
-        "It gives no block back.": dict(give=lambda table, needed: []),
-        "It gives back a block that is still in use: round up.": dict(needed=lambda kept, size: kept // size),
-        "It keeps a block too many: full blocks need no other.": dict(
-            needed=lambda kept, size: kept // size + 1
-        ),
-        "It gives the blocks that stay; those that go are asked for.": dict(
-            give=lambda table, needed: table[:needed]
-        ),
-        "Where no block goes, it gives them all: table[-0:] is the whole table.": dict(
-            give=lambda table, needed: table[-(len(table) - needed) :]
-        ),
-        "It gives back a block too few.": dict(give=lambda table, needed: table[needed + 1 :]),
-        "It gives the blocks back from the end; they are wanted in the order of the table.": dict(
-            give=lambda table, needed: table[needed:][::-1]
-        ),
-        "The new tokens are not all that the model chose: what follows a refused token is void.": dict(
-            everything=True
-        ),
-        "It gives the three things in another order: new tokens, tokens kept, blocks.": dict(
-            pack=lambda new, held, back: (held, new, back)
-        ),
-        "It gives two things: new tokens, tokens kept and blocks are wanted.": dict(
-            pack=lambda new, held, back: (new, held)
-        ),
-        "It says how many tokens are new; the tokens are wanted.": dict(
-            pack=lambda new, held, back: (len(new), held, back)
-        ),
-        "It gives the number of blocks; their numbers in the table are asked for.": dict(
-            give=lambda table, needed: len(table[needed:])
-        ),
-    }
-
-    def all_right(draft, target, *_):
-        return draft == target[:-1]
-
-    return Function(
-        _rollback(),
-        _drafts,
-        tuple(Slip(said, _rollback(**one)) for said, one in wrong.items()),
-        where={
-            "It is wrong just where the whole draft is accepted.": all_right,
-            "It is wrong just where a drafted token is refused.": lambda *case: not all_right(*case),
-            "It is wrong just where the first drafted token is refused.": lambda draft, target, *_: (
-                draft[0] != target[0]
-            ),
-        },
-        idea="Follow a draft of 3 by hand, its second token refused: what is in the cache before and after?",
     )

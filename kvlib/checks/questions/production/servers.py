@@ -24,9 +24,13 @@ def _link(tokens=6000, layers=80, gigabits=200):
 
     given = dict(tokens=tokens, layers=layers, bits=bits, speed=gigabits * 10**9)
     slips = (
-        Slip("The link is rated in bits: a byte has 8 of them.", bits=bits // 8),
+        Slip(
+            "The link is rated in bits: a byte has 8 of them. Or: you count one KV head of the 8.",
+            bits=bits // 8,
+        ),
+        Slip("You divide by 8; bytes times 8 are bits.", bits=bits // 64),
         Slip("A link's giga is 10**9, not 2**30.", speed=gigabits * 2**30),
-        Slip("You count the query heads; only the KV heads are sent.", bits=8 * bits),
+        Slip("You count the query heads; only the KV heads are sent.", bits=12 * bits),
         Slip(
             "You turn it round: divide what is sent by the speed.",
             lambda speed, tokens, layers, bits: speed / (tokens * layers * bits),
@@ -60,6 +64,15 @@ def _link(tokens=6000, layers=80, gigabits=200):
                         "You wait for all layers; the earlier ones went while later ones were computed.",
                         layers=layers,
                     ),
+                    Slip(
+                        "You take off one layer; all layers but the last are sent already.",
+                        near=True,
+                        layers=layers - 1,
+                    ),
+                    Slip(
+                        "You divide by the KV heads; it is the layers that go one by one.", layers=layers / 8
+                    ),
+                    Slip("You take half; it is the layers that go one by one.", layers=layers / 2),
                     Slip("Something is left: the last layer's cache can go only once it is there.", 0),
                 ),
                 unit="ms",
@@ -121,6 +134,10 @@ def _serve(memory=80, other=13, weights=15, users=6, typical=18_000):
                     Slip("You take the overhead off; the share is for all of vLLM.", taken=other + overhead),
                     Slip("That is vLLM's default; here you can say how much is free.", 0.9),
                     Slip("Nothing is left for the other process.", taken=0),
+                    Slip(
+                        "You leave the cache out; the share is for all of vLLM.",
+                        lambda memory, taken: (weights + overhead) / memory,
+                    ),
                 ),
                 unit="a fraction",
                 idea="What vLLM may use, divided by the GPU's memory.",
@@ -130,6 +147,16 @@ def _serve(memory=80, other=13, weights=15, users=6, typical=18_000):
                 dict(memory=memory, other=other, weights=weights, overhead=overhead),
                 (
                     Slip("You forget the other process.", other=0),
+                    Slip("You take the other process off twice.", other=2 * other),
+                    Slip(
+                        "You take vLLM's default share, 0.9; here you can say how much is free.",
+                        lambda **n: (0.9 * n["memory"] - n["other"] - n["weights"] - n["overhead"]) * GiB,
+                        near=True,
+                    ),
+                    Slip(
+                        "You share the cache out among the users; all of it is asked for.",
+                        then=lambda v: v / users,
+                    ),
                     Slip("You forget the weights.", weights=0),
                     Slip("You forget the overhead.", overhead=0),
                     Slip(
@@ -189,6 +216,31 @@ def _serve(memory=80, other=13, weights=15, users=6, typical=18_000):
                     Slip("You count keys alone: 128 KiB is one token.", room=2 * free),
                     Slip("128 KiB is a token's keys and values together.", room=free / 2),
                     Slip("That is how long they are; how long may they be?", typical),
+                    Slip(
+                        "You do not round to whole blocks of 16 tokens: round down.",
+                        lambda room, users: room * fits / users,
+                        near=True,
+                    ),
+                    Slip(
+                        "You round the blocks up: then not all of them fit at once.",
+                        lambda room, users: -(-room * fits // users // 16) * 16,
+                        near=True,
+                    ),
+                    Slip(
+                        "You share the cache among max_num_seqs requests; users says how many.",
+                        lambda room, users: longest(room, seqs(room, typical)),
+                        near=True,
+                    ),
+                    Slip(
+                        "You take GiB for GB: a GiB is 2³⁰ bytes.",
+                        near=True,
+                        room=lambda n: n["room"] * 1e9 / GiB,
+                    ),
+                    Slip(
+                        "You take KiB for kB: a KiB is 1,024 bytes.",
+                        near=True,
+                        room=lambda n: n["room"] * 1.024,
+                    ),
                     Slip("That is the number of blocks; the option is in tokens.", then=lambda v: v / 16),
                 ),
                 idea="The tokens that fit, shared among so many requests, in whole blocks.",

@@ -1,100 +1,8 @@
-"""Questions of chapter 06: what fits and what limits a step, for any GPU and any model."""
+"""Questions of chapter 06: what limits a step, and from which batch on, for any GPU and any model."""
 
-from ....units import GB, TB, GiB, MiB
+from ....units import TB, MiB
 from ...answers import Function, Slip
 from ..common import question
-
-
-def _room(memory, utilization, weights, overhead):
-    return memory * utilization - weights - overhead
-
-
-def _fit(memory, utilization, weights, overhead, per_token, context, block_size, exact=False, up=True):
-    """What 06-fit asks for; the last arguments spoil it."""
-    blocks = int(_room(memory, utilization, weights, overhead) // (per_token * block_size))
-    each = -(-context // block_size) if up else context // block_size
-    return blocks / each if exact else max(0, blocks // each)
-
-
-def _loads(rng):
-    yield 24 * GiB, 0.9, 6 * GB, GiB, 128 * 1024, 8192, 16
-    yield 24 * GiB, 0.9, 70 * GB, GiB, 128 * 1024, 8192, 16
-    yield 8 * GiB, 0.7, 5 * GB, GiB, 128 * 1024, 100, 16
-    for number in range(48):
-        memory = rng.choice([16, 24, 48, 80])
-        short = number % 2 == 0  # one block for each sequence: a block too many or too few shows
-        yield (
-            memory * GiB,
-            rng.choice([0.8, 0.9, 0.95]),
-            rng.randint(memory // 4, memory * 3 // 4) * GB,
-            rng.randint(5, 30) * GiB // 10,
-            512 * rng.randint(60, 640),
-            rng.randint(1, 16)
-            if short
-            else rng.choice([256, 4096, rng.randint(33, 6000), rng.randint(33, 6000)]),
-            rng.choice([16, 32, 64]),
-        )
-
-
-@question("06-fit", points=3, kind="code", minutes=8)
-def _max():
-    return Function(
-        lambda memory, utilization, weights, overhead, per_token, context, block_size: _fit(
-            memory, utilization, weights, overhead, per_token, context, block_size
-        ),
-        _loads,
-        (
-            Slip("It fills the whole GPU; the engine may use only a share of it.", utilization=1),
-            Slip("It forgets the weights.", weights=0),
-            Slip("It forgets the overhead.", overhead=0),
-            Slip(
-                "It takes the share of what weights and overhead leave; it is a share of the GPU.",
-                lambda m, u, w, o, *rest: _fit((m - w - o) * u, 1, 0, 0, *rest),
-            ),
-            Slip(
-                "It takes the share of what the weights leave; it is a share of the GPU.",
-                lambda m, u, w, o, *rest: _fit((m - w) * u, 1, 0, o, *rest),
-            ),
-            Slip("It gives a fraction of a sequence: round down.", lambda *a: max(0, _fit(*a, exact=True))),
-            Slip(
-                "It rounds up: a sequence that fits in part does not fit.",
-                lambda *a: max(0, -int(-_fit(*a, exact=True) // 1)),
-            ),
-            Slip(
-                "It goes below 0 where weights and overhead alone do not fit; no sequence fits then.",
-                lambda *a: int(_fit(*a, exact=True) // 1),
-            ),
-            Slip(
-                "It cuts the room into tokens, not into blocks: a sequence takes whole blocks.",
-                block_size=1,
-            ),
-            Slip(
-                "It rounds a sequence's blocks down; the last tokens need a block too.",
-                lambda *a: max(0, int(_fit(*a, exact=True, up=False) // 1)),
-            ),
-            Slip(
-                "It gives every sequence one block more than it may need.",
-                lambda m, u, w, o, p, c, b: _fit(m, u, w, o, p, c // b * b + b, b),
-            ),
-            Slip(
-                "It gives the blocks; how many sequences do they hold?",
-                lambda m, u, w, o, p, c, b: _fit(m, u, w, o, p, 1, b),
-            ),
-            Slip(
-                "It gives the tokens; how many sequences are they?",
-                lambda m, u, w, o, p, c, b: _fit(m, u, w, o, p, 1, b) * b,
-            ),
-        ),
-        where={
-            "It is wrong only where weights and overhead alone do not fit.": lambda m, u, w, o, *rest: (
-                _room(m, u, w, o) < 0
-            ),
-            "It is wrong only where the context fills its blocks exactly.": lambda m, u, w, o, p, c, b: (
-                c % b == 0
-            ),
-        },
-        idea="The room, its blocks, the blocks of one sequence.",
-    )
 
 
 def _step(params, weight_bits, cache_mib, batch, bandwidth_tb, tflops, reads=1, computes=None, limit=max):
@@ -127,6 +35,9 @@ def _steps(rng):
 def _floor():
     def spoilt(said, **wrong):
         return Slip(said, lambda *a: _step(*a, **wrong))
+
+    shorter = "It takes the shorter of the two times; the step ends when both are done."
+    swapped = {"compute": "bandwidth", "bandwidth": "compute"}.get
 
     def word(said, change):
         return Slip(said, then=lambda v: (v[0], change(v[1])))
@@ -164,17 +75,24 @@ def _floor():
                  tflops=lambda n: 2 * n["tflops"]),
             spoilt("It adds the two times; they pass side by side, so the longer one counts.",
                    limit=lambda read, compute: read + compute),
-            spoilt("It takes the shorter of the two times; the step ends when both are done.", limit=min),
+            spoilt(shorter, limit=min),
+            Slip(shorter, lambda *a: (_step(*a, limit=min)[0], swapped(_step(*a)[1]))),
             spoilt("It gives the time of reading alone, also where computing takes longer.",
                    limit=lambda read, compute: read),
             spoilt("It gives the time of computing alone, also where reading takes longer.",
                    limit=lambda read, compute: compute),
             Slip("It compares milliseconds with seconds: bring both times to one unit first.", _mixed),
-            Slip("It rounds the time; hand it back as it comes out.", then=lambda v: (round(v[0], 2), v[1])),
+            *(Slip("It rounds the time; hand it back as it comes out.",
+                   then=lambda v, digits=digits: (round(v[0], digits), v[1])) for digits in (0, 1, 2)),
+            Slip("It takes MiB for KiB: a MiB is 2**20 bytes.", cache_mib=lambda n: n["cache_mib"] / 1024),
+            Slip("It takes 10**9 for a TFLOP: that is a GFLOP.", tflops=lambda n: n["tflops"] / 1000),
+            Slip("It computes with the bytes of the weights; two operations are for each parameter.",
+                 tflops=lambda n: 8 * n["tflops"] / n["weight_bits"]),
             Slip("It gives seconds; milliseconds are asked for.", then=lambda v: (v[0] / 1000, v[1])),
             Slip("It gives microseconds; milliseconds are asked for.", then=lambda v: (1000 * v[0], v[1])),
-            word("It has the two words the wrong way round.",
-                 {"compute": "bandwidth", "bandwidth": "compute"}.get),
+            word("It has the two words the wrong way round.", swapped),
+            word('It says "memory"; of memory there is bandwidth and capacity.',
+                 lambda said: "memory" if said == "bandwidth" else said),
             word('It always says "bandwidth".', lambda said: "bandwidth"),
             word('It always says "compute".', lambda said: "compute"),
             Slip("It gives the time alone; the word for what limits it is asked for.", then=lambda v: v[0]),
@@ -206,6 +124,9 @@ def _machines(rng):
     yield 8_000_000_000, 16, 0, 3.35, 990
     yield 8_000_000_000, 16, 512, 3.35, 990
     yield 8_000_000_000, 16, 16, 3.35, 990
+    yield 10**12, 16, 0, 1.0, 128  # equal times at a whole batch, which floats keep exactly
+    yield 10**12, 8, 0, 2.0, 512
+    yield 2**30, 16, 16, 1.0, 128  # a sequence more adds as much to both times
     for number in range(40):
         params, bits = rng.randint(1, 80) * 10**9, rng.choice([4, 4.5, 8, 16])
         bandwidth, tflops = _hardware(rng)
@@ -224,6 +145,9 @@ def _batch():
     def rounded(said, way):
         return Slip(said, lambda *a: None if _turn(*a) is None else way(_turn(*a)))
 
+    no_cache = "It forgets the cache: every sequence more adds to what is read."
+    adds = "It adds the time to read a cache to what each sequence gains; it counts against it."
+
     def never(value):
         """Instead of None."""
         return Slip(
@@ -241,14 +165,17 @@ def _batch():
         ),
         _machines,
         (
-            Slip("It forgets the cache: every sequence more adds to what is read.", cache_mib=0),
+            Slip(no_cache, cache_mib=0),
+            Slip(no_cache, lambda *a: None if _turn(*a) is None else _turning(*a[:2], 0, *a[3:])),
             Slip("It reads one sequence's cache, however many there are.", _one_cache),
-            Slip("It adds the time to read a cache to what each sequence gains; it counts against it.",
-                 lambda p, w, c, bandwidth, tflops: _turning(p, w, -c, bandwidth, tflops)),
+            Slip(adds, lambda p, w, c, *rest: _turning(p, w, -c, *rest)),
+            Slip(adds, lambda p, w, c, *rest: _turn(p, w, c, *rest) and _turning(p, w, -c, *rest)),
             rounded("It rounds down: there computing is still the quicker one.", lambda v: int(v // 1)),
             rounded("It gives a fraction; a batch is whole sequences.", lambda v: v),
             rounded("It rounds to the nearest; the batch is the first that is large enough.", round),
             rounded("It gives one sequence too many.", lambda v: -int(-v // 1) + 1),
+            rounded("It gives one sequence too many where both times are equal: at least as long is enough.",
+                    lambda v: int(v // 1) + 1),
             Slip("It gives a number below 0 where no batch turns compute-bound; give None.", always),
             never(0),
             never(1),
@@ -270,9 +197,14 @@ def _batch():
             "It is wrong only where it takes a batch of 1,000 or more.": lambda *a: (_turn(*a) or 0) > 999,
             "It is wrong only where some batch turns compute-bound.": lambda *a: _turn(*a) is not None,
             "It is wrong only where there is a cache to read.": lambda p, w, cache_mib, *rest: cache_mib > 0,
+            "It is wrong only where a sequence more adds as much to reading as to computing.": _parallel,
         },
         idea="Both times grow with the batch. Write them down, set them equal, and solve for the batch.",
     )  # fmt: skip
+
+
+def _parallel(params, weight_bits, cache_mib, bandwidth_tb, tflops):
+    return 2 * params / (tflops * 1e12) == cache_mib * MiB / (bandwidth_tb * TB)
 
 
 def _one_cache(params, weight_bits, cache_mib, bandwidth_tb, tflops):

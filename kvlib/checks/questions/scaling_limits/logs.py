@@ -1,6 +1,6 @@
 """A question of chapter 06: what a log of vLLM says, and what it does not blame."""
 
-from ....units import GiB, KiB
+from ....units import GB, GiB, KiB
 from ...answers import Choice, Each, Number, Slip
 from ..common import question
 
@@ -81,6 +81,10 @@ def _log(
                     Slip("You add the graphs; they take from the cache.", graphs=-graphs),
                     Slip("You give blocks; a block holds 16 tokens.", then=lambda v: v / 16),
                     Slip("You multiply by 16 once more: the bytes are of one token.", then=lambda v: 16 * v),
+                    Slip("You take GiB for GB: a GiB is 2³⁰ bytes.", then=lambda v: v * GB / GiB),
+                    Slip("You take KiB for kB: a KiB is 1,024 bytes.", then=lambda v: v * 1.024),
+                    Slip("You take GiB for GB and KiB for kB; both are powers of two.",
+                         then=lambda v: v * 1.024 * GB / GiB),
                 ),
                 idea="What is left for the cache, over the bytes of a token.",
                 follows=("rest", lambda gib: (gib - graphs) * GiB / (128 * KiB)),
@@ -104,6 +108,7 @@ def _log(
                          lambda running, waiting: (running + waiting) / waiting),
                     Slip("You turn it round, and leave out those that run.",
                          lambda running, waiting: running / waiting),
+                    Slip("You answer in per cent; the question asks how many times.", then=lambda v: 100 * v),
                     Slip("You give the number of requests.",
                          lambda running, waiting: running + waiting),
                 ),

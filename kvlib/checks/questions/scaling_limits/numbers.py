@@ -142,6 +142,11 @@ def _step(bandwidth=3.35, cache=512, weights=6, n=24):
                         cache=0,
                     ),
                     Slip("You read one sequence's cache; the step serves all of them.", n=1),
+                    Slip("You take the weights' GB for GiB.", near=True, weights=weights * GiB / GB),
+                    Slip(
+                        "You give the step's time for one sequence; all of them wait as long.",
+                        then=lambda v: v / n,
+                    ),
                     Slip(
                         "You read the weights for each sequence; one reading serves the batch.",
                         weights=weights * n,
@@ -199,6 +204,9 @@ def _int4(params=7, bits=4.5, tokens=32768):
                         "You shrink the cache as well. It stays bf16 when the weights are int4.",
                         then=lambda v: v * bits / 16,
                     ),
+                    Slip(
+                        "You keep the cache in 4 bits, as the weights; it stays bf16.", then=lambda v: v / 4
+                    ),
                     Slip(ONE_LAYER, then=lambda v: v / 32),
                     FORMULA_SLIPS["half"],
                     FORMULA_SLIPS["fp32"],
@@ -221,6 +229,9 @@ def _int4(params=7, bits=4.5, tokens=32768):
                         "You compare the cache with the weights in 16 bits.",
                         weighed=weights(params, 16),
                     ),
+                    Slip(scales, near=True, weighed=weights(params, 4)),
+                    Slip(f"In the weights: {BITS}", weighed=8 * weights(params, bits)),
+                    Slip(QUERY_HEADS, cached=4 * kept),
                 ),
                 unit="%",
                 idea="The cache over weights and cache, both in the same unit.",
@@ -268,6 +279,11 @@ def _node(tokens=100_000, weights=140, gpus=8, memory=80):
             ),
             Slip(f"In the cache: {BITS}", kv_heads=8 * 64),
             Slip("You take a share of each GPU. Here all of it counts.", then=lambda v: v / 0.9),
+            Slip("You take the GPUs' GB for GiB.", near=True, memory=memory * GiB / GB),
+            Slip("You take the weights' GB for GiB.", near=True, weights=weights * GiB / GB),
+            Slip("You take 4 bytes per number in the cache; it is bf16.", kv_heads=2 * 64),
+            Slip("You put all weights on every GPU; the node shares them out.", weights=weights * gpus),
+            Slip(f"In the cache: {ONE_LAYER[0].lower()}{ONE_LAYER[1:]}", kv_heads=64 / 80),
         ),
         unit="%",
         idea="Add weights and cache, and divide by what all GPUs hold.",

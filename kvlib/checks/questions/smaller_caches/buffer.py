@@ -91,6 +91,17 @@ def _buffer_bug():
                     lambda r, h: (_served(r, h)[0], [list(column) for column in zip(*r[-1], strict=True)]),
                 ),
                 Slip(
+                    "It reads one list per KV head; give one for each query head.",
+                    lambda r, h: (_served(r, h)[0], _read(r[-1], len(r[-1][0]))),
+                ),
+                Slip(
+                    "It divides by the KV heads; divide by the query heads that share one of them.",
+                    lambda r, h: (
+                        _served(r, h)[0],
+                        _read(r[-1], h, lambda h, n_heads, n_kv: min(h // n_kv, n_kv - 1)),
+                    ),
+                ),
+                Slip(
                     by_token,
                     lambda r, h: (
                         _served(r, h)[0],

@@ -90,6 +90,17 @@ def _from_zero(numbers):
     return _packed([max(0, min(15, round(x / scale))) for x in numbers]), scale, 0
 
 
+def _zero_behind(numbers):
+    _, scale, low = _encode(numbers)
+    codes = [round((x - low) / scale) for x in numbers + [0] * (len(numbers) % 2)]
+    return _packed(codes), scale, low
+
+
+def _by_size(numbers):
+    scale = max(map(abs, numbers)) / STEPS or 1.0
+    return _packed([round((x - min(numbers)) / scale) for x in numbers]), scale, min(numbers)
+
+
 def _signed(numbers):
     scale = max(map(abs, numbers)) / 7 or 1.0
     return _packed([round(x / scale) & 15 for x in numbers]), scale, 0
@@ -125,6 +136,8 @@ def _codec():
         "It goes wrong where all numbers are equal and no distance is left to divide: the scale is 1 then."
     )
     sixteen = "Its second code counts 10 or 15 times; shifted by four bits, it counts 16 times."
+    few = "It shifts the second code by too few bits, so it runs into the first; a code has 4."
+    up = "It rounds up, so an error can be a whole step: round to the nearest code."
     rounded = "It rounds the scale; keep all its digits."
     whole = "It gives the distance from minimum to maximum; the scale is one step of it."
     order = "It hands its parts over in another order: packed, scale, zero."
@@ -136,24 +149,15 @@ def _codec():
                 (
                     Slip(nibbles, then=lambda v: (_swapped(v[0]), *v[1:])),
                     Slip(steps, lambda numbers: _encode(numbers, 16)),
-                    Slip(
-                        steps,
-                        lambda numbers: _encode(numbers, 16, lambda v: min(15, round(v))),
-                    ),
+                    Slip(steps, lambda numbers: _encode(numbers, 16, lambda v: min(15, round(v)))),
                     Slip(
                         "It rounds down, so an error can be a whole step: round to the nearest code.",
                         lambda numbers: _encode(numbers, to_code=int),
                     ),
-                    Slip(
-                        "It rounds up, so an error can be a whole step: round to the nearest code.",
-                        lambda numbers: _encode(numbers, to_code=lambda v: -int(-v // 1)),
-                    ),
+                    Slip(up, lambda numbers: _encode(numbers, to_code=lambda v: -int(-v // 1))),
                     Slip(equal, _no_guard),
                     Slip("It loses the last number of an odd count.", _without_last),
-                    Slip(
-                        "It takes 0 for the least number; codes count up from the minimum.",
-                        _from_zero,
-                    ),
+                    Slip("It takes 0 for the least number; codes count up from the minimum.", _from_zero),
                     Slip("It makes signed codes around 0; these count up from the minimum.", _signed),
                     Slip(single, then=lambda v: (_codes(v[0]), *v[1:])),
                     Slip(
@@ -171,10 +175,15 @@ def _codec():
                         "It shifts the second code by 8 bits; a code has 4.",
                         then=lambda v: ([byte & 15 | byte >> 4 << 8 for byte in v[0]], *v[1:]),
                     ),
-                    Slip(
-                        "It shifts the second code by too few bits, so it runs into the first; a code has 4.",
-                        then=lambda v: ([byte & 15 | byte >> 4 << 2 for byte in v[0]], *v[1:]),
+                    *(
+                        Slip(few, then=lambda v, by=by: ([b & 15 | b >> 4 << by for b in v[0]], *v[1:]))
+                        for by in (2, 3)
                     ),
+                    Slip(
+                        "It puts both codes into the same four bits: shift the second by 4.",
+                        then=lambda v: ([(b & 15) + (b >> 4) for b in v[0]], *v[1:]),
+                    ),
+                    Slip("It gives the first byte alone; go on.", then=lambda v: (v[0][:1], *v[1:])),
                     Slip(
                         "Its scale is the inverse of a step.",
                         then=lambda v: (v[0], 1 / v[1] if v[1] else v[1], v[2]),
@@ -191,6 +200,13 @@ def _codec():
                     Slip("It takes the mean for the zero point; here it is the minimum.", _around_mean),
                     Slip(
                         "It puts the empty place of an odd count in front; it comes last.", _padded_in_front
+                    ),
+                    Slip(
+                        "It fills up an odd count with the number 0; nothing is in the place.", _zero_behind
+                    ),
+                    Slip(
+                        "It divides by the largest size; a step is of the way from minimum to maximum.",
+                        _by_size,
                     ),
                     Slip("It puts the last code of an odd count into the high bits.", _last_high),
                     Slip(

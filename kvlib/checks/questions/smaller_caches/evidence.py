@@ -18,6 +18,8 @@ def _record(window=128):
     sinkless = [Slip("You leave out the sinks; they are kept as well as the window.", kept=window)]
     sinkless = sinkless if window <= 128 else []
 
+    other_row = "You read the row of another window."
+
     def rise(perplexity, reference):
         return 100 * (perplexity / reference - 1)
 
@@ -27,6 +29,11 @@ def _record(window=128):
             dict(perplexity=perplexity, reference=full["perplexity"]),
             (
                 *slips,
+                Slip(
+                    "You divide by the perplexity of the row itself; the reference is fp32 with all tokens.",
+                    lambda perplexity, reference: 100 * (1 - reference / perplexity),
+                    near=True,
+                ),
                 Slip("A higher perplexity is a rise, and a rise is more than 0.", then=lambda v: -v),
                 Slip("You give the perplexity itself.", lambda perplexity, reference: perplexity),
                 Slip("You give the ratio; by how much is it more than 1?", then=lambda v: 1 + v / 100),
@@ -101,7 +108,17 @@ def _record(window=128):
                     perplexity=windows[window, 0],
                 ),
                 *(
-                    Slip("You read the row of another window.", perplexity=windows[other, 4])
+                    Slip(other_row, near=True, perplexity=windows[row])
+                    for row in windows
+                    if row[0] and row not in ((window, 4), (window, 0))
+                ),
+                Slip(
+                    "You compare with the codes; the reference is fp32 with all tokens.",
+                    near=True,
+                    reference=codes["perplexity"],
+                ),
+                *(
+                    Slip(other_row, perplexity=windows[other, 4])
                     for other in (64, 128, 256, 512)
                     if other != window
                 ),
@@ -157,6 +174,7 @@ def _audit(layers=32, kv_heads=8, room=4):
                 ),
                 Slip("You take q8_0's 34 bytes a block; q4_0 has 4 bits a code.", number_bytes=q8_0),
                 Slip("You give every number a scale of its own; a block shares one.", number_bytes=2.5),
+                Slip("You take the scale's 16 bits for 16 bytes; fp16 has 2.", number_bytes=1),
             ),
             "missing": Number(
                 lambda promised, true: 100 * (1 - promised / true),

@@ -97,6 +97,26 @@ def _bytes():
             Slip("It keeps one token too many in a window.", layers=windows(lambda w, s: (w + 1, s))),
             Slip(FACTOR_2, then=lambda v: v // 2),
             Slip("It forgets the KV heads.", kv_heads=1),
+            Slip(
+                "It adds the sinks once more: window and sinks together are the most that a layer keeps.",
+                kept_as(lambda layer, t: t if layer is None else min(t, sum(layer)) + layer[1]),
+            ),
+            Slip(
+                "It groups the numbers of all KV heads together; a key of one head has groups of its own.",
+                lambda *a: _held(*a, groups=-(-a[3] * a[2] // a[5])),
+            ),
+            Slip(
+                "It groups a key and its value together; each has groups of its own.",
+                lambda *a: _held(*a, groups=-(-2 * a[3] // a[5]) / 2),
+            ),
+            Slip(
+                "It fills up the last group with codes; only its scale and zero point are whole.",
+                lambda *a: _held(*a, ends=4 + a[5] * a[4] // 8) - _held(*a, ends=0),
+            ),
+            Slip(
+                "It gives no bytes to codes of fewer than 8 bits: multiply by the numbers before you divide.",
+                bits=lambda a: a["bits"] // 8 * 8,
+            ),
             Slip("It counts one layer; each keeps a cache of its own.", layers=lambda a: a["layers"][:1]),
             Slip(
                 "It counts the codes alone: each group also keeps a scale and a zero point.",

@@ -49,6 +49,9 @@ def _bits_per_number(bits=4, group=64, layers=32, kv_heads=8, tokens=4_000):
                     no_zero,
                     fp32,
                     Slip(
+                        "You count scale and zero point in bytes, 4; bits are asked for.", near=True, extra=4
+                    ),
+                    Slip(
                         "You give every number a scale and a zero point of its own; a group shares them.",
                         group=1,
                     ),

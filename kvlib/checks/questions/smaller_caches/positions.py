@@ -10,16 +10,22 @@ def _distances(chunks, window):
     return list(range(min(window, sum(chunks)) - 1, -1, -1))
 
 
-def _turned(chunks, window, first=len, at=None, evict=True):
+def _turned(chunks, window, first=len, at=None, evict=True, before=None):
     """The same by the positions that turn keys and query, `first` that of a chunk's first token."""
     held, seen = [], 0
-    for chunk in chunks:
+    for i, chunk in enumerate(chunks):
         begin = first(held) if first else seen
+        begin = before(chunks, i) if before and i else begin
         held += range(begin, begin + chunk)
         held = held[-window:] if evict else held
         seen += chunk
     query = held[-1] if at is None else at(held, seen)
     return [query - position for position in held]
+
+
+def _evicts_first(chunks, window):
+    before, last = sum(chunks[:-1]), chunks[-1]
+    return list(range(min(before, window) + last - 1, -1, -1))
 
 
 @question("07-positions", points=4, kind="bugs", minutes=10)
@@ -72,6 +78,16 @@ def _positions_bug():
                 Slip(
                     "It forgets the chunks before the last one; their keys are still in the window.",
                     lambda c, w: _distances(c[-1:], w),
+                ),
+                Slip(
+                    "It evicts before it writes a chunk, so too many are held after it: evict behind it.",
+                    _evicts_first,
+                ),
+                Slip(
+                    "It begins a chunk at the length of the one before; all tokens that came count.",
+                    lambda c, w: _turned(
+                        c, w, None, lambda held, seen: held[-1], before=lambda c, i: c[i - 1]
+                    ),
                 ),
                 Slip("It gives the newest key first; give the oldest first.", then=lambda v: v[::-1]),
                 Slip(

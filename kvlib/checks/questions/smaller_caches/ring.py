@@ -80,6 +80,26 @@ def _ring_bug():
                     lambda w, s, t: list(range(t)),
                 ),
                 Slip(
+                    "It overwrites the sinks: the ring begins behind them.",
+                    lambda w, s, t: _ring(w, s, t, lambda t, w, s: t % (w + s) - s),
+                ),
+                Slip(
+                    "It adds the sinks to the token; the ring's first token is the one behind the sinks.",
+                    lambda w, s, t: _ring(w, s, t, lambda t, w, s: (t + s) % w),
+                ),
+                Slip(
+                    "It gives empty slots too; only tokens that have come are held.",
+                    lambda w, s, t: _held(w, s, t) + [None] * max(0, w + s - t),
+                ),
+                Slip(
+                    "It begins one slot too early where it reads; the oldest lies where the next would go.",
+                    lambda w, s, t: (
+                        _held(w, s, t)
+                        if t <= w + s
+                        else _ring(w, s, t, right_write, lambda t, w, s: (t - s - 1) % w)
+                    ),
+                ),
+                Slip(
                     "It rolls the ring the other way round.",
                     lambda w, s, t: _ring(w, s, t, right_write, lambda t, w, s: -(t - s) % w),
                 ),
