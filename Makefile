@@ -3,17 +3,21 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8000
+DIR ?= course
 URL ?=
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # One thread a process: on two cores, torch's spinning threads otherwise wait for each other.
 export OMP_NUM_THREADS ?= 1
+# Checks that a verb runs are no reader's attempts; `make lab` is where a reader works.
+export KVLIB_PROGRESS ?= off
+lab: export KVLIB_PROGRESS =
 
-.PHONY: book test quick lint browser serve lab bench oracle exercises notebooks canonical pictures pins repo clean
+.PHONY: book test quick lint browser serve lab course bench oracle exercises notebooks canonical recordings pictures pins repo clean
 
 KVLIB := $(shell find kvlib -name '*.py' -o -name '*.json' -o -name '*.js' -o -name '*.css' -o -name '*.txt')
-RECORDS := $(wildcard book/measurements/*)
+RECORDS := $(wildcard book/measurements/* book/recordings/*)
 BUILDERS := tools/page.py tools/theme.py tools/assets.py
 PAGES := $(wildcard book/*.ipynb book/*.md book/_static/*)
 
@@ -66,17 +70,28 @@ bench: .venv/.test browser
 oracle: .venv/.test
 	KVLIB_ORACLE=full $(BIN)/python -m pytest tests/test_oracle.py tests/test_census.py -s
 
+# A folder for a class, with nbgrader's configuration: book/for-instructors.md goes on from there.
+course: .venv/.class
+	@$(BIN)/python -m kvlib course make $(DIR)
+
+# The students' notebooks, and the instructors' table of exercises, whose mutants take a minute.
 exercises: .venv/.book
 	$(BIN)/python -m tools.exercises
+	$(BIN)/python -m tools.exercise_table
 
 # Run every chapter and solution and keep the outputs that the tests compare.
 notebooks: .venv/.book
 	$(BIN)/python -m tools.notebooks --run
 	$(BIN)/python -m tools.exercises
+	$(BIN)/python -m tools.exercise_table
 
 # Mend what an editor changed in a notebook by saving it: nothing is run, no answer is touched.
 canonical: .venv/.book
 	$(BIN)/python -m tools.notebooks --write
+
+# What the figures play again, run anew on the real model.
+recordings: .venv/.book
+	$(BIN)/python -m tools.recordings
 
 # The README's pictures, of the book as it is built.
 pictures: book browser
@@ -103,7 +118,11 @@ clean:
 	@touch $@
 
 .venv/.test: .venv/.book
-	$(PIP) -c constraints.txt -e '.[book,test]'
+	$(PIP) -c constraints.txt -e '.[book,class,test]'
+	@touch $@
+
+.venv/.class: .venv/.book
+	$(PIP) -c constraints.txt -e '.[book,class]'
 	@touch $@
 
 .venv/.lab: .venv/.book

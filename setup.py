@@ -1,4 +1,4 @@
-"""Puts copies of book/measurements/*.json into a wheel, where kvlib.measure.records reads them.
+"""Puts copies of the records, the recordings and the exercises into a wheel, where kvlib reads them.
 
 Everything else about the package is in pyproject.toml.
 """
@@ -9,18 +9,25 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-RECORDS = Path(__file__).resolve().parent / "book" / "measurements"
+ROOT = Path(__file__).resolve().parent
+# kvlib.measure.records, kvlib.widgets.recorded and `kvlib grade` read them there.
+COPIES = {
+    "book/measurements/*.json": "measure/records",
+    "book/recordings/*.json": "widgets/recordings",
+    "exercises/*.ipynb": "checks/grading/released",
+}
 
 
-class BuildWithRecords(build_py):
+class BuildWithCopies(build_py):
     def run(self):
         super().run()
         if self.editable_mode:  # a checkout reads them where they lie
             return
-        target = Path(self.build_lib) / "kvlib" / "measure" / "records"
-        target.mkdir(parents=True, exist_ok=True)
-        for record in RECORDS.glob("*.json"):
-            shutil.copy(record, target)
+        for files, folder in COPIES.items():
+            target = Path(self.build_lib) / "kvlib" / folder
+            target.mkdir(parents=True, exist_ok=True)
+            for file in ROOT.glob(files):
+                shutil.copy(file, target)
 
 
-setup(cmdclass={"build_py": BuildWithRecords})
+setup(cmdclass={"build_py": BuildWithCopies})

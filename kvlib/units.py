@@ -82,7 +82,7 @@ def unknown(argument: str, value, known) -> ValueError:
     if near:
         hint = f"did you mean {' or '.join(near)}?"
     else:
-        shown = ", ".join(known[:12])
+        shown = ", ".join(map(str, known[:12]))
         hint = f"known: {shown}{', …' if len(known) > 12 else ''}"
     return ValueError(f"unknown {argument} {value!r}; {hint}")
 

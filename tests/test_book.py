@@ -88,7 +88,7 @@ def test_the_budget_on_the_front_page_answers(site, visit):  # noqa: F811
     import kvlib
 
     page = visit(f"{site}index.html")
-    figure = page.locator(".kv-figure")
+    figure = page.locator(".kv-figure").last
     figure.get_by_label("Model").select_option("llama-2-7b")
     context = figure.get_by_role("spinbutton", name="Context")
     context.fill("4096")

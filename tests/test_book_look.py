@@ -214,7 +214,8 @@ def weighed(page, url):
     return sizes
 
 
-OWN_LIMIT = {}  # page -> bytes, where it is not 60 KB
+# Page -> bytes, where it is not 60 KB: a recording travels with the theatre, weights with the tiny model.
+OWN_LIMIT = {"01-why-a-cache": 100_000, "index": 100_000, "07-smaller-caches": 100_000}
 
 
 @pytest.mark.parametrize("name", PAGES)

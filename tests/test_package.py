@@ -1,6 +1,7 @@
 """What an installer gets: light imports, a whole wheel, pins for every Python that the project names."""
 
 import email
+import json
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ import pytest
 import yaml
 
 import kvlib
+from kvlib.checks.grading import released
 from kvlib.measure import records
 from tools import pins
 
@@ -101,7 +103,7 @@ def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     ignored = shutil.ignore_patterns("__pycache__")
-    for name in ("kvlib", "book/measurements"):
+    for name in ("kvlib", "book/measurements", "book/recordings", "exercises"):
         shutil.copytree(ROOT / name, source / name, ignore=ignored)
     for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
@@ -117,6 +119,9 @@ def test_the_wheel_holds_the_whole_package(wheel):
     there = {p for p in (ROOT / "kvlib").rglob("*") if p.is_file() and "__pycache__" not in p.parts}
     wanted = {p.relative_to(ROOT).as_posix() for p in there if p.suffix != ".pyc"}
     wanted |= {f"kvlib/measure/records/{name}.json" for name in records.names()}
+    wanted |= {f"kvlib/checks/grading/released/{name}.ipynb" for name in released.names()}
+    recordings = [path.name for path in (ROOT / "book" / "recordings").glob("*.json")]
+    wanted |= {f"kvlib/widgets/recordings/{name}" for name in recordings}
     held = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert held == wanted and "kvlib/py.typed" in held
 
@@ -141,6 +146,20 @@ def test_records_are_read_from_an_installed_wheel(wheel, tmp_path):
     )  # fmt: skip
     said = " ".join([*records.names(), str(len(records.record("quality")["precision"]))])
     assert (done.stdout.strip(), done.stderr) == (said, "")
+
+
+def test_an_installed_wheel_grades_the_exercises_that_it_carries(wheel, tmp_path):
+    """As on Colab, where there is no repository."""
+    wheel.extractall(tmp_path / "site")
+    name = released.names()[0]
+    shutil.copy(ROOT / "solutions" / f"{name}.ipynb", tmp_path / "mine.ipynb")
+    done = subprocess.run(
+        [sys.executable, "-m", "kvlib", "grade", "mine.ipynb", "--json"],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path / "site")}, capture_output=True, text=True,
+    )  # fmt: skip
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["notebook"], said["graded"]) == (0, name, True)
+    assert said["points"] == said["max_points"] > 0
 
 
 def test_an_unknown_record_is_told_which_there_are():

@@ -20,7 +20,8 @@ def checkout(tmp_path):
     for name in ("book", "solutions", "exercises", "tools"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("_static", "__pycache__"))
     for name in (*repo.FILES, "requirements-model.txt"):
-        shutil.copy(ROOT / name, tmp_path)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
     git(tmp_path, "init", "--quiet")
     return tmp_path
 

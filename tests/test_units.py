@@ -71,6 +71,7 @@ def test_errors_suggest_what_is_near():
     assert str(unknown("GPU", "a100", ["H100", "A100-40GB"])).endswith("did you mean A100-40GB or H100?")
     assert "known: a, b" in str(unknown("thing", "zzz", ["a", "b"]))
     assert str(unknown("thing", "zzz", map(str, range(20)))).endswith("11, …")
+    assert "known: 16, 8" in str(unknown("bits", 3, [16, 8]))
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, 1.0, "2", None, True, float("nan"), [1], np.float64(2)])

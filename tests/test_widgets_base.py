@@ -10,7 +10,7 @@ from IPython.core.formatters import DisplayFormatter
 
 from kvlib import CacheLayout
 from kvlib.layouts import LayerKV
-from kvlib.widgets import BudgetWidget, Formula, Recompute, WorkedExample, palette
+from kvlib.widgets import BudgetWidget, DecodeTheatre, Formula, WorkedExample, palette
 from kvlib.widgets.base import STATIC, Figure
 
 from .browser import chromium, document, page, show, violations  # noqa: F401
@@ -26,7 +26,7 @@ TOYS = {
 
 
 def figures():
-    return [Formula(), WorkedExample(), Recompute(), BudgetWidget("toy", models=TOYS)]
+    return [Formula(), WorkedExample(), DecodeTheatre(), BudgetWidget("toy", models=TOYS)]
 
 
 def kv(page, label):  # noqa: F811
@@ -197,8 +197,8 @@ def test_360_pixels_are_enough(page, tmp_path):  # noqa: F811
 def test_reduced_motion_is_respected(chromium, tmp_path):  # noqa: F811
     for motion, plays in (("no-preference", 1), ("reduce", 0)):
         context = chromium.new_context(reduced_motion=motion)
-        page = show(context.new_page(), tmp_path, Recompute())  # noqa: F811
-        assert page.get_by_role("button", name="Play: Generated").count() == plays
+        page = show(context.new_page(), tmp_path, DecodeTheatre())  # noqa: F811
+        assert page.get_by_role("button", name="Play: Moment").count() == plays
         show(page, tmp_path, Formula())
         moves = page.locator(".kv-glide").first.evaluate("e => getComputedStyle(e).transitionDuration")
         assert (moves != "0s") == bool(plays)

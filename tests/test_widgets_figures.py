@@ -1,4 +1,4 @@
-"""The formula, the worked example, recomputing and the budget: what the page shows is what kvlib says."""
+"""The formula, the worked example and the budget: what the page shows is what kvlib says."""
 
 import random
 import re
@@ -6,11 +6,9 @@ import re
 import pytest
 
 from kvlib import fmt, fmt_seconds, models
-from kvlib.widgets import BudgetWidget, Formula, Recompute, WorkedExample
-from kvlib.widgets.recompute import counts
+from kvlib.widgets import BudgetWidget, Formula, WorkedExample
 
 from .browser import chromium, page, show  # noqa: F401
-from .drive import drive as drive_states
 from .test_widgets_base import TOYS, kv
 
 
@@ -102,52 +100,6 @@ def test_the_worked_chart_answers(page, tmp_path):  # noqa: F811
     ]
     widths = page.locator(".kv-bars .kv-fill").evaluate_all("all => all.map(e => parseFloat(e.style.width))")
     assert widths == pytest.approx([100 * n / 8192 for n in contexts])
-
-
-# ---- recompute or reuse
-
-
-def test_recomputing_counts_15_against_6():
-    assert [counts(4, 3)[way]["all_projections"] for way in ("without", "with")] == [15, 6]
-    thousand = counts(1, 1000)
-    assert round(thousand["without"]["all_scores"] / thousand["with"]["all_scores"], 1) == 667.0
-
-
-def test_recompute_counts_as_it_steps(page, tmp_path):  # noqa: F811
-    w = Recompute(step=1)
-    show(page, tmp_path, w)
-    for step in range(1, 21):
-        w.step = step
-        expected = [
-            f"{n[now]:,} now, {n['all_' + now]:,} in all"
-            for n in w.counts.values()
-            for now in ("projections", "scores")
-        ]
-        assert page.locator(".kv-way > p:has(strong)").all_inner_texts() == expected
-        page.get_by_role("button", name="Next: Generated").press("Enter")
-
-
-def test_recompute_draws_what_is_computed_what_is_cached_and_what_was_earlier(page):  # noqa: F811
-    """Scores are never kept: none of an earlier step is drawn."""
-    w = Recompute()
-    read = """el => [...el.querySelectorAll(".kv-way svg:not(.kv-chart)")].map(s =>
-        Object.fromEntries([...s.querySelectorAll("path")].map(p => [
-            (p.getAttribute("fill") ?? "").startsWith("url") ? "masked" : p.getAttribute("class").slice(3),
-            (p.getAttribute("d").match(/M/g) ?? []).length])))"""
-    points = [{"prompt": 4, "step": 1}, {"prompt": 4, "step": 3}, {"prompt": 1, "step": 20}]
-    for point, grids in zip(points, drive_states(page, w, points, read), strict=True):
-        T, step = point["prompt"] + point["step"] - 1, point["step"]
-        before = sum(point["prompt"] + s for s in range(step - 1))
-        first = step == 1
-        none = {"now": 0, "masked": 0, "cached": 0, "earlier": 0}
-        square = none | {"now": T * (T + 1) // 2, "masked": T * (T - 1) // 2}
-        assert grids == [
-            none | {"now": T, "earlier": before},
-            square,
-            none
-            | {"now": T if first else 1, "cached": 0 if first else T - 1, "earlier": 0 if first else T - 1},
-            square if first else none | {"now": T},
-        ]
 
 
 # ---- the budget

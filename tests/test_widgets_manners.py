@@ -5,17 +5,21 @@ import re
 import pytest
 
 from kvlib import CacheLayout
-from kvlib.widgets import BudgetWidget, Formula, LayerStrip, Recompute, SharingHeads, palette
+from kvlib.widgets import BudgetWidget, DecodeTheatre, Formula, LayerStrip, SharingHeads, palette
 
 from .browser import chromium, page, show  # noqa: F401
 from .test_widgets_promises import ALL
 
-PLAYED = {"Recompute": "Generated", "WorkedExample": "Step", "Paging": "Step", "ByteRiver": "Elapsed"}
+PLAYED = {
+    "DecodeTheatre": "Moment", "WorkedExample": "Step", "Paging": "Step", "Damage": "Written",
+    "ByteRiver": "Elapsed",
+}  # fmt: skip
 SETTING = """() => [...document.querySelectorAll('.kv-figure :is(input, select)')].map(
     e => e.type === 'checkbox' ? e.checked : e.value)"""
 
 
 def body(page):  # noqa: F811
+    page.wait_for_function("!document.querySelector('.kv-figure [aria-busy=true]')")  # it still computes
     return page.locator(".kv-body").inner_text()
 
 
@@ -35,7 +39,8 @@ def change(page):  # noqa: F811
 def test_after_going_back_or_a_reload_the_controls_say_what_the_figure_says(page, tmp_path, name):  # noqa: F811
     show(page, tmp_path, ALL[name]())
     changed = change(page)
-    page.wait_for_url(re.compile("#.*="))  # the address holds the setting now
+    page.wait_for_url(re.compile("#.*="))  # the address is written after a rest, which may lie in between
+    page.get_by_role("button", name="Copy a link").press("Enter")  # and now holds all of the setting
     address = page.url
     page.goto("about:blank")
     page.go_back()
@@ -84,7 +89,7 @@ def test_a_link_goes_to_its_figure_and_a_reload_stays_where_it_was(page, tmp_pat
     page.add_init_script(
         "Element.prototype.scrollIntoView = function () { globalThis.went = this.className; }"
     )
-    show(page, tmp_path, Recompute(), Formula(), hash="#formula.n_layers=16")
+    show(page, tmp_path, DecodeTheatre(), Formula(), hash="#formula.n_layers=16")
     page.wait_for_function("globalThis.went === 'kv-figure'")
     page.reload()
     page.wait_for_timeout(200)
@@ -126,12 +131,12 @@ def test_nothing_moves_while_a_figure_plays(page, tmp_path, name, width):  # noq
 
 
 def test_play_says_which_it_is(page, tmp_path):  # noqa: F811
-    show(page, tmp_path, Recompute())
-    page.get_by_role("button", name="Play: Generated").press("Enter")
-    pause = page.get_by_role("button", name="Pause: Generated")
+    show(page, tmp_path, DecodeTheatre())
+    page.get_by_role("button", name="Play: Moment").press("Enter")
+    pause = page.get_by_role("button", name="Pause: Moment")
     assert pause.inner_text() == "Pause"
     pause.press("Enter")
-    assert page.get_by_role("button", name="Play: Generated").inner_text() == "Play"
+    assert page.get_by_role("button", name="Play: Moment").inner_text() == "Play"
 
 
 COUNT = """() => {
@@ -144,12 +149,12 @@ COUNT = """() => {
 
 
 def test_a_figure_speaks_once_when_it_has_been_played(page, tmp_path):  # noqa: F811
-    show(page, tmp_path, Recompute(step=1))
+    show(page, tmp_path, DecodeTheatre(moment=1))
     page.evaluate(COUNT)
-    page.get_by_role("button", name="Play: Generated").press("Enter")
-    page.wait_for_function("Number(document.querySelectorAll('input[type=number]')[1].value) >= 4")
+    page.get_by_role("button", name="Play: Moment").press("Enter")
+    page.wait_for_function("Number(document.querySelector('input[type=number]').value) >= 4")
     assert page.evaluate("spoken") == []
-    page.get_by_role("button", name="Pause: Generated").press("Enter")
+    page.get_by_role("button", name="Pause: Moment").press("Enter")
     page.wait_for_function("spoken.length > 0")
     page.wait_for_timeout(500)
     said = page.evaluate("spoken")

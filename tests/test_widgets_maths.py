@@ -11,8 +11,8 @@ from kvlib.hardware import GPUS
 from kvlib.layouts import StateTensor
 from kvlib.units import DTYPES, UNITS
 from kvlib.widgets.base import STATIC, dtypes
+from kvlib.widgets.decode_theatre import counts
 from kvlib.widgets.groups import groups, read_groups, work_facts
-from kvlib.widgets.recompute import counts
 from kvlib.widgets.recorded import KINDS, packed
 
 from .browser import chromium, page  # noqa: F401
@@ -277,9 +277,9 @@ def test_arithmetic_and_where_a_step_turns(js):
     assert {row[3] is None for row in expected} == {row[4] is None for row in expected} == {True, False}
 
 
-def test_recompute_counts(js):
+def test_decode_counts(js):
     points = [[prompt, step] for prompt in range(1, 26) for step in range(1, 41)]
-    said = js("([prompt, step]) => JSON.stringify(recomputeCounts(prompt, step))", points)
+    said = js("([prompt, step]) => JSON.stringify(decodeCounts(prompt, step))", points)
     assert [json.loads(text) for text in said] == [counts(*point) for point in points]
 
 

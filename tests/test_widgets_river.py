@@ -251,7 +251,8 @@ def test_only_models_that_can_be_counted_are_offered():
 
 
 CROWDED = """el => {
-    const all = [...el.querySelectorAll('.kv-river text')].map(e => [e.textContent, e.getBoundingClientRect()]);
+    const texts = [...el.querySelectorAll('.kv-river text')];
+    const all = texts.map(e => [e.textContent, e.getBoundingClientRect()]);
     const box = el.querySelector('.kv-river').getBoundingClientRect();
     const out = all.filter(([, r]) => r.left < box.left - 1 || r.right > box.right + 1);
     const over = all.flatMap(([, a], i) => all.slice(i + 1).filter(([, b]) =>

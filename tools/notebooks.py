@@ -86,7 +86,9 @@ def links_source(url: str, path: Path) -> str:
         if (path.parent.parent / "solutions" / name).exists():
             links += f" · [its exercises]({colab}exercises/{name})"
     else:
-        links = f"[these exercises]({colab}exercises/{name}) · [the chapter]({colab}book/{name})"
+        links = f"[these exercises]({colab}exercises/{name})"
+        if (path.parent.parent / "book" / name).exists():
+            links += f" · [the chapter]({colab}book/{name})"
     return f"Open in Colab: {links}"
 
 
@@ -116,7 +118,7 @@ def _joined(outputs: list[dict]) -> list[dict]:
     joined = []
     for output in outputs:
         if joined and output["output_type"] == "stream" and joined[-1].get("name") == output["name"]:
-            joined[-1]["text"] += output["text"]
+            joined[-1]["text"] = "".join(joined[-1]["text"] + output["text"]).splitlines(keepends=True)
         else:
             joined.append(output)
     return joined

@@ -5,7 +5,8 @@ A number with a unit is followed by a claim, which no reader sees:
     A token costs 128 KiB<!-- = fmt(layout("llama-3-8b").bytes_per_token()) --> of cache.
 
 `python -m tools.prose` evaluates each claim and exits 1 where the text says otherwise. Other marks:
-`<!-- given -->` for a premise, a fact of hardware or a citation; `<!-- quoted -->` for somebody's mistake.
+`<!-- given -->` for a premise, a fact of hardware or a citation; `<!-- quoted -->` for somebody's mistake;
+`<!-- drawn NAME -->` for a number that an exercise's variants draw (`kvlib.checks.variants`).
 """
 
 import json
@@ -15,7 +16,7 @@ import sys
 
 from .notebooks import ROOT, notebooks
 
-MARK = re.compile(r"<!--\s*(=.*?|given|quoted)\s*-->", re.DOTALL)
+MARK = re.compile(r"<!--\s*(=.*?|given|quoted|drawn \w+)\s*-->", re.DOTALL)
 # A single digit of bits, bytes or times is a word of the language, not a result.
 NUMBER = re.compile(
     r"(?<![\w.])(?:\d(?:[\d,.\u202f]*\d)?[\s\u00a0]?(?:[KMGT]i?B/s|[KMGT]iB|[kMGT]B|%|ms|µs|ns|tokens/s)"
@@ -28,12 +29,16 @@ ENDING = "*_`”\"'"
 
 
 def namespace() -> dict:
-    """What a claim may use: kvlib's public names, math, and `record(name)`, a measurement's JSON."""
+    """What a claim may use: kvlib's public names, math, and the JSON of `record(name)` and `tiny()`.
+
+    The first is a measurement's, the second the tiny model's.
+    """
     import kvlib
     from kvlib.measure.records import record
+    from kvlib.widgets.tiny import tiny
 
     names = {name: getattr(kvlib, name) for name in kvlib.__all__}
-    names |= {"math": math, "kvlib": kvlib, "record": record}
+    names |= {"math": math, "kvlib": kvlib, "record": record, "tiny": tiny}
     return names
 
 

@@ -1,7 +1,7 @@
 """Say where the repository lives: `make repo URL=https://github.com/NAME/REPOSITORY`.
 
-The URL stands in _config.yml; the notebooks' setup cells and Colab links, the package's links and
-CITATION.cff are made from it.
+The URL stands in _config.yml; the notebooks' setup cells and Colab links, the package's links, CITATION.cff
+and the workflow for a class's repositories are made from it.
 """
 
 import re
@@ -14,7 +14,7 @@ USAGE = "usage: make repo URL=https://github.com/NAME/REPOSITORY"
 OWNER = r"[A-Za-z0-9](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){0,38}"
 REPOSITORY = r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}"
 PLACEHOLDERS = ("NAME/REPOSITORY", "YOUR_ACCOUNT/kv-cache-course")
-FILES = ("_config.yml", "pyproject.toml", "CITATION.cff")
+FILES = ("_config.yml", "pyproject.toml", "CITATION.cff", "kvlib/checks/classroom/static/grade.yml")
 
 
 def address(url: str) -> str:

@@ -23,7 +23,10 @@ COMMANDS = {
     "size": ("kvlib.cli.size", None, "the bytes of a model's cache, step by step"),
     "fit": ("kvlib.cli.fit", None, "what fits on a GPU, and how fast it can decode at best"),
     "explain": ("kvlib.cli.explain", None, "what an engine's log said, computed again"),
+    "grade": ("kvlib.checks.grading.command", None, "exercises, graded from outside"),
     "models": ("kvlib.cli.models", None, "the models that kvlib ships"),
+    "progress": ("kvlib.checks.progress_report", None, "the exercises you have solved, and what comes next"),
+    "course": ("kvlib.checks.classroom.command", "nbgrader", "a class, taught with nbgrader"),
     "measure": ("kvlib.measure", "torch", "a real cache on this machine, predicted beside measured"),
 }
 
@@ -54,7 +57,8 @@ class _Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args=None, namespace=None):
         known = self._option_string_actions
-        for word in args or ():
+        nested = any(isinstance(action, argparse._SubParsersAction) for action in self._actions)
+        for word in () if nested else args or ():  # a step of a command finds its own
             option = word.partition("=")[0]
             if option.startswith("--") and option not in (*known, "--"):
                 raise unknown(f"option of {self.prog}:", option, [name for name in known if name[:2] == "--"])

@@ -25,7 +25,7 @@ def record(name: str) -> dict:
         raise FileNotFoundError(f"no records: neither {PACKED} nor {CHECKOUT} holds a .json file")
     if name not in known:
         raise ValueError(f"record: there is no {name!r}; there are {', '.join(known)}")
-    return json.loads((_folder() / f"{name}.json").read_text(encoding="utf-8"))
+    return json.loads((folder() / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def read(given) -> dict:
@@ -49,8 +49,8 @@ def read(given) -> dict:
 
 def names() -> list[str]:
     """The names of the records that are here, in order."""
-    return sorted(path.stem for path in _folder().glob("*.json"))
+    return sorted(path.stem for path in folder().glob("*.json"))
 
 
-def _folder() -> Path:
+def folder() -> Path:
     return PACKED if PACKED.is_dir() else CHECKOUT

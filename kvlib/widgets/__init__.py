@@ -8,7 +8,7 @@ without one they work by themselves.
 from importlib import import_module
 
 _FIGURES = {
-    "Recompute": "recompute",
+    "DecodeTheatre": "decode_theatre",
     "Formula": "formula",
     "WorkedExample": "worked",
     "SharingHeads": "sharing_heads",
@@ -16,6 +16,7 @@ _FIGURES = {
     "BudgetWidget": "budget",
     "CheaperCaches": "cheaper_caches",
     "LayerStrip": "layer_strip",
+    "Damage": "damage",
     "ByteRiver": "river",
 }
 

@@ -35,8 +35,9 @@ and growth.js, which is a module with the shared files before it, so it imports 
 
 Each shared file begins with what it offers. State is read by f.get alone, so that the frame can pose another
 while it measures. Numbers that were recorded travel in `data` by `recorded.packed`; `unpacked` reads them.
-growth.css, where there is one, follows style.css; its classes are its own. A trait can't be called `layout`
-or `keys`: ipywidgets has both.
+growth.css, where there is one, follows style.css; its classes are its own. growth.model.js, where there is
+one, stands before growth.js: what this figure alone computes. A trait can't be called `layout` or `keys`:
+ipywidgets has both.
 """
 
 import json
@@ -144,7 +145,9 @@ def shared() -> str:
 
 def code(script: str) -> str:
     """The text of a figure's module, without its export."""
-    return f"{shared()}\n{_read(script)}"
+    model = script.replace(".js", ".model.js")
+    own = [model, script] if (STATIC / model).exists() else [script]
+    return "\n".join([shared(), *map(_read, own)])
 
 
 class Figure(anywidget.AnyWidget):
@@ -154,7 +157,8 @@ class Figure(anywidget.AnyWidget):
     title = constant("")
     lead = constant("")  # a sentence or two: what it shows, what to try
 
-    limits = traitlets.Dict(read_only=True).tag(sync=True)  # of each control: [least, most] or its choices
+    # Of each control: [least, most], its choices, or a pattern that its text matches.
+    limits = traitlets.Dict(read_only=True).tag(sync=True)
 
     def __init__(self, **values):
         for name in values:

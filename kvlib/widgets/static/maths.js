@@ -149,8 +149,8 @@ function turns({ work, weights, each, kept, bandwidth, peak, context }) {
   };
 }
 
-// widgets/recompute.py, counts, with its sums in closed form: small whole Numbers, exact.
-function recomputeCounts(prompt, step) {
+// widgets/decode_theatre.py, counts, with its sums in closed form: small whole Numbers, exact.
+function decodeCounts(prompt, step) {
   const T = prompt + step - 1;
   const sum = (n) => (n * (n + 1)) / 2, squares = (n) => (n * (n + 1) * (2 * n + 1)) / 6;
   return {

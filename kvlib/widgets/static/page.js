@@ -20,6 +20,7 @@ function share(f, name) {
 
   const readable = (key, text) => {
     const limit = f.get("limits")[key];
+    if (typeof limit === "string") return new RegExp(`^(?:${limit})$`).test(text) ? text : undefined;
     const [least, most] = limit;
     if (typeof least !== "number" || limit.length !== 2) return limit.find((value) => String(value) === text);
     const n = /^\d+$/.test(text) ? Number(text) : NaN;
