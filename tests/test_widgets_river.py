@@ -24,7 +24,8 @@ DRAWN = """el => {
     const bands = (e) => (e.getAttribute('d').match(/M/g) ?? []).length;
     const parts = [...el.querySelectorAll('.kv-river .kv-part')];
     return { parts: box('.kv-river .kv-part'), bands: parts.map(bands), whole: box('.kv-river .kv-whole'),
-        read: box('.kv-river-read'), busy: box('.kv-river-busy'), chip: box('.kv-river-chip'), spill: box('.kv-river-spill'),
+        read: box('.kv-river-read'), busy: box('.kv-river-busy'),
+        chip: box('.kv-river-chip'), spill: box('.kv-river-spill'),
         limit: el.querySelector('.kv-limit').getAttribute('y1'), big: el.querySelector('.kv-big').textContent,
         why: el.querySelector('.kv-why').textContent };
 }"""

@@ -177,7 +177,7 @@ function render({ model, el }) {
     const bar = [...rows("", s, step), ...rows("A: ", a, other)], longest = Math.max(...bar.map(([, t]) => t ?? 0), 1e-12);
     times.replaceChildren(h("p", { class: "kv-heading" }, "Time of each, on one scale"), bars("Time of each part",
       bar.map(([name, t]) => [name, (t ?? 0) / longest, t === null ? "not known" : fmtSeconds(t), name.endsWith(step ? step.bound : "-") && !name.startsWith("A")])));
-    roof.replaceChildren(h("p", { class: "kv-heading" }, "The longer of two is the step"), chartOf(s));
+    roof.replaceChildren(h("p", { class: "kv-heading" }, "The roofline, in time: the longer of the two is the step"), chartOf(s));
     f.say(`${head}. ${saidBefore}${versus}`);
     const p = (n) => percent(n, step.moved);
     f.table(s.named, ["what", "value"], [
