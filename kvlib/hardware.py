@@ -6,7 +6,7 @@ by a few hundredths of a GiB with the driver: each entry names the report it was
 hundredths of a GiB. Bandwidth is the vendor's datasheet figure, an upper bound that no kernel quite
 reaches. So is the peak of arithmetic: matrix products of bf16 numbers added up in fp32, dense; where a
 datasheet gives the figure "with sparsity" alone, half of it. T4 and V100 have no bf16: theirs is of fp16.
-A card whose figure was not found, or found as two that disagree, has none. The records are in gpus.json.
+A card for which no one figure of its vendor's was found has none. The records are in gpus.json.
 Any other card is said by its two numbers: "48GiB@1TB/s".
 
 Apple's chips (chips.json) share one memory with the CPU, and Metal gives the GPU a part of it: by default two

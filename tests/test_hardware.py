@@ -159,7 +159,7 @@ def test_a_peak_agrees_with_its_source(card):
 
 
 def test_cards_whose_peak_was_not_found_have_none():
-    # AWS's variant of the A10 is not the A10; of the other two, published figures disagree or name no source.
+    # AWS's variant of the A10 is not the A10; of the other two, what is published disagrees or has no source.
     assert [name for name, card in GPUS.items() if not card.peak] == ["A10G", "RTX6000Ada", "RTXPRO6000"]
     assert gpu("48GiB@1TB/s").peak == gpu("M1 8").peak == 0
 
