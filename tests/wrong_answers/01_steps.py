@@ -329,7 +329,7 @@ ROTARY = [
     (Late, "attends before it appends"),
     (Cleared, "It is wrong only once a window of two tokens or more is full"),
     (AllOfOne, "It is wrong only for a window of one token"),
-    (KeysAlone, "It is wrong only once the window is full"),
+    (KeysAlone, "It evicts keys and keeps their values"),
     (Shared, None),
     (Right(*np.ones((3, 4, 4)), 3), "Hand over the function or class itself"),
 ]

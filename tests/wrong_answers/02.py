@@ -123,7 +123,7 @@ HELD = {
     405: "Two things",
     2430: "Two things",
     855: None,  # two tokens too many
-    720: None,  # one too few
+    720: "You stop a token early",
     "18 tokens": "Give the number in KiB",
 }
 
@@ -228,7 +228,7 @@ FORGOTTEN = [
     (several_alone, "only where several factors have the value"),
     (without_two, "never accuses the 2"),
     (sums, "It is wrong wherever a factor explains the claim"),
-    (early, None),
+    (early, "its return stands inside the loop"),
     (breaks, "takes factors out and does not put them back"),
     (prints, "hand the result back with return"),
     (lambda c, f: [n for n in f if n not in right(c, f)], "that are there, not those that are missing"),

@@ -7,7 +7,7 @@ BARS = {
     24: "as many marks as the step before",
     56: "add the marks of the other bars",
     256: "the tokens that a mark stands for",
-    31: None,
+    31: "You are one mark off",
     "32 marks": "Give a number without a unit",
 }
 
@@ -24,7 +24,7 @@ GIB = {
     3072: "You answer in MiB; the question asks for GiB",
     3_221_225_472: "You answer in bytes; the question asks for GiB",
     12: "Two things",
-    2: None,  # the chapter's example
+    2: "You take the example's 4,096 tokens",
     "3 gigs": "Give the number in GiB",
 }
 GB = {

@@ -145,6 +145,7 @@ def _three_b(tokens=4096):
             Slip("That is the claim over Llama 3.2 3B.", qwen=formula(28, 1, 8, tokens, 128)),
             Slip("You compare the KV heads alone; Qwen 2.5 3B also has another number of layers.", 4),
             Slip("You compare the layers alone; the two also differ in KV heads.", 32 / 36),
+            Slip("You take the claim's geometry for Qwen 2.5 3B, too.", 1),
             Slip("That is Llama 3.2 3B over Qwen.", claim=formula(28, 1, 8, tokens, 128)),
             Slip(
                 "You give by how much the claim is larger, in times of Qwen. How many times as large is it?",

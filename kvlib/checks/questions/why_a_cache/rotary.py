@@ -3,23 +3,13 @@
 from ...answers import Function, Slip
 from ...calls import Call
 from ..common import question
-from .steps import attend
+from .steps import attend, rotate
 
 STUCK = (
     "It takes the number of keys it holds for the position. Once old ones are evicted, that number stays the"
     " same while the text goes on."
 )
 APART = "It has the query and the key of one token at two positions: count on after both."
-
-
-def rotate(x, position):
-    """`x` [D] turned by its position: numbers i and i + D/2 are a pair."""
-    import numpy as np
-
-    half = len(x) // 2
-    angle = position / 10_000 ** (np.arange(half) / half)
-    a, b = x[:half], x[half:]
-    return np.concatenate([a * np.cos(angle) - b * np.sin(angle), a * np.sin(angle) + b * np.cos(angle)])
 
 
 class Rotary:

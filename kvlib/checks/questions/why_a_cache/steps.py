@@ -13,6 +13,16 @@ def attend(q, k, v):
     return weights / weights.sum() @ v
 
 
+def rotate(x, position):
+    """`x` [D] turned by its position: numbers i and i + D/2 are a pair."""
+    import numpy as np
+
+    half = len(x) // 2
+    angle = position / 10_000 ** (np.arange(half) / half)
+    a, b = x[:half], x[half:]
+    return np.concatenate([a * np.cos(angle) - b * np.sin(angle), a * np.sin(angle) + b * np.cos(angle)])
+
+
 @question("01-step", points=3, kind="code", minutes=8)
 def _step():
     import numpy as np
@@ -63,8 +73,6 @@ def _step():
         """With positions, as if the cache held keys that are turned; the query `ahead` of its key."""
 
         def run(x, k, v, wq, wk, wv):
-            from .rotary import rotate
-
             longer, v = np.vstack([k, rotate(x @ wk, len(k))]), np.vstack([v, x @ wv])
             return attend(rotate(x @ wq, len(k) + ahead), longer, v), longer, v
 

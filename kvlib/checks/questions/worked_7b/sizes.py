@@ -43,6 +43,9 @@ def _bars():
             Slip("You add as many marks as the step before did. The tokens double, and so do the marks.", 24),
             Slip("You add the marks of the other bars, or double the bar that is wrong.", 4 + 8 + 16 + 28),
             Slip("You go on from the last bar as it is drawn; that one is wrong.", 36),
+            Slip("You give the marks that the bar above has more than the one over it.", 8),
+            Slip("You add the 4 marks of the first bar. The tokens double, and so do the marks.", 20),
+            Slip("You give how many times as long the bar is. How many marks has it?", 2),
             Slip("You give the marks that are missing. How many should there be?", 4),
             Slip("You give the tokens. How many marks stand for them?", 8192),
             *(
