@@ -88,7 +88,7 @@ def bug(given, source, *change):
 
 
 def served(head, lists=None):
-    """A buffer in which query head h of n_heads reads `head`(h, KV heads), in one list per head or so many."""
+    """A buffer in which query head h reads the KV head `head`(h, KV heads); a list for each head."""
 
     def serve(requests, n_heads):
         last = requests[-1]

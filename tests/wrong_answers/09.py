@@ -123,7 +123,7 @@ STATES = {
         ((35 * STATE + 5 * 8000 * TOKEN * 4) / MIB, "the query heads"),
         ((35 * STATE + 5 * 8000 * TOKEN / 2) / MIB, "the keys alone"),
         ((35 * STATE + 40 * 8000 * TOKEN) / MIB, "let every layer attend"),
-        (40 * STATE / MIB, "leave out the layers that attend"),
+        (40 * STATE / MIB, None),
     ],
 }
 LATENT = 27 * 576 * 2
