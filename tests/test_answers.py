@@ -61,6 +61,7 @@ def test_what_is_no_number_is_told_what_is_wanted():
         "x": "Give a number of MiB.", "3 tokens": "Give the number in MiB.",
         True: "Give one number, not a bool.",
         (1, 2): "Give one number, not a tuple.", 1j: "Give one number, not a complex.",
+        blocks: "Give one number, not a function.",
         float("nan"): "Give a finite number.", 10**5000: "Give a finite number.",
     }  # fmt: skip
     for answer, words in said.items():

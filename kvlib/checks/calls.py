@@ -16,7 +16,7 @@ import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .plain import clean, kind, plain
+from .plain import Callee, clean, kind, plain
 
 SECONDS = 10.0  # for all cases of a question
 
@@ -60,10 +60,8 @@ class Outcome:
     changed: bool = False
 
 
-class Here:
-    """A function or class of this process. `seed` draws its cases: always the same ones, as nbval asks."""
-
-    seed = 0
+class Here(Callee):
+    """A function or class of this process. Its cases are always the same ones, as nbval asks."""
 
     def __init__(self, thing: Callable):
         self.thing = thing

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ...units import fmt
 from ..calls import Here, Outcome, same
-from ..plain import kind
+from ..plain import Callee, kind
 from .marking import BLANK
 from .slips import TWO, Slip, evaluate, pairs
 from .symptoms import shown, size, symptom
@@ -38,7 +38,7 @@ class Function:
     idea: str = ""
 
     def mark(self, answer):
-        if not hasattr(answer, "run"):
+        if not isinstance(answer, Callee):
             said = "Hand over the function or class itself: its name, without brackets."
             return 0, f"Not yet. {said}"
         cases = self.draw(answer.seed)

@@ -104,7 +104,9 @@ class Number:
 
     def _rounded(self, value) -> bool:
         """Whether `value` is the right number rounded to fewer digits than are asked for."""
-        if not self.tol or not value or not self.right or abs(value / self.right - 1) > 0.1:
+        if not self.tol or not value or not self.right:
+            return False
+        if abs(value) >= 10 and abs(value / self.right - 1) > 0.1:  # 20 is no 16 that was rounded
             return False
         size = math.floor(math.log10(abs(self.right)))
         return any(math.isclose(value, round(self.right, digits - 1 - size)) for digits in (1, 2, 3))

@@ -7,7 +7,7 @@ from ...units import fmt
 from ..answers import BLANK, mark_plain
 from ..calls import SECONDS, Outcome
 from ..feedback import earned
-from ..plain import clean
+from ..plain import Callee, clean
 from ..questions import QUESTIONS
 from ..wire import decode, encode
 from .process import Ended, Limits, Process
@@ -174,7 +174,7 @@ class Marking:
         return share, said.replace(f"within {SECONDS:g} s", f"within {self.limits.seconds:g} s")
 
 
-class Remote:
+class Remote(Callee):
     """A function or class that an answer has handed over, called where it lives."""
 
     def __init__(self, marking: Marking, exercise: Exercise, number, name: str):
