@@ -163,7 +163,7 @@ WRONG = [
     ("07-bits", bits(5), "fp16 has 16", 2),
     ("07-bits", bits(0.5), "without the codes", 2),
     ("07-bits", bits(2052), "You multiply by the group", 2),
-    ("07-bits", bits(4.0625), None, 2),  # the scale's and zero's 4 bytes, added as bits
+    ("07-bits", bits(4.0625), "scale and zero point in bytes", 2),
     ("07-bits", bits(mib=70.3), "the keys or the values, not both", 2),
     ("07-bits", bits(mib=4.394), "You count one layer", 2),
     ("07-bits", bits(mib=17.58), "You count one KV head", 2),

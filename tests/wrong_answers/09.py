@@ -122,7 +122,7 @@ STATES = {
         ((STATE + 8000 * TOKEN) / MIB, "one layer of each kind"),
         ((35 * STATE + 5 * 8000 * TOKEN * 4) / MIB, "the query heads"),
         ((35 * STATE + 5 * 8000 * TOKEN / 2) / MIB, "the keys alone"),
-        ((35 * STATE + 40 * 8000 * TOKEN) / MIB, None),
+        ((35 * STATE + 40 * 8000 * TOKEN) / MIB, "let every layer attend"),
         (40 * STATE / MIB, None),
     ],
 }

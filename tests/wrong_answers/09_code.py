@@ -177,7 +177,7 @@ COUNT = [
     (kept(("total * batch", "total * batch / 1024")), "1024 times too small"),
     (
         kept(('layer["rotary"]) * tokens * 2', 'layer["rotary"]) * tokens * 2 / batch')),
-        "forgets the batch where a layer is latent",
+        "has the batch wrong where a layer is latent",
     ),
     (kept(("            pass", "            raise ValueError(kind)")), "a layer is shared"),
     (kept(("    return total * batch", "    return [total] * batch")), "a list where an int"),

@@ -89,7 +89,7 @@ LINK = {
     "all at once": [
         (1000 * SENT / 200e9, "rated in bits"),
         (1000 * SENT * 8 / (200 * GIB), "giga is 10**9"),
-        (1000 * SENT * 8 * 8 / 200e9, "the query heads"),
+        (1000 * SENT * 8 * 12 / 200e9, "the query heads"),
         (1000 * SENT * 8 * 2 / 200e9, "in the 2 already"),
         (SENT / 1e9, "what is sent, in GB"),
         (200e9 / SENT / 8, "turn it round"),
@@ -179,7 +179,7 @@ LOG = {
     "B: times": [
         (2.5, "do not fill the whole cache"),
         (0.821 / 2 * 3, "must go on fitting"),
-        (1.5, "Two things"),
+        (1.5, "those that wait alone"),
         (0.821, "those that run alone"),
         (0.821 / 2, "what one takes"),
         (205, "That is in %"),
@@ -209,7 +209,7 @@ LOG = {
         (131_072 / 81_536 - 1, "a share of the room"),
         (2 * (8.69 * 131_072 / 81_536 - 8.69), "on both GPUs"),
         (8.69, "what there is"),
-        (8.69 * 81_536 / 131_072, None),
+        (8.69 * 81_536 / 131_072, "turn the ratio round"),
     ],
 }
 TABLES = {

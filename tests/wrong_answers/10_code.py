@@ -100,7 +100,7 @@ STEPS = [
     (step(("    return out", "    print(out)")), "hand the result back"),
     (step(("return out", "return sum(out)")), "an int where a list"),
     (step(("return out", "return {i: n for i, n in enumerate(out)}")), "a dict where a list"),
-    (step(("            budget = budget - take\n", "")), None),
+    (step(("            budget = budget - take\n", "")), "take off the budget what a prompt gets"),
     (step(("            budget = budget - take", "            budget = budget - take\n            chunk -= take")), "all prompts together"),
     (step(("            budget = budget - take", "            budget = max(0, budget - chunk)")), "a whole chunk off"),
     (step(("return out", "return [n for n in out if n > 0]")), "leaves out the requests"),
@@ -160,7 +160,7 @@ CACHES = [
     (cache((">= len(tokens)", "> len(tokens)")), "the last token must be computed"),
     (cache((" or (i + 1) * self.size >= len(tokens)", ""), ("return found * self.size", "return min(found * self.size, len(tokens) - 1)")), "all tokens but the last"),
     (cache(("        return found * self.size", "        return found * self.size if found == (len(tokens) - 1) // self.size else 0")), "all blocks or none"),
-    (cache(("            if key not in self.order or", "            if")), None),
+    (cache(("            if key not in self.order or", "            if")), "before it looks"),
     (cache(("        while len(self.order) > self.capacity:\n            self.order.pop(0)\n", ""), ("        for key in reversed(keys):\n", "        while len(self.order) > self.capacity:\n            self.order.pop(0)\n        for key in reversed(keys):\n")), "makes room before"),
     (cache(("return found * self.size", "return found * self.size / len(tokens)")), None),
 ]  # fmt: skip

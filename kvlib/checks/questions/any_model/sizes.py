@@ -96,7 +96,11 @@ def _state(heads=112, size=128, tokens=8000, attend=5):
                         "You take 4 bytes a number of keys and values; they are in bf16.",
                         attending=2 * attend,
                     ),
-                    Slip("You count a state in all layers; those that attend have none.", states=layers),
+                    Slip(
+                        "You count a state in all layers; those that attend have none.",
+                        states=layers,
+                        near=True,
+                    ),
                     Slip("You let every layer attend; the others have states alone.", attending=layers),
                 ),
                 unit="MiB",
@@ -130,6 +134,7 @@ def _engines(tokens=75, block=16):
         given = dict(tokens=tokens, unit=unit, numbers=numbers, layers=layers)
         return Number(kept, given, (*taken, *others), unit="MiB", idea=idea)
 
+    all_heads = "You keep the latent for each head; it stands for all."
     rotary = Slip("You leave out the rotary part of the key, kept beside the latent.", numbers=512)
     half = "You count numbers, not bytes."
     twice = "You keep the latent twice; it stands for keys and values at once."
@@ -148,7 +153,7 @@ def _engines(tokens=75, block=16):
                     Slip(every, numbers=heads * (key + value)),
                     Slip("You take llama.cpp's cells, 256 at a time.", unit=256),
                     Slip("You take one block too many.", tokens=tokens + block),
-                    Slip("You keep the latent for each head; it stands for all.", numbers=heads * latent),
+                    Slip(all_heads, near=True, numbers=heads * latent),
                     Slip("You count blocks; how many tokens have room in one?", then=lambda v: v / block),
                 ),
                 "Whole blocks, times what their tokens keep in all layers.",
@@ -162,7 +167,7 @@ def _engines(tokens=75, block=16):
                     Slip(f"{twice} Or: you take 256 cells too many.", then=lambda v: 2 * v),
                     Slip(every, numbers=heads * (key + value)),
                     Slip("You take vLLM's blocks; llama.cpp rounds up further.", unit=block),
-                    Slip("You keep the latent for each head; it stands for all.", numbers=heads * latent),
+                    Slip(all_heads, near=True, numbers=heads * latent),
                 ),
                 "Round the context up first.",
             ),

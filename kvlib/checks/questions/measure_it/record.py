@@ -57,7 +57,7 @@ def _record(row=8):
                     ),
                     Slip("You take bits for bytes.", then=lambda v: 8 * v),
                     Slip("You give what was measured, not the floor.", 1000 * late["seconds"]),
-                    Slip(early_row, cache=early["cache_bytes"]),
+                    Slip(early_row, cache=early["cache_bytes"], near=True),
                     Slip(reads, copy=2 * decode["copy_bandwidth"]),
                 ),
                 unit="ms",

@@ -72,7 +72,6 @@ def _link(tokens=6000, layers=80, gigabits=200):
                     Slip(
                         "You divide by the KV heads; it is the layers that go one by one.", layers=layers / 8
                     ),
-                    Slip("You take half; it is the layers that go one by one.", layers=layers / 2),
                     Slip("Something is left: the last layer's cache can go only once it is there.", 0),
                 ),
                 unit="ms",
@@ -109,6 +108,25 @@ def _serve(memory=80, other=13, weights=15, users=6, typical=18_000):
         return room * fits / users // 16 * 16
 
     free = memory - other - weights - overhead
+    blocks = (
+        Slip(
+            "You do not round to whole blocks of 16 tokens: round down.",
+            lambda room, users: room * fits / users,
+            near=True,
+        ),
+        Slip(
+            "You round the blocks up: then not all of them fit at once.",
+            lambda room, users: -(-room * fits // users // 16) * 16,
+            near=True,
+        ),
+        Slip(
+            "You share the cache among max_num_seqs requests; another number shall fit here.",
+            lambda room, users: longest(room, seqs(room, typical)),
+            near=True,
+        ),
+    )
+    # Where the cache is whole blocks for each, or both counts are one, nothing is wrong.
+    blocks = [slip for slip in blocks if slip.instead(free, users) != longest(free, users)]
     return Each(
         {
             "gpu_memory_utilization": Number(
@@ -216,21 +234,7 @@ def _serve(memory=80, other=13, weights=15, users=6, typical=18_000):
                     Slip("You count keys alone: 128 KiB is one token.", room=2 * free),
                     Slip("128 KiB is a token's keys and values together.", room=free / 2),
                     Slip("That is how long they are; how long may they be?", typical),
-                    Slip(
-                        "You do not round to whole blocks of 16 tokens: round down.",
-                        lambda room, users: room * fits / users,
-                        near=True,
-                    ),
-                    Slip(
-                        "You round the blocks up: then not all of them fit at once.",
-                        lambda room, users: -(-room * fits // users // 16) * 16,
-                        near=True,
-                    ),
-                    Slip(
-                        "You share the cache among max_num_seqs requests; users says how many.",
-                        lambda room, users: longest(room, seqs(room, typical)),
-                        near=True,
-                    ),
+                    *blocks,
                     Slip(
                         "You take GiB for GB: a GiB is 2³⁰ bytes.",
                         near=True,

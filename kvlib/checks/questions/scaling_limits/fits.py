@@ -96,7 +96,6 @@ def _max():
                 "It divides the room by one token's bytes: that is tokens. A block has block_size of them.",
                 lambda m, u, w, o, p, c, b: max(0, int(_room(m, u, w, o) // p)) // -(-c // b),
             ),
-            Slip(part, lambda *a: _in_blocks(*a, way=lambda blocks: blocks)),
             Slip(part, lambda *a: _in_blocks(*a, way=round)),
             Slip(part, lambda *a: _in_blocks(*a, way=lambda blocks: -int(-blocks // 1))),
             Slip(

@@ -283,7 +283,10 @@ def _node(tokens=100_000, weights=140, gpus=8, memory=80):
             Slip("You take the weights' GB for GiB.", near=True, weights=weights * GiB / GB),
             Slip("You take 4 bytes per number in the cache; it is bf16.", kv_heads=2 * 64),
             Slip("You put all weights on every GPU; the node shares them out.", weights=weights * gpus),
-            Slip(f"In the cache: {ONE_LAYER[0].lower()}{ONE_LAYER[1:]}", kv_heads=64 / 80),
+            Slip(
+                f"In the cache: {ONE_LAYER[0].lower()}{ONE_LAYER[1:]}",
+                lambda **n: 100 * (weights + kept / 80 / GB) / (gpus * memory),
+            ),
         ),
         unit="%",
         idea="Add weights and cache, and divide by what all GPUs hold.",

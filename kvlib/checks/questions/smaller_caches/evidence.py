@@ -29,11 +29,6 @@ def _record(window=128):
             dict(perplexity=perplexity, reference=full["perplexity"]),
             (
                 *slips,
-                Slip(
-                    "You divide by the perplexity of the row itself; the reference is fp32 with all tokens.",
-                    lambda perplexity, reference: 100 * (1 - reference / perplexity),
-                    near=True,
-                ),
                 Slip("A higher perplexity is a rise, and a rise is more than 0.", then=lambda v: -v),
                 Slip("You give the perplexity itself.", lambda perplexity, reference: perplexity),
                 Slip("You give the ratio; by how much is it more than 1?", then=lambda v: 1 + v / 100),
@@ -92,6 +87,11 @@ def _record(window=128):
             ),
             "codes": rises(
                 codes["perplexity"],
+                Slip(
+                    "You divide by the perplexity of the row itself; the reference is fp32 with all tokens.",
+                    lambda perplexity, reference: 100 * (1 - reference / perplexity),
+                    near=True,
+                ),
                 Slip(
                     "You read the row with keys by token; the codes here group keys by channel.",
                     perplexity=settings["int4, keys by token"]["perplexity"],
