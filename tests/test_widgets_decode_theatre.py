@@ -224,3 +224,10 @@ def test_playing_goes_through_every_moment(page, tmp_path):  # noqa: F811
 def test_what_is_out_of_bounds_is_refused(arguments, said):
     with pytest.raises(ValueError, match=re.escape(said)):
         DecodeTheatre(**arguments)
+
+
+def test_its_room_is_kept_before_it_comes(page, tmp_path):  # noqa: F811
+    """Else what follows would move when the drawing takes the table's place."""
+    show(page, tmp_path, DecodeTheatre())
+    room = page.locator(".kv-page").evaluate("e => parseFloat(getComputedStyle(e).minHeight)")
+    assert room >= 900 and room < page.locator(".kv-page").bounding_box()["height"]

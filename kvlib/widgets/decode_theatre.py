@@ -52,8 +52,8 @@ class DecodeTheatre(Figure):
     script = "decode_theatre.js"
     title = constant("A language model decodes")
     lead = constant(
-        "SmolLM2 continues a sentence; every step was recorded. A column is a token: its keys above, its "
-        "values below, a stripe for each layer. Step through it, with the cache and without."
+        "A recorded run of SmolLM2. A column is a token: its keys above, its values below, a stripe for each "
+        "layer."
     )
 
     # Which controls there are, in their order; their ends are the recording's.
