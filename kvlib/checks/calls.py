@@ -140,14 +140,20 @@ def limit(seconds: float):
         yield
         return
 
+    running = [True]
+
     def stop(number, frame):
-        raise TooLong
+        if running[0]:
+            raise TooLong
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3), 0.5)
     try:
         yield
     finally:
+        while running[0]:
+            with contextlib.suppress(TooLong):  # it can come just here, and must not leave the timer behind
+                running[0] = False
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
