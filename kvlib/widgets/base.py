@@ -200,7 +200,8 @@ class Figure(anywidget.AnyWidget):
         # No "<" in it: "</script>" would end the state, "<!--<script>" swallow the page after it.
         state = json.dumps(self.synced(), separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
         return (
-            f'<div class="kv-page kv-of-{Path(self.script).stem}" id="{ident}"><style>{style(self.script)}</style>'
+            f'<div class="kv-page kv-of-{Path(self.script).stem}" id="{ident}">'
+            f"<style>{style(self.script)}</style>"
             f'<div class="kv-figure kv-static"><h3 class="kv-title">{escape(self.title)}</h3>'
             f'<div class="kv-scroll" role="group" aria-label="{escape(self.title)}: the table" tabindex="0">'
             f"{self.table().html()}</div></div></div>\n"
