@@ -93,7 +93,8 @@ def test_a_way_that_is_refused_gives_way_to_the_next(stage, monkeypatch):
 @pytest.mark.parametrize("way", isolation.WAYS)
 def test_an_answer_finds_kvlib_and_no_questions(inside, way):
     assert inside(way, "import kvlib\nout = kvlib.layout('gpt2').bytes_per_token()") == 36_864
-    assert inside(way, "import kvlib.checks.questions\nout = 1") == "ModuleNotFoundError"
+    assert inside(way, "from kvlib.checks.questions import QUESTIONS\nout = len(QUESTIONS)") == 0
+    assert inside(way, "import kvlib.checks.questions.paging\nout = 1") == "ModuleNotFoundError"
     assert inside(way, "import kvlib.checks.grading.marking\nout = 1") == "ModuleNotFoundError"
     assert inside(way, "import numpy\nout = int(numpy.ones(3).sum())") == 3
     assert inside(way, "from kvlib.measure.records import names\nout = len(names()) > 0") is True

@@ -123,9 +123,11 @@ class Table:
 
 @lru_cache
 def _read(name: str) -> str:
-    """A file of static/ as a page has it: without the lines that are comments."""
+    """A file of static/ as a page has it: without comments (of a script those that fill a line) and without a script's indents."""
     text = (STATIC / name).read_text(encoding="utf-8")
-    return re.sub(r"^ *//.*\n", "", text, flags=re.MULTILINE) if name.endswith(".js") else text
+    if name.endswith(".js"):
+        return re.sub(r"^ *(//.*\n)?", "", text, flags=re.MULTILINE)
+    return re.sub(r"/\*.*?\*/\n?", "", text, flags=re.DOTALL)
 
 
 @lru_cache
