@@ -123,7 +123,7 @@ class Table:
 
 @lru_cache
 def _read(name: str) -> str:
-    """A file of static/ as a page has it: without comments (of a script those that fill a line) and without a script's indents."""
+    """A file of static/ as a page has it: a style without comments, a script without those and indents."""
     text = (STATIC / name).read_text(encoding="utf-8")
     if name.endswith(".js"):
         return re.sub(r"^ *(//.*\n)?", "", text, flags=re.MULTILINE)
