@@ -123,10 +123,11 @@ class Table:
 
 @lru_cache
 def _read(name: str) -> str:
-    """A file of static/ as a page has it: a style without comments, a script without those and indents."""
+    """A file of static/ as a page has it: without comments; a script's lines are indented by one blank."""
     text = (STATIC / name).read_text(encoding="utf-8")
     if name.endswith(".js"):
-        return re.sub(r"^ *(//.*\n)?", "", text, flags=re.MULTILINE)
+        text = re.sub(r"^ *//.*\n", "", text, flags=re.MULTILINE)
+        return re.sub(r"^ +", " ", text, flags=re.MULTILINE)  # not none: `tools.assets` finds what is outermost
     return re.sub(r"/\*.*?\*/\n?", "", text, flags=re.DOTALL)
 
 
