@@ -127,7 +127,8 @@ def _read(name: str) -> str:
     text = (STATIC / name).read_text(encoding="utf-8")
     if name.endswith(".js"):
         text = re.sub(r"^ *//.*\n", "", text, flags=re.MULTILINE)
-        return re.sub(r"^ +", " ", text, flags=re.MULTILINE)  # not none: `tools.assets` finds what is outermost
+        # One blank and not none: by it `tools.assets` tells what is outermost.
+        return re.sub(r"^ +", " ", text, flags=re.MULTILINE)
     return re.sub(r"/\*.*?\*/\n?", "", text, flags=re.DOTALL)
 
 
