@@ -186,9 +186,9 @@ def singular_values(spectra, title="How fast the singular values fall"):
         hue = palette.color(name) if name in palette.ROLES else palette.color("cache")
         for i, values in enumerate(layers):
             alpha = 0.4 + 0.6 * i / max(1, len(layers) - 1)
-            # A dozen points of a line, most where it is steep: it is smooth, and a page has ninety of them.
+            # A few points of a line, most where it is steep: it is smooth, and a page has ninety of them.
             last = len(values) - 1
-            shown = sorted({round(last * (i / 12) ** 2) for i in range(13)})
+            shown = sorted({round(last * (i / 7) ** 2) for i in range(8)})
             axes.semilogy(
                 [n + 1 for n in shown], [values[n] / values[0] for n in shown], color=hue, lw=1, alpha=alpha
             )
