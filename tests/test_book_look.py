@@ -67,11 +67,12 @@ def test_the_verdict_stays_in_view_at_the_last_control(site, visit):  # noqa: F8
     page.get_by_role("slider", name="Usable share, slider").scroll_into_view_if_needed()
     page.get_by_role("slider", name="Usable share, slider").press("ArrowLeft")
     header = page.locator(".bd-header-article").bounding_box()
+    budget = page.locator(".kv-of-budget")
     for part in (".kv-verdict .kv-big", ".kv-stack"):
-        box = page.locator(part).first.bounding_box()
+        box = budget.locator(part).first.bounding_box()
         assert header["y"] + header["height"] - 1 <= box["y"] and box["y"] + box["height"] <= 900
     hidden = page.evaluate(
-        """() => { const b = document.querySelector('.kv-verdict .kv-big').getBoundingClientRect();
+        """() => { const b = document.querySelector('.kv-of-budget .kv-big').getBoundingClientRect();
         return document.elementFromPoint(b.x + 20, b.y + b.height / 2).className; }"""
     )
     assert "kv-big" in hidden
