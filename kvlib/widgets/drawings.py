@@ -184,11 +184,11 @@ def singular_values(spectra, title="How fast the singular values fall"):
     figure, all_axes = new_figure(7.4, 3.2, columns=len(some("spectra", spectra)), squeeze=False, sharey=True)
     for axes, (name, layers) in zip(all_axes[0], spectra.items(), strict=True):
         hue = palette.color(name) if name in palette.ROLES else palette.color("cache")
-        for i, values in enumerate(layers):
+        for i, values in list(enumerate(layers))[::2]:  # every other layer: thirty lines lie on each other
             alpha = 0.4 + 0.6 * i / max(1, len(layers) - 1)
             # A few points of a line, most where it is steep: it is smooth, and a page has ninety of them.
             last = len(values) - 1
-            shown = sorted({round(last * (i / 7) ** 2) for i in range(8)})
+            shown = sorted({round(last * (i / 5) ** 2) for i in range(6)})
             axes.semilogy(
                 [n + 1 for n in shown], [values[n] / values[0] for n in shown], color=hue, lw=1, alpha=alpha
             )

@@ -41,7 +41,7 @@ class Shown:
         # Its one rule is for this drawing, and not for all that stands in the page.
         svg = svg.replace(">*{", ">.kv-plot svg *{")
         # A tenth of a point is not seen, and the rest of matplotlib's digits weigh as much as all else.
-        svg = re.sub(r' (?:d|x|y)="[^"]{99,}"', lambda path: re.sub(r"(\.\d)\d+", r"\1", path[0]), svg)
+        svg = re.sub(r' (?:d|x|y)="[^"]{8,}"', lambda path: re.sub(r"(\.\d)\d+", r"\1", path[0]), svg)
         # The page's own sans serif; the drawing was measured in a wider one.
         svg = re.sub(r"(font: [^'\";]*?px) [^\";]*", r"\1 system-ui, sans-serif", svg)
         for name, value in palette.LIGHT.items():
