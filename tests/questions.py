@@ -45,5 +45,5 @@ def slipped(marker, slip):
     if slip.instead is not None and not slip.changes and slip.then is None:
         return slip.instead
     return lambda *args: evaluate(
-        marker.reference, dict(zip(marker._names(), args, strict=False)), [slip], by_name=False
+        marker.reference, dict(zip(marker.names, args, strict=False)), [slip], by_name=False
     )

@@ -12,7 +12,7 @@ from .bug import Bug
 from .choice import Choice, Several
 from .each import Each
 from .function import Function
-from .marking import BLANK, mark, mark_plain
+from .marking import BLANK, joined, mark, mark_plain
 from .number import Number
 from .slips import Slip
 from .words import Words
@@ -27,6 +27,7 @@ __all__ = [
     "Several",
     "Slip",
     "Words",
+    "joined",
     "mark",
     "mark_plain",
 ]

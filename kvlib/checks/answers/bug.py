@@ -1,13 +1,12 @@
 """A faulty function as the question; as the answer, an input that shows the fault and the function mended."""
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ..calls import Here
 from ..plain import Unreadable
 from .function import Function
-from .marking import BLANK
+from .marking import BLANK, joined
 from .slips import Slip
 
 STILL = "This is still the faulty function: it does what it did before on everything tried."
@@ -31,10 +30,6 @@ class Bug:
     fits: Callable
     hint: str = ""
 
-    @property
-    def names(self) -> list[str]:
-        return list(inspect.signature(self.fix.reference).parameters)
-
     def example(self) -> dict:
         """An answer that is right."""
         shows = (case for case in self.fix.draw() if self._shows(case, "")[0])
@@ -44,26 +39,19 @@ class Bug:
         if not isinstance(answer, dict):
             return 0, 'Not yet. Give a dict with the keys "input" and "fix".'
         given, fault = self._given(answer.get("input"))
-        marks = {"input": self._shows(given, fault), "fix": self._mends(answer.get("fix"), given)}
-        if all(said == BLANK for _, said in marks.values()):
-            return 0, BLANK
-        share = sum(part for part, _ in marks.values()) / 2
-        if share == 1:
-            return 1, "Right."
-        lines = [f"  {name}: {said}" for name, (_, said) in marks.items()]
-        return share, "\n".join(["Partly right:" if share else "Not yet:", *lines])
+        return joined({"input": self._shows(given, fault), "fix": self._mends(answer.get("fix"), given)})
 
     def _given(self, answer) -> tuple[tuple | None, str]:
         """(the arguments, "") of an input, or (None, what is wrong with it)."""
-        wanted = f"Give its arguments in a tuple: ({', '.join(self.names)})."
+        wanted = f"Give its arguments in a tuple: ({', '.join(self.fix.names)})."
         if answer is None or answer is ...:
             return None, BLANK
-        if isinstance(answer, dict) and set(answer) == set(self.names):
-            answer = [answer[name] for name in self.names]
+        if isinstance(answer, dict) and set(answer) == set(self.fix.names):
+            answer = [answer[name] for name in self.fix.names]
         if isinstance(answer, Unreadable) or not isinstance(answer, (list, tuple)):
             return None, f"Not yet. {wanted}"
-        if len(answer) != len(self.names):
-            return None, f"Not yet. Your input has {len(answer)} values, not {len(self.names)}. {wanted}"
+        if len(answer) != len(self.fix.names):
+            return None, f"Not yet. Your input has {len(answer)} values, not {len(self.fix.names)}. {wanted}"
         try:
             fault = self.fits(*answer)
         except Exception:  # whatever `fits` meets in place of what it expects

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .marking import BLANK, mark_plain
+from .marking import BLANK, joined, mark_plain
 from .number import Number
 
 
@@ -23,13 +23,10 @@ class Each:
         for name, part in self.parts.items():
             if marks[name][0] == 0 and self._follows(part, answer.get(name), answer, marks):
                 marks[name] = 1, f'Right, as it follows from your answer to "{part.follows[0]}".'
-        share = sum(m[0] for m in marks.values()) / len(marks)
-        if all(said == BLANK for _, said in marks.values()):
-            return 0, f"Not yet. {self._keys()}" if answer.keys() - self.parts.keys() else BLANK
-        if share == 1:
-            return 1, "Right."
-        lines = [f"  {name}: {said.replace(chr(10), chr(10) + '  ')}" for name, (_, said) in marks.items()]
-        return share, "\n".join(["Partly right:" if share else "Not yet:", *lines])
+        share, said = joined(marks)
+        if said == BLANK and answer.keys() - self.parts.keys():
+            return 0, f"Not yet. {self._keys()}"
+        return share, said
 
     def _follows(self, part, given, answer, marks) -> bool:
         """Whether `given` follows from a wrong answer to an earlier part, wrong in a way that is known."""

@@ -65,7 +65,7 @@ class Function:
         if self._scripted(cases[0]):
             thing = next((slip.instead for slip in slips), thing)
             return Here(thing).run(cases)
-        names = self._names()
+        names = self.names
 
         def spoilt(*args):
             return evaluate(thing, dict(zip(names, args, strict=False)), slips, by_name=False)
@@ -119,7 +119,7 @@ class Function:
         if not any(said) and any(got[i].changed for i in wrong):
             said = ["It changes what it was given: work on a copy."]
         smallest = min(wrong, key=lambda i: (got[i].how == "runs", size(cases[i])))
-        said.append(shown(cases[smallest], got[smallest], want[smallest], self._names()))
+        said.append(shown(cases[smallest], got[smallest], want[smallest], self.names))
         return " ".join(filter(None, [*said, self.idea]))
 
     def _in_memory(self, cases, got):
@@ -136,7 +136,9 @@ class Function:
         value = outcome.value
         return value is None or isinstance(value, list) and bool(value) and all(v is None for v in value)
 
-    def _names(self) -> list[str]:
+    @property
+    def names(self) -> list[str]:
+        """The arguments' names."""
         return list(inspect.signature(self.reference).parameters)
 
     @staticmethod

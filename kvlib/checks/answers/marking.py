@@ -25,3 +25,14 @@ def mark_plain(question, answer) -> tuple[float, str]:
     if answer is None or answer is ...:
         return 0, BLANK
     return question.mark(answer)
+
+
+def joined(marks: dict) -> tuple[float, str]:
+    """The mark of several parts, each counting alike, from `marks`: name -> (share, feedback)."""
+    if all(said == BLANK for _, said in marks.values()):
+        return 0, BLANK
+    share = sum(part for part, _ in marks.values()) / len(marks)
+    if share == 1:
+        return 1, "Right."
+    lines = [f"  {name}: {said.replace(chr(10), chr(10) + '  ')}" for name, (_, said) in marks.items()]
+    return share, "\n".join(["Partly right:" if share else "Not yet:", *lines])

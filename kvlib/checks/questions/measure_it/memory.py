@@ -4,17 +4,25 @@ from ...answers import Function, Slip
 from ..common import question
 
 
-def _peak(log):
-    """(the most bytes in use at once, name -> bytes of what was alive then, the first time)."""
-    alive, most, then = {}, 0, {}
+def _alive(log):
+    """After each line of the log: name -> bytes of what is alive."""
+    alive = {}
     for name, nbytes in log:
         if nbytes:
             alive[name] = nbytes
         else:
             del alive[name]
-        if sum(alive.values()) > most:
-            most, then = sum(alive.values()), dict(alive)
-    return most, then
+        yield dict(alive)
+
+
+def _total(alive):
+    return sum(alive.values())
+
+
+def _peak(log):
+    """(the most bytes in use at once, name -> bytes of what was alive then, the first time)."""
+    then = max(_alive(log), key=_total, default={})
+    return _total(then), then
 
 
 def _never_freed(log):
@@ -33,25 +41,13 @@ def _never_deleted(log):
 
 
 def _at_end(log):
-    alive = {}
-    for name, nbytes in log:
-        if nbytes:
-            alive[name] = nbytes
-        else:
-            del alive[name]
-    return sum(alive.values()), alive
+    then = [{}, *_alive(log)][-1]
+    return _total(then), then
 
 
 def _last_time(log):
-    alive, most, then = {}, 0, {}
-    for name, nbytes in log:
-        if nbytes:
-            alive[name] = nbytes
-        else:
-            del alive[name]
-        if sum(alive.values()) >= most:
-            most, then = sum(alive.values()), dict(alive)
-    return most, then
+    then = max(reversed([{}, *_alive(log)]), key=_total)
+    return _total(then), then
 
 
 def _largest(log):

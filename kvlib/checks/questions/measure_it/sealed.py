@@ -9,7 +9,7 @@ import math
 import statistics
 from dataclasses import dataclass
 
-from ...answers import BLANK, Number, Slip, mark_plain
+from ...answers import BLANK, Number, Slip, joined, mark_plain
 from ...plain import kind
 from ..common import question
 
@@ -55,13 +55,7 @@ class Sealed:
             "record": self._record(answer.get("record"), answer.get("predicted")),
             "ratio": self._ratio(answer.get("ratio"), answer.get("record")),
         }
-        if all(said == BLANK for _, said in marks.values()):
-            return 0, BLANK
-        share = sum(part for part, _ in marks.values()) / 3
-        if share == 1:
-            return 1, "Right."
-        lines = [f"  {name}: {said}" for name, (_, said) in marks.items()]
-        return share, "\n".join(["Partly right:" if share else "Not yet:", *lines])
+        return joined(marks)
 
     def _record(self, record, predicted):
         if record is None or record is ...:

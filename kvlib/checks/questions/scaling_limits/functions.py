@@ -4,6 +4,21 @@ from ....units import TB, MiB
 from ...answers import Function, Slip
 from ..common import question
 
+# What can go wrong with the numbers that both functions are given.
+MISREAD = (
+    Slip("It counts bits for bytes: a weight takes weight_bits / 8 bytes.",
+         weight_bits=lambda n: 8 * n["weight_bits"]),
+    Slip("It takes 2 bytes for a weight; weight_bits says how many bits it has.", weight_bits=16),
+    Slip("It takes a TB for 10**9 bytes: that is a GB.",
+         bandwidth_tb=lambda n: n["bandwidth_tb"] / 1000),
+    Slip("It takes TB for TiB: a TB is 10**12 bytes.",
+         bandwidth_tb=lambda n: n["bandwidth_tb"] * 2**40 / TB),
+    Slip("It takes MiB for MB: a MiB is 2**20 bytes.",
+         cache_mib=lambda n: n["cache_mib"] * 1e6 / MiB),
+    Slip("It counts one operation for each parameter; there are two, a product and a sum.",
+         tflops=lambda n: 2 * n["tflops"]),
+)  # fmt: skip
+
 
 def _step(params, weight_bits, cache_mib, batch, bandwidth_tb, tflops, reads=1, computes=None, limit=max):
     """What 06-floor asks for; the last arguments spoil it."""
@@ -60,19 +75,9 @@ def _floor():
                  cache_mib=0),
             spoilt("It forgets to read the weights.", reads=0),
             spoilt("It computes for one sequence; the batch has several.", computes=1),
-            Slip("It counts bits for bytes: a weight takes weight_bits / 8 bytes.",
-                 weight_bits=lambda n: 8 * n["weight_bits"]),
+            *MISREAD,
             Slip("It counts bits: bandwidth is in bytes, and so are weights and cache to be.",
                  lambda p, w, c, *rest: _step(p, 8 * w, 8 * c, *rest)),
-            Slip("It takes 2 bytes for a weight; weight_bits says how many bits it has.", weight_bits=16),
-            Slip("It takes a TB for 10**9 bytes: that is a GB.",
-                 bandwidth_tb=lambda n: n["bandwidth_tb"] / 1000),
-            Slip("It takes TB for TiB: a TB is 10**12 bytes.",
-                 bandwidth_tb=lambda n: n["bandwidth_tb"] * 2**40 / TB),
-            Slip("It takes MiB for MB: a MiB is 2**20 bytes.",
-                 cache_mib=lambda n: n["cache_mib"] * 1e6 / MiB),
-            Slip("It counts one operation for each parameter; there are two, a product and a sum.",
-                 tflops=lambda n: 2 * n["tflops"]),
             spoilt("It adds the two times; they pass side by side, so the longer one counts.",
                    limit=lambda read, compute: read + compute),
             spoilt(shorter, limit=min),
@@ -179,17 +184,7 @@ def _batch():
             Slip("It gives a number below 0 where no batch turns compute-bound; give None.", always),
             never(0),
             never(1),
-            Slip("It counts bits for bytes: a weight takes weight_bits / 8 bytes.",
-                 weight_bits=lambda n: 8 * n["weight_bits"]),
-            Slip("It takes 2 bytes for a weight; weight_bits says how many bits it has.", weight_bits=16),
-            Slip("It takes a TB for 10**9 bytes: that is a GB.",
-                 bandwidth_tb=lambda n: n["bandwidth_tb"] / 1000),
-            Slip("It takes TB for TiB: a TB is 10**12 bytes.",
-                 bandwidth_tb=lambda n: n["bandwidth_tb"] * 2**40 / TB),
-            Slip("It takes MiB for MB: a MiB is 2**20 bytes.",
-                 cache_mib=lambda n: n["cache_mib"] * 1e6 / MiB),
-            Slip("It counts one operation for each parameter; there are two, a product and a sum.",
-                 tflops=lambda n: 2 * n["tflops"]),
+            *MISREAD,
         ),
         where={
             "It is wrong only where no batch turns compute-bound.": lambda *a: _turn(*a) is None,
