@@ -186,7 +186,7 @@ def singular_values(spectra, title="How fast the singular values fall"):
         hue = palette.color(name) if name in palette.ROLES else palette.color("cache")
         for i, values in list(enumerate(layers))[::2]:  # every other layer: thirty lines lie on each other
             alpha = 0.4 + 0.6 * i / max(1, len(layers) - 1)
-            # A few points of a line, most where it is steep: it is smooth, and a page has ninety of them.
+            # Six points of a line, most where it is steep: more would weigh more than they show.
             last = len(values) - 1
             shown = sorted({round(last * (i / 5) ** 2) for i in range(6)})
             axes.semilogy(
