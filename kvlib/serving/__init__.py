@@ -1,7 +1,21 @@
 """A stream of requests served from a memory, step by step; nothing here holds keys or values."""
 
+from .batching import Arrival, Costs, Timeline, arrivals, serve
 from .memories import Held
 from .simulation import ALLOCATIONS, Frame, Run, simulate
 from .stream import Request, requests
 
-__all__ = ["ALLOCATIONS", "Frame", "Held", "Request", "Run", "requests", "simulate"]
+__all__ = [
+    "ALLOCATIONS",
+    "Arrival",
+    "Costs",
+    "Frame",
+    "Held",
+    "Request",
+    "Run",
+    "Timeline",
+    "arrivals",
+    "requests",
+    "serve",
+    "simulate",
+]
