@@ -2,20 +2,11 @@
 
 from .batching import Arrival, Costs, Timeline, arrivals, serve
 from .memories import Held
+from .prefix_cache import Admitted, PrefixCache
 from .simulation import ALLOCATIONS, Frame, Run, simulate
 from .stream import Request, requests
 
 __all__ = [
-    "ALLOCATIONS",
-    "Arrival",
-    "Costs",
-    "Frame",
-    "Held",
-    "Request",
-    "Run",
-    "Timeline",
-    "arrivals",
-    "requests",
-    "serve",
-    "simulate",
-]
+    "ALLOCATIONS", "Admitted", "Arrival", "Costs", "Frame", "Held", "PrefixCache", "Request", "Run", "Timeline",
+    "arrivals", "requests", "serve", "simulate",
+]  # fmt: skip
