@@ -8,7 +8,7 @@ import gzip
 import pytest
 
 from kvlib import widgets
-from kvlib.widgets import ByteRiver, CheaperCaches, Damage, DecodeTheatre, LayerStrip, Paging, SharingHeads
+from kvlib.widgets import ByteRiver, CheaperCaches, Damage, DecodeTheatre, LayerRace, Paging, SharingHeads
 from kvlib.widgets.tiny import tiny
 
 from .browser import chromium, document, page, show, violations  # noqa: F401
@@ -19,7 +19,7 @@ FIGURES = {
     "DecodeTheatre": DecodeTheatre,
     "SharingHeads": SharingHeads,
     "Paging": lambda: Paging(share_prefix=True),
-    "LayerStrip": LayerStrip,
+    "LayerRace": LayerRace,
     "ByteRiver": ByteRiver,
     "CheaperCaches": lambda: CheaperCaches(record()),
     "Damage": Damage,

@@ -15,7 +15,7 @@ _FIGURES = {
     "Paging": "paging",
     "BudgetWidget": "budget",
     "CheaperCaches": "cheaper_caches",
-    "LayerStrip": "layer_strip",
+    "LayerRace": "layer_race",
     "Damage": "damage",
     "ByteRiver": "river",
 }
