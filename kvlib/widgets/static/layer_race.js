@@ -35,8 +35,8 @@ function render({ model, el }) {
   // What does not depend on the context stays from one frame to the next.
   let race = {};
   function raced() {
-    const names = chosen(), all = f.get("strips"), log = f.get("axes") === "logarithmic", last = longest(names), reach = Math.max(last, f.get("context"));
-    const of = JSON.stringify([names, f.get("dtype"), f.get("source_len"), log, reach]);
+    const names = chosen(), all = f.get("strips"), log = f.get("axes") === "logarithmic", last = longest(names), reach = Math.max(last, model.get("context"));
+    const of = JSON.stringify([names, f.get("dtype"), f.get("source_len"), log, reach, f.width]);
     if (race.of === of && race.all === all) return race;
     const racers = names.map((name) => racer(name, all[name], f.get("dtypes")[f.get("dtype")], f.get("source_len")));
     const [a, b] = racers, runs = b ? order(a.total, b.total, [...a.bends, ...b.bends], last) : [];
@@ -50,6 +50,9 @@ function render({ model, el }) {
       why: [b ? saidOrder(runs, names, last) : "", ...racers.filter((r) => r.ends !== null && r.ends < last)
         .map((r) => `${r.name} was made for ${many(r.ends, "token")}.`)].filter(Boolean).join(" "),
     };
+    race.layers = racers.map((r) => layersOf(f, race, r));
+    strips.replaceChildren(...racers.flatMap((r, i) => [
+      h("p", { class: "kv-heading" }, `${r.name}: ${many(r.layers.length, "layer")}`), race.layers[i].el, kinds(f, r, words)]));
     return race;
   }
 
@@ -68,22 +71,26 @@ function render({ model, el }) {
   }
 
   f.draw(() => {
-    const r = raced(), { racers } = r, context = f.get("context"), now = racers.map((one) => one.total(context));
+    const r = raced();
+    said.textContent = sentences(r, f.get("context"));
+    if (f.get("context") !== model.get("context")) return; // only the height of these sentences is asked
+    const { racers } = r, context = f.get("context"), now = racers.map((one) => one.total(context));
     source.hidden = racers.every((one) => !one.one);
     const head = now.length > 1 ? `${fmt(now[0])} against ${fmt(now[1])}` : `${fmt(now[0])} at ${many(context, "token")}`;
     result.show(head, { why: r.why });
-    said.textContent = sentences(r, context);
     f.say(`${racers.map((one, i) => `${one.name} ${fmt(now[i])}`).join(", ")} at ${many(context, "token")}. ${said.textContent} ${r.why}`);
     totals.replaceChildren(...racers.flatMap((one, i) => lane(f, r, one, now[i], context)), ...axis(r, f.width, context));
-    strips.replaceChildren(...racers.flatMap((one) => [
-      h("p", { class: "kv-heading" }, `${one.name}: ${many(one.layers.length, "layer")}`), layersOf(f, r, one, context), kinds(f, one, words)]));
+    for (const { show } of r.layers) show(context);
     f.table(`The layers at ${many(context, "token")}, ${f.get("dtype")}`, ["layer", "kind", "KV heads × head_dim", "tokens kept", "bytes"],
       racers.flatMap((one) => {
         const bytes = one.each(context);
         return one.layers.map((k, i) => [`${racers.length > 1 ? `${one.name}, ` : ""}${i}`, one.groups[k].kind === "shared" ? `reads layer ${one.shares[i]}'s` : name(one.groups[k], words),
           shape(one.groups[k]), group(tokensKept(one.groups[k], context)), group(bytes[k])]);
       }));
-  }, { context: () => [...new Set([...stops().filter((_, i) => i % 8 === 0), longest(chosen()), ...race.racers?.map((r) => (r.ends ?? 0) + 1).filter((n) => n <= race.last) ?? []])] });
+  }, { context: () => { // where the sentences are longest
+    const size = new Map(stops().filter((_, i, all) => i % 4 === 0 || i === all.length - 1).map((n) => [n, sentences(raced(), n).length]));
+    return [...size.keys()].sort((a, b) => size.get(b) - size.get(a)).slice(0, 3);
+  } }, said);
 }
 
 const name = (g, words) => words[g.kind] + (g.window === null ? "" : ` of ${group(g.window)}`);
@@ -132,34 +139,38 @@ function axis({ bytes, turns, log }, wide, context) {
 
 // ---- the layers
 
-// A bar for each layer over an axis of bytes; as many rows as the width needs.
-function layersOf(f, { layer }, r, context) {
+// A bar for each layer over an axis of bytes, in as many rows as the width needs: { el, show(context) }.
+function layersOf(f, { layer }, r) {
   const width = Math.min(f.width, 860), left = 66, room = width - left, narrow = width < 480, tall = narrow ? 64 : 84, high = tall + 28;
   const rows = Math.ceil(r.layers.length / Math.max(1, Math.floor(room / 11))), across = Math.ceil(r.layers.length / rows), step = Math.min(30, room / across);
-  const each = r.each(context), heights = each.map((n) => (n ? Math.max(1, tall * layer.at(n)) : 0)); // something kept is seen
-  // A layer that has stopped: its window is full, or it keeps no tokens at all.
-  const stopped = r.groups.map((g) => g.k + g.v === 0 || (g.window !== null && context >= g.window)), caps = [];
-  const bars = r.groups.map(() => []), axis = [], marks = [], y = (row) => row * high + 8, count = layer.ticks.length, every = tall / count < 13 ? 2 : 1;
-  for (let row = 0; row < rows; row++) {
-    const long = step * Math.min(across, r.layers.length - row * across);
+  const axis = [], marks = [], count = layer.ticks.length, every = tall / count < 13 ? 2 : 1, height = rows * high;
+  const x = (i) => left + (i % across) * step, base = (i) => Math.floor(i / across) * high + 8 + tall;
+  for (let first = 0; first < r.layers.length; first += across) {
+    const long = step * Math.min(across, r.layers.length - first);
     layer.ticks.forEach((n, i) => {
-      const at = y(row) + tall * (1 - layer.at(n));
+      const at = base(first) - tall * layer.at(n);
       axis.push(svg("line", { class: i ? "kv-grid" : "kv-axis", x1: left, x2: left + long, y1: at, y2: at }),
         (count - 1 - i) % every ? "" : svg("text", { x: left - 6, y: at + 4, "text-anchor": "end" }, fmt(n, null, 1)));
     });
-    if (row) marks.push(svg("text", { class: "kv-layer-letter", x: left - 6, y: y(row) + tall + 15, "text-anchor": "end" }, `layer ${row * across}`));
+    if (first) marks.push(svg("text", { class: "kv-layer-letter", x: left - 6, y: base(first) + 15, "text-anchor": "end" }, `layer ${first}`));
   }
-  r.layers.forEach((k, i) => {
-    const x = left + (i % across) * step, base = y(Math.floor(i / across)) + tall;
-    if (heights[k]) bars[k].push([x + 1, base - heights[k], step - 3, heights[k]]);
-    if (heights[k] && stopped[k]) caps.push([x, base - heights[k] - 2, step - 1, 2.5]);
-    marks.push(svg("text", { class: "kv-layer-letter", x: x + step / 2 - 0.5, y: base + 12, "text-anchor": "middle" }, LETTERS[r.groups[k].kind]));
-  });
-  const highest = each.reduce((a, b) => (a > b ? a : b), 0n), height = rows * high;
-  return svg("svg", { class: "kv-race-layers", width, height, viewBox: `0 0 ${width} ${height}`, role: "img",
-    "aria-label": `${many(r.layers.length, "layer")} of ${r.name}; the highest bar is ${fmt(highest)}, of ${fmt(layer.ticks.at(-1))} that the axis reaches.` }, axis,
-  bars.map((all, k) => boxes("kv-layer", all, { fill: texture(f, r.groups[k].kind), style: `stroke: var(--kv-${r.groups[k].kind})` })),
-  boxes("kv-race-cap", caps), marks);
+  r.layers.forEach((k, i) => marks.push(svg("text", { class: "kv-layer-letter", x: x(i) + step / 2 - 0.5, y: base(i) + 12, "text-anchor": "middle" }, LETTERS[r.groups[k].kind])));
+  const bars = svg("g");
+  const el = svg("svg", { class: "kv-race-layers", width, height, viewBox: `0 0 ${width} ${height}`, role: "img" }, axis, bars, marks);
+  const show = (context) => {
+    const each = r.each(context), heights = each.map((n) => (n ? Math.max(1, tall * layer.at(n)) : 0)); // something kept is seen
+    // A layer that has stopped: its window is full, or it keeps no tokens at all.
+    const stopped = r.groups.map((g) => g.k + g.v === 0 || (g.window !== null && context >= g.window));
+    const drawn = r.groups.map(() => []), caps = [], highest = each.reduce((a, b) => (a > b ? a : b), 0n);
+    r.layers.forEach((k, i) => {
+      if (!heights[k]) return;
+      drawn[k].push([x(i) + 1, base(i) - heights[k], step - 3, heights[k]]);
+      if (stopped[k]) caps.push([x(i), base(i) - heights[k] - 2, step - 1, 2.5]);
+    });
+    bars.replaceChildren(...drawn.map((all, k) => boxes("kv-layer", all, { fill: texture(f, r.groups[k].kind), style: `stroke: var(--kv-${r.groups[k].kind})` })), boxes("kv-race-cap", caps));
+    fill(el, { "aria-label": `${many(r.layers.length, "layer")} of ${r.name}; the highest bar is ${fmt(highest)}, of ${fmt(layer.ticks.at(-1))} that the axis reaches.` }, []);
+  };
+  return { el, show };
 }
 
 // The kinds of one model's layers, and what a layer of each keeps.
