@@ -288,3 +288,13 @@ def test_twice_the_context_is_twice_the_field(page):  # noqa: F811
     for point in ({"context": 8192}, {"head_dim": 256}, {"dtype": "fp32"}):
         [(_, (now, then))] = seen(page, [point | {"step": 6}], read)
         assert area(now) / area(then) == pytest.approx(2, rel=0.01)
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_its_room_is_kept_before_it_comes(page, tmp_path, width):  # noqa: F811
+    """Else what follows would move when the figure takes the table's place."""
+    page.set_viewport_size({"width": width, "height": 900})
+    show(page, tmp_path, FormulaBox())
+    room = page.locator(".kv-page").evaluate("e => parseFloat(getComputedStyle(e).minHeight)")
+    height = page.locator(".kv-page").bounding_box()["height"]
+    assert 0.85 * height < room < height

@@ -26,7 +26,7 @@ from .quality_record import record
 
 FIGURES = {
     "DecodeTheatre": DecodeTheatre,
-    "FormulaBox": lambda: FormulaBox(step=5, n_kv_heads=3, head_dim=80, dtype="q4_0"),
+    "FormulaBox": lambda: FormulaBox(step=5, n_kv_heads=3, head_dim=80, dtype="q8_0"),
     "SharingHeads": SharingHeads,
     "Paging": lambda: Paging(share_prefix=True),
     "LayerStrip": LayerStrip,

@@ -85,19 +85,20 @@ function render({ model, el }) {
       const outline = solid(x, top, w, t, back), [dx, dy] = back;
       nodes.push(svg("path", { ...pale, d: `M${point(x)} ${point(top + t)}v${point(-t)}l${point(dx)} ${point(-dy)}h${point(w)}v${point(t)}l${point(-dx)} ${point(dy)}z` }));
       const done = step === 1 || step === 5 ? [w, t] : step === 2 ? [scale * e.number, t] : step === 3 ? [plate ? 0 : w, t] : [w, px(up)];
-      nodes.push(boxes("kv-solid-piece", [[x, top, ...done]], piece));
       if (step === 1) for (let i = 1; i < e.number; i += 1) d.push(`M${point(x + i * scale)} ${point(top)}v${point(t)}`);
       if (step > 1) for (let i = cell; i < s.head_dim; i += cell) d.push(`M${point(x + i * scale * e.number)} ${point(top)}v${point(t)}`);
       for (let i = row; i < e.rows; i += row) d.push(`M${point(x)} ${point(top + i * up)}h${point(w)}`);
       for (let i = layer; i < e.deep; i += layer) {
         d.push(`M${point(x + i * up * BACK[0])} ${point(top - i * up * BACK[1])}h${point(w)}v${point(t)}`);
       }
-      nodes.push(lines(d), svg("path", { ...edge, d: outline }));
+      // Lines over a piece as thin as they are would hide it.
+      const part = boxes("kv-solid-piece", [[x, top, ...done]], piece), thin = (step === 2 || step === 4) && Math.min(...done) < 8;
+      nodes.push(...(thin ? [lines(d), part] : [part, lines(d)]), svg("path", { ...edge, d: outline }));
       // Where a block of the dtype ends; a head may end within one.
       if (step > 1 && block > 2 && block * e.number * scale >= 5 && up >= 3) {
         const ends = [];
         for (let i = block; i < s.head_dim * e.rows; i += block) ends.push(`M${point(x + (i % s.head_dim || s.head_dim) * e.number * scale)} ${point(top + up * (Math.ceil(i / s.head_dim) - 1))}v${point(up)}`);
-        nodes.push(svg("path", { class: "kv-solid-ends", d: ends.join("") }));
+        nodes.push(...["kv-solid-halo", "kv-solid-ends"].map((kind) => svg("path", { class: kind, d: ends.join("") })));
       }
       if (e.padded) nodes.push(svg("path", { ...DASHED, d: solid(x + w, top + t - px(up), px(scale * e.padded), px(up), back) }));
       nodes.push(svg("text", { x: LEFT - 8, y: top + t / 2 + 5, "text-anchor": "end" }, step < 4 ? role.replace(/s$/, "") : role));
@@ -108,7 +109,7 @@ function render({ model, el }) {
     }
     const every = [[cell, e.number * scale * s.head_dim > 6 && step > 1, "numbers"], [row, step > 3 && e.rows > 1, "heads"], [layer, step === 5 && e.deep > 1, "layers"]]
       .filter(([n, shown]) => n > 1 && shown).map(([n, , what]) => `${group(n)} ${what}`);
-    const across = step === 1 ? `Its width is its ${e.number === 1 ? "byte" : "bytes"}.` : `Across, ${many(s.head_dim, "number")}${step > 3 ? `; down, ${many(e.rows, "head")}` : ""}${step > 4 ? `; back, ${many(e.deep, "layer")}` : ""}.`;
+    const across = step === 1 ? "Its width is its bytes, and all that follows keeps to that scale." : `Across, ${many(s.head_dim, "number")}${step > 3 ? `; down, ${many(e.rows, "head")}` : ""}${step > 4 ? `; back, ${many(e.deep, "layer")}` : ""}.`;
     return { nodes, x, y, whole: w, piece: step === 2 ? e.number * scale : w,
       says: `${across}${every.length ? ` A line every ${every.join(", ")}.` : ""}${thick ? " An edge too thin to be seen is drawn thicker than it is." : ""}` };
   }
@@ -126,7 +127,7 @@ function render({ model, el }) {
     for (let i = 1; i < Math.min(columns, Math.ceil(full)); i += 1) d.push(`M${point(x + i * w)} ${y}v${point(t * (down + (i < rest ? 1 : 0)))}`);
     for (let i = 1; i * columns < full; i += 1) d.push(`M${x} ${point(y + i * t)}h${point(w * Math.min(columns, full - i * columns))}`);
     const { pale, piece, edge } = look("cache");
-    const nodes = [svg("path", { ...pale, d: outline(n) }), boxes("kv-solid-piece", [[x, y, w * Math.min(1, full), t]], piece), lines(d), svg("path", { ...edge, d: outline(n) })];
+    const nodes = [svg("path", { ...pale, d: outline(n) }), lines(d), boxes("kv-solid-piece", [[x, y, w * Math.min(1, full), t]], piece), svg("path", { ...edge, d: outline(n) })];
     if (before) nodes.push(svg("path", { ...DASHED, d: outline(before) }));
     const tiles = Math.ceil(full);
     return { nodes, x, y, whole: w * Math.min(columns, full), piece: w,
