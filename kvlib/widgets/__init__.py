@@ -9,8 +9,7 @@ from importlib import import_module
 
 _FIGURES = {
     "DecodeTheatre": "decode_theatre",
-    "Formula": "formula",
-    "WorkedExample": "worked",
+    "FormulaBox": "formula_box",
     "SharingHeads": "sharing_heads",
     "Paging": "paging",
     "BudgetWidget": "budget",
