@@ -14,7 +14,7 @@ from .browser import chromium, page  # noqa: F401
 
 ODD = [
     "<!--<script>", "</script>", "😀", "naïve", "\ud800", "\udc00x", "\x7f", "\x00", "\x1f", "\u2028", '"',
-    "\\", "\\u0041", "\ufeff", "\u202e", "\xa0", "\x85", "\x1c", "__proto__", "1", "0", "[", "a,b", "constructor",
+    "\\", "\\u0041", "\ufeff", "\u202e", "\xa0", "\x85", "\x1c", "__proto__", "1", "0", "[", "a,b",
 ]  # fmt: skip
 BETWEEN = [" ", "  ", "\n", "\t", "\v", "\f", "\r\n", " \n "]
 
