@@ -33,6 +33,7 @@ FIGURES = {
     "ByteRiver": ByteRiver,
     "CheaperCaches": lambda: CheaperCaches(record()),
     "Damage": Damage,
+    "PrefixCache": widgets.PrefixCache,
 }
 HEAVY = {"DecodeTheatre": 76_000}  # a recording travels with it
 ALL = {name: getattr(widgets, name) for name in widgets.__all__} | FIGURES

@@ -17,6 +17,7 @@ _FIGURES = {
     "LayerRace": "layer_race",
     "Damage": "damage",
     "ByteRiver": "river",
+    "PrefixCache": "prefix_cache",
 }
 
 __all__ = [*_FIGURES]
