@@ -18,6 +18,7 @@ _FIGURES = {
     "LayerStrip": "layer_strip",
     "Damage": "damage",
     "ByteRiver": "river",
+    "RealKey": "realkey",
 }
 
 __all__ = [*_FIGURES]
