@@ -74,11 +74,16 @@ def _lighter(svg: str) -> str:
     # "font: …" for it.
     svg = re.sub(r" font-family: [^;\"]*;?", "", svg)
     svg = re.sub(r"(font: [^'\";]*?px) [^\";]*", r"\1 system-ui, sans-serif", svg)
-    svg = re.sub(r"\s*\n\s*", " ", svg).replace("> <", "><")
-    groups = 1
-    while groups:
-        svg, groups = re.subn(r"<g>((?:(?!</?g[ >]).)*)</g>", r"\1", svg)
-    return svg
+    svg = re.sub(r"\s*\n\s*", " ", svg).strip().replace("> <", "><")
+    bare: list[bool] = []  # of the groups that are open, whether they say anything
+
+    def group(tag):
+        if tag[0] != "</g>":
+            bare.append(tag[0] == "<g>")
+            return "" if bare[-1] else tag[0]
+        return "" if bare.pop() else tag[0]
+
+    return re.sub(r"<g>|<g [^>]*(?<!/)>|</g>", group, svg.replace("<g/>", ""))
 
 
 NARROW = 3.4  # inches: what a phone of 360 pixels leaves of its width
