@@ -18,6 +18,7 @@ _FIGURES = {
     "Damage": "damage",
     "ByteRiver": "river",
     "PrefixCache": "prefix_cache",
+    "RealKey": "realkey",
 }
 
 __all__ = [*_FIGURES]
