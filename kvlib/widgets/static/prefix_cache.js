@@ -81,7 +81,7 @@ function open(moments, step, who) {
 // What the reader writes a prompt in. What is longer than a prompt may be is cut, and a notice says so.
 function prompt(f, letter, most, at) {
   const id = newId(), key = letter.toLowerCase();
-  const area = h("textarea", { id, rows: 3, spellcheck: "false", oninput: () => {
+  const area = h("textarea", { id, rows: 4, spellcheck: "false", oninput: () => {
     const text = held(area.value, most);
     f.notice(area.value.length > most ? `A prompt has at most ${most} characters: held at the first ${most}.` : "");
     f.set(key, text, REST);
