@@ -5,14 +5,14 @@ import re
 import pytest
 
 from kvlib import CacheLayout
-from kvlib.widgets import BudgetWidget, DecodeTheatre, FormulaBox, LayerStrip, SharingHeads, palette
+from kvlib.widgets import BudgetWidget, DecodeTheatre, FormulaBox, LayerRace, SharingHeads, palette
 
 from .browser import chromium, page, show  # noqa: F401
 from .test_widgets_promises import ALL
 
 PLAYED = {
     "DecodeTheatre": "Moment", "FormulaBox": "Step", "Paging": "Step", "Damage": "Written",
-    "ByteRiver": "Elapsed",
+    "ByteRiver": "Elapsed", "LayerRace": "Context", "PrefixCache": "Moment",
 }  # fmt: skip
 SETTING = """() => [...document.querySelectorAll('.kv-figure :is(input, select)')].map(
     e => e.type === 'checkbox' ? e.checked : e.value)"""
@@ -273,7 +273,7 @@ def test_hostile_words_in_a_name_or_an_address_stay_words(page, tmp_path):  # no
     toy = (CacheLayout.uniform(2, 2, 8), 1000, 1000)
     figures = (
         BudgetWidget(HOSTILE, models={HOSTILE: toy, "toy": toy}),
-        LayerStrip(models={HOSTILE: toy[0]}),
+        LayerRace(models={HOSTILE: toy[0]}),
         SharingHeads(models={HOSTILE: CacheLayout.uniform(2, 2, 8, n_heads=4)}),
     )
     hash = "#budget.gpu=<img src=x onerror=alert(1)>&budget.__proto__=1&layers.constructor=1"

@@ -14,9 +14,11 @@ _FIGURES = {
     "Paging": "paging",
     "BudgetWidget": "budget",
     "CheaperCaches": "cheaper_caches",
-    "LayerStrip": "layer_strip",
+    "LayerRace": "layer_race",
     "Damage": "damage",
     "ByteRiver": "river",
+    "PrefixCache": "prefix_cache",
+    "RealKey": "realkey",
 }
 
 __all__ = [*_FIGURES]

@@ -185,7 +185,7 @@ def singular_values(spectra, title="How fast the singular values fall"):
     for axes, (name, layers) in zip(all_axes[0], spectra.items(), strict=True):
         hue = palette.color(name) if name in palette.ROLES else palette.color("cache")
         for i, values in list(enumerate(layers))[::2]:  # every other layer: thirty lines lie on each other
-            alpha = 0.4 + 0.6 * i / max(1, len(layers) - 1)
+            alpha = round(0.4 + 0.6 * i / max(1, len(layers) - 1), 2)
             # Six points of a line, most where it is steep: more would weigh more than they show.
             last = len(values) - 1
             shown = sorted({round(last * (i / 5) ** 2) for i in range(6)})
@@ -195,6 +195,6 @@ def singular_values(spectra, title="How fast the singular values fall"):
         axes.set(title=name, xlabel="n-th largest singular value")
         axes.grid(axis="y")
         axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter("")
+        axes.minorticks_off()
     all_axes[0][0].set_ylabel("share of the largest")
     return figure
