@@ -15,7 +15,7 @@ STREAMS = 4000
 
 
 def some_case(rng):
-    """A stream, a memory and a block size: from one that is never short to one that holds little more than one."""
+    """A stream, a memory and a block size; at the least the memory holds the longest request and no more."""
     prefix = rng.choice([0, 0, 1, 7, 16, 24])
     stream = requests(
         rng.randrange(1, 14), rng.random(), gap=rng.randrange(4), prompt=(1, rng.randrange(1, 24)),

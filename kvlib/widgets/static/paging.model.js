@@ -136,3 +136,68 @@ function served(stream, memory) {
   }
   return frames;
 }
+
+// ---- what frames say
+
+const takenIn = ({ used, to_come, internal }) => used + to_come + internal;
+
+// When each request was in the memory: id -> [{ first, last, thrown }].
+function stays(frames) {
+  const found = new Map();
+  for (const { step, running, preempted, waiting } of frames) {
+    for (const id of waiting) if (!found.has(id)) found.set(id, []);
+    for (const { request } of running) {
+      const all = found.get(request) ?? found.set(request, []).get(request);
+      if (all.at(-1)?.last === step - 1) all.at(-1).last = step;
+      else all.push({ first: step, last: step, thrown: false });
+    }
+    for (const { request } of preempted) found.get(request).at(-1).thrown = true;
+  }
+  return found;
+}
+
+const letter = (id) => (id < 26 ? String.fromCharCode(65 + id) : String(id));
+
+// When a request was last thrown out before a step: { step, tokens }, the tokens to compute again; undefined if never.
+function thrownBefore(frames, step, id) {
+  for (let at = step - 1; at >= 0; at--) {
+    const one = frames[at].preempted.find(({ request }) => request === id);
+    if (one) return { step: at, tokens: one.tokens };
+  }
+}
+
+// Who waits at a step, and since when those who were thrown out.
+function waiting(frames, step) {
+  const all = frames[step]?.waiting ?? [];
+  if (!all.length) return "Nobody waits";
+  return `Waiting: ${all.map((id) => { const thrown = thrownBefore(frames, step + 1, id); return thrown ? `${letter(id)} (thrown out at step ${thrown.step})` : letter(id); }).join(" ")}`;
+}
+
+// What happened in a step of the paged run, a sentence each.
+function events(frames, step, stream) {
+  const now = frames[step], before = frames[step - 1]?.running ?? [], said = [];
+  const named = (ids) => ids.map(letter).join(", ");
+  if (!now) return [`All are done since step ${frames.length}.`];
+  const held = (id) => now.running.find((r) => r.request === id);
+  for (const { request } of before) {
+    if (!held(request) && !now.preempted.some((one) => one.request === request)) said.push(`${letter(request)} is done and its blocks are free.`);
+  }
+  for (const { request, by, tokens } of now.preempted) {
+    said.push(`${letter(by)} needs a block and none is free. ${request === by ? "It was itself admitted last: it" : `${letter(request)}, admitted last,`} ` +
+      `is thrown out, and ${many(tokens, "token")} must be computed again when it returns.`);
+  }
+  for (const id of now.admitted) {
+    const { tokens, blocks } = held(id), lost = thrownBefore(frames, step, id), shared = blocks.filter((block) => now.refs[block] > 1).length;
+    const where = `in ${many(blocks.length, "block")}${shared ? `, ${shared} of them shared` : ""}`;
+    said.push(lost ? `${letter(id)}, thrown out at step ${lost.step}, is back: of ${many(tokens, "token")} ${where}, ${lost.tokens} are computed again.`
+      : `${letter(id)} is admitted with ${many(tokens, "token")} ${where}.`);
+  }
+  for (const source of new Set(now.copied.map((copy) => copy.source))) {
+    const all = now.copied.filter((copy) => copy.source === source), names = named(all.map(({ request }) => request));
+    said.push(`Block ${source} has other owners: before ${names} ${all.length > 1 ? "write" : "writes"} behind its ${many(all[0].tokens, "token")}, ` +
+      `they are copied to ${all.length > 1 ? "blocks" : "block"} ${all.map(({ target }) => target).join(", ")} (copy-on-write).`);
+  }
+  const queued = stream.filter(({ id, arrival }) => arrival === step && now.waiting.includes(id));
+  if (queued.length) said.push(`${named(queued.map(({ id }) => id))} ${queued.length > 1 ? "arrive and wait" : "arrives and waits"}: too few blocks are free.`);
+  return said.length ? said : [now.running.length ? "Every request that runs stores one token more." : "Nobody is here."];
+}
