@@ -44,21 +44,25 @@ READ = r"""el => {
 }"""  # noqa: E501
 
 
-def settings(w, seed, n):
+def settings(seed, n):
+    """Every other one at a step at which something happens: a copy, a preemption, or a return."""
     rng = random.Random(seed)
     points = []
-    for _ in range(n):
+    for i in range(n):
         times = rng.choice([0, 0, 1, 3, 6])
-        points.append(
-            {
-                "added": "_".join(f"{rng.randrange(90)}.{rng.randrange(3)}" for _ in range(times)),
-                "step": rng.randrange(rng.choice([40, 90, w.limits["step"][1] + 1])),
-                "block_size": rng.choice(BLOCK_SIZES),
-                "share_prefix": rng.random() < 0.5,
-                "request": rng.randrange(16 + times),
-                "token": rng.randrange(w.limits["token"][1] + 1),
-            }
-        )
+        point = {
+            "added": "_".join(f"{rng.randrange(60)}.{rng.randrange(3)}" for _ in range(times)),
+            "block_size": rng.choice(BLOCK_SIZES),
+            "share_prefix": rng.random() < 0.5,
+            "request": rng.randrange(16 + times),
+            "token": rng.randrange(104),
+        }
+        w = Paging(**point)
+        frames = w.runs[key(w.block_size, w.share_prefix)].frames
+        gone = {one.request for f in frames for one in f.preempted}
+        events = [f.step for f in frames if f.preempted or f.copied or gone & {*f.admitted}]
+        last = rng.choice([40, 90, w.limits["step"][1]])
+        points.append(point | {"step": rng.choice(events) if i % 2 and events else rng.randrange(last + 1)})
     return points
 
 
@@ -110,7 +114,7 @@ def check_memory(side, frame, before, run, mine, token):
 @pytest.mark.parametrize("seed", range(3))
 def test_all_that_is_shown_is_in_the_frames(page, seed):  # noqa: F811
     w = Paging()
-    points = settings(w, seed, 100)
+    points = settings(seed, 60)
     seen = dict.fromkeys(("preempted", "copied", "back", "shared", "waits"), 0)
     for point, shown in zip(points, drive(page, w, [{"step": 1}, *points], READ)[1:], strict=True):
         w.set_state(point)
