@@ -208,7 +208,7 @@ def test_a_copy_moves_unless_the_reader_asked_for_less_motion(chromium, tmp_path
         context = chromium.new_context(reduced_motion=motion)
         page = context.new_page()  # noqa: F811
         page.add_init_script(
-            "Element.prototype.animate = (frames) => { (globalThis.moved ??= []).push(frames); }"
+            "globalThis.moved = []; Element.prototype.animate = (frames) => { moved.push(frames); };"
         )
         opened(page, tmp_path, share_prefix=True, step=step - 1)
         page.get_by_role("button", name="Next: Step").press("Enter")
