@@ -38,7 +38,7 @@ FIGURES = {
     "PrefixCache": widgets.PrefixCache,
     "RealKey": RealKey,
 }
-HEAVY = {"DecodeTheatre": 76_000}  # a recording travels with it
+HEAVY = {"DecodeTheatre": 76_000, "Paging": 23_000}  # a recording travels with it, or a simulation
 ALL = {name: getattr(widgets, name) for name in widgets.__all__} | FIGURES
 
 

@@ -36,8 +36,8 @@ and growth.js, which is a module with the shared files before it, so it imports 
 Each shared file begins with what it offers. State is read by f.get alone, so that the frame can pose another
 while it measures. Numbers that were recorded travel in `data` by `recorded.packed`; `unpacked` reads them.
 growth.css, where there is one, follows style.css; its classes are its own. growth.model.js, where there is
-one, stands before growth.js: what this figure alone computes. A trait can't be called `layout` or `keys`:
-ipywidgets has both.
+one, stands before growth.js: what this figure alone computes; and so does any other growth.PART.js. A trait
+can't be called `layout` or `keys`: ipywidgets has both.
 """
 
 import json
@@ -149,8 +149,8 @@ def shared() -> str:
 
 def code(script: str) -> str:
     """The text of a figure's module, without its export."""
-    model = script.replace(".js", ".model.js")
-    own = [model, script] if (STATIC / model).exists() else [script]
+    parts = STATIC.glob(script.replace(".js", ".*.js"))
+    own = [*sorted(part.name for part in parts), script]
     return "\n".join([shared(), *map(_read, own)])
 
 

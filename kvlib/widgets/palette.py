@@ -71,6 +71,8 @@ TEXTURES = {
     "state": "-",
     "cross": "|",
     "none": "hollow",
+    "reserved": "/",
+    "paged": ".",
 }
 
 # Sizes as multiples of the text around a figure.
