@@ -8,7 +8,16 @@ import gzip
 import pytest
 
 from kvlib import widgets
-from kvlib.widgets import ByteRiver, CheaperCaches, Damage, DecodeTheatre, LayerStrip, Paging, SharingHeads
+from kvlib.widgets import (
+    BudgetWidget,
+    ByteRiver,
+    CheaperCaches,
+    Damage,
+    DecodeTheatre,
+    LayerStrip,
+    Paging,
+    SharingHeads,
+)
 from kvlib.widgets.tiny import tiny
 
 from .browser import chromium, document, page, show, violations  # noqa: F401
@@ -21,6 +30,7 @@ FIGURES = {
     "Paging": lambda: Paging(share_prefix=True),
     "LayerStrip": LayerStrip,
     "ByteRiver": ByteRiver,
+    "BudgetWidget": BudgetWidget,
     "CheaperCaches": lambda: CheaperCaches(record()),
     "Damage": Damage,
 }
