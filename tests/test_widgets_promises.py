@@ -9,6 +9,7 @@ import pytest
 
 from kvlib import widgets
 from kvlib.widgets import (
+    BudgetWidget,
     ByteRiver,
     CheaperCaches,
     Damage,
@@ -33,6 +34,7 @@ FIGURES = {
     "Paging": lambda: Paging(share_prefix=True),
     "LayerRace": LayerRace,
     "ByteRiver": ByteRiver,
+    "BudgetWidget": BudgetWidget,
     "CheaperCaches": lambda: CheaperCaches(record()),
     "Damage": Damage,
     "PrefixCache": widgets.PrefixCache,

@@ -183,6 +183,8 @@ class Figure(anywidget.AnyWidget):
     @traitlets.default("limits")
     def _limits(self):
         own = {name: t for name, t in self.traits(sync=True).items() if name not in _ANYWIDGET}
+        # What is pinned as A is bound as what it was: a_model as model. page.js knows so.
+        own = {name: t for name, t in own.items() if not name.startswith("a_")}
         yes_or_no = {name: [False, True] for name, t in own.items() if isinstance(t, traitlets.Bool)}
         return yes_or_no | {name: t.limits for name, t in own.items() if isinstance(t, Whole | Choice)}
 
