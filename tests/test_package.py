@@ -24,7 +24,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 # Under Python compiled to WebAssembly there is neither torch nor, at first, numpy.
 LIGHT = ["kvlib", *(f"kvlib.{m}" for m in ("units", "layouts", "hardware", "blocks", "configs", "engines"))]
-LIGHT += [f"kvlib.{m}" for m in ("budget", "serving", "widgets", "checks", "cli", "measure.records")]
+LIGHT += [f"kvlib.{m}" for m in ("budget", "serving", "widgets", "checks", "cli", "page", "measure.records")]
 DRAWS = "kvlib.widgets.drawings"  # with matplotlib, in a notebook
 
 

@@ -1,0 +1,86 @@
+// Python, in the one worker of a page. run.js starts it, asks it and ends it; there is no other way to stop it.
+//
+//     in    { start: "runtime-….json", most }   once: the list of files, beside this one, and bytes of memory
+//           { id, name, payload }                then, one at a time: what kvlib.page.answer is to be asked
+//     out   { loaded, total }                    bytes, as they come
+//           { ready } or { failed: sentence }
+//           { id, answer, spent }                JSON; spent: memory ran out, so this worker is to be ended
+
+let answer = null; // kvlib.page.answer
+let spent = false;
+
+onmessage = async ({ data }) => {
+  if (data.start) {
+    try {
+      answer = await start(new URL(data.start, location.href), data.most);
+      postMessage({ ready: true });
+    } catch (error) {
+      postMessage({ failed: String(error?.message ?? error) });
+    }
+  } else {
+    try {
+      postMessage({ id: data.id, answer: answer(data.name, data.payload), spent });
+    } catch (error) {
+      // Python itself broke, say for want of stack: nothing of it is to be asked again.
+      const bug = String(error?.message ?? error).slice(0, 8000);
+      postMessage({ id: data.id, answer: JSON.stringify({ bug }), spent: true });
+    }
+  }
+};
+
+async function start(address, most) {
+  const list = await (await got(address)).json();
+  const total = Object.values(list.files).reduce((sum, bytes) => sum + bytes, 0);
+  let loaded = 0;
+  const count = (bytes) => postMessage({ loaded: (loaded += bytes), total });
+  // What Python's own loader fetches is counted on its way, and taken from the browser's store if it is there:
+  // the names carry versions and hashes. Sizes are the list's, for a server may say none, or a compressed one.
+  const fetched = fetch;
+  globalThis.fetch = async (url) => counted(await got(url, fetched), count);
+
+  const home = new URL(list.folder, address).href;
+  const module = async (name) => {
+    const loaded = await import(home + name);
+    count(list.files[list.folder + name]);
+    return loaded;
+  };
+  const [{ loadPyodide }, { default: createPyodideModule }, packed] = await Promise.all([
+    module("pyodide.mjs"),
+    module("pyodide.asm.mjs"),
+    fetch(new URL(list.kvlib, address)).then((response) => response.arrayBuffer()),
+  ]);
+  bound(most);
+  const quiet = { stdin: () => null, stdout: () => {}, stderr: () => {} };
+  const python = await loadPyodide({ indexURL: home, createPyodideModule, lockFileContents: list.lock, ...quiet });
+  python.unpackArchive(packed, "zip", { extractDir: "/kvlib" });
+  python.runPython("import sys; sys.path.insert(0, '/kvlib')");
+  return python.pyimport("kvlib.page").answer;
+}
+
+async function got(url, by = fetch) {
+  const response = await by(url, { cache: "force-cache" });
+  if (!response.ok) throw new Error(`${new URL(url).pathname} was not found (${response.status})`);
+  return response;
+}
+
+function counted(response, count) {
+  const through = new TransformStream({
+    transform(chunk, out) {
+      count(chunk.byteLength);
+      out.enqueue(chunk);
+    },
+  });
+  return new Response(response.body.pipeThrough(through), { headers: response.headers });
+}
+
+// Python may grow to so many bytes. Then it gets no more, and says MemoryError.
+function bound(most) {
+  const grow = WebAssembly.Memory.prototype.grow;
+  WebAssembly.Memory.prototype.grow = function (pages) {
+    if (this.buffer.byteLength + pages * 65536 > most) {
+      spent = true;
+      throw new RangeError("memory");
+    }
+    return grow.call(this, pages);
+  };
+}
