@@ -25,8 +25,11 @@ def form(source: str, variable: str, marker, text: str = "") -> dict | None:
     """
     value = _value(source, variable)
     if isinstance(marker, Words):
-        rows = [[name, said] for name, said in marker.rows.items()]
-        field = {"kind": "text", "label": "Your text", "rows": rows, "words": [marker.least, marker.most]}
+        field = {
+            "kind": "text", "label": "Your text", "words": [marker.least, marker.most],
+            "rows": [[name, said] for name, said in marker.rows.items()],
+            "named": len(value.keys) > 1,  # the cell names the rows that are not read yet
+        }  # fmt: skip
         return _cut(source, [(value, field)])
     if _is_none(value):
         field = _field(marker, "Your answer")

@@ -2,7 +2,8 @@
 
 Formulas become MathML when the book is built: every current browser draws it, so the page
 needs no script for it. The theme's live-code client, which would load from another host, is left out;
-theme.py mends the theme's HTML, and assets.py moves what is inline into files.
+theme.py mends the theme's HTML, assets.py moves what is inline into files, and exercises_page.py puts each
+chapter's exercises at its end.
 """
 
 import os
@@ -74,6 +75,7 @@ def finish(app, exception):
 
 
 def setup(app):
+    app.setup_extension("tools.exercises_page")
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
     app.connect("config-inited", drop_thebe, priority=900)
     app.connect("build-finished", finish)

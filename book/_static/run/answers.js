@@ -11,7 +11,7 @@ const kvAnswers = (() => {
   // A number with a unit, or with commas, as people write it: a text, which the check reads.
   const WRITTEN = /^[-+]?[\d.,_\s]*\d\.?\s*(?:%|[^\W\d_]+)?$/u;
   const QUOTED = '"(?:[^"\\\\]|\\\\.)*"';
-  const TEXT = new RegExp(`^\\{"text": (${QUOTED})((?:, ${QUOTED}: (?:True|False))*)\\}$`);
+  const TEXT = new RegExp(`^\\{"text": (${QUOTED})((?:, ${QUOTED}: (?:True|False|None))*)\\}$`);
 
   // JSON's texts are Python's.
   const quoted = (text) => JSON.stringify(text);
@@ -27,9 +27,10 @@ const kvAnswers = (() => {
     number,
     choice: (word) => (word ? quoted(word) : "None"),
     several: (words) => (words.length ? `{${words.map(quoted).join(", ")}}` : "None"),
-    text: ({ text, rows }) => {
-      const read = Object.entries(rows).map(([name, met]) => `, ${quoted(name)}: ${met ? "True" : "False"}`);
-      return `{"text": ${quoted(text)}${read.join("")}}`;
+    text: ({ text, rows }, field) => {
+      const said = { true: "True", false: "False", undefined: "None" };
+      const named = field.rows.map(([name]) => name).filter((name) => field.named || name in rows);
+      return `{"text": ${quoted(text)}${named.map((name) => `, ${quoted(name)}: ${said[rows[name]]}`).join("")}}`;
     },
   };
 
@@ -62,14 +63,13 @@ const kvAnswers = (() => {
       const match = TEXT.exec(said);
       if (!match) return null;
       const rows = [...match[2].matchAll(new RegExp(`, (${QUOTED}): (True|False)`, "g"))];
-      const read = rows.map(([, name, met]) => [JSON.parse(name), met === "True"]);
-      if (read.some(([name]) => !field.rows.some(([row]) => row === name))) return null;
-      return { text: JSON.parse(match[1]), rows: Object.fromEntries(read) };
+      const read = Object.fromEntries(rows.map(([, name, met]) => [JSON.parse(name), met === "True"]));
+      return { text: JSON.parse(match[1]), rows: read };
     },
   };
 
   function source(form, values) {
-    const said = form.fields.map((field, i) => WRITE[field.kind](values[i]));
+    const said = form.fields.map((field, i) => WRITE[field.kind](values[i], field));
     return form.pieces.map((piece, i) => piece + (said[i] ?? "")).join("");
   }
 
