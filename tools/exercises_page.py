@@ -21,8 +21,7 @@ AFTER = "exercise"  # the chapter's cell that speaks of its exercises
 LEFT_OUT = {"title", "links", "setup", "how"}  # of the notebook, which the page says otherwise
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 STATIC = Path(__file__).resolve().parent.parent / "book" / "_static" / "run"
-SCRIPTS = ("answers.js", "keeping.js", "editor.js", "fields.js", "exercises.js")
-BAR = """<div class="kv-exercises" data-notebook="{name}" data-version="{version}">
+BAR = """<div class="kv-exercises" data-notebook="{name}" data-version="{version}" data-run-later>
 <p hidden><button type="button" class="kv-answer-here">Answer them here</button>
 Checked by the same code as in the notebook, in your browser; nothing is sent anywhere.</p>
 </div>"""
@@ -38,12 +37,17 @@ def source(cell: dict) -> str:
     return "".join(cell["source"])
 
 
+def uses_answer(cell: dict) -> bool:
+    """Whether a given cell runs what the reader wrote; then it stands in the notebook alone."""
+    return "uses-answer" in cell["metadata"].get("tags", [])
+
+
 def exercises(of: dict) -> list[dict]:
     """What the page must know of each exercise beside the notebook itself."""
     cells = {cell["id"]: cell for cell in of["cells"]}
     found, before = [], []
     for cell in of["cells"]:
-        text, marks = source(cell), cell["metadata"]
+        text = source(cell)
         if match := CHECK.fullmatch(text.strip()):
             name = match["question"]
             short = name.partition("-")[2]
@@ -62,8 +66,8 @@ def exercises(of: dict) -> list[dict]:
                     "form": form(source(cells[answer]), match["answer"], question.build(), asked),
                 }
             )
-        elif cell["cell_type"] == "code" and cell["id"] != "setup" and "nbgrader" not in marks:
-            if "uses-answer" not in marks.get("tags", []):
+        elif cell["cell_type"] == "code" and cell["id"] != "setup" and "nbgrader" not in cell["metadata"]:
+            if not uses_answer(cell):
                 before.append(cell["id"])
     return found
 
@@ -74,7 +78,7 @@ def markdown(of: dict, name: str) -> list[str]:
     texts = [BAR.format(name=name, version=version(of, name))]
     for cell in of["cells"]:
         text = COMMENT.sub("", source(cell))
-        if cell["id"] in LEFT_OUT or CHECK.fullmatch(text.strip()):
+        if cell["id"] in LEFT_OUT or CHECK.fullmatch(text.strip()) or uses_answer(cell):
             continue
         if cell["cell_type"] == "markdown":
             texts.append(re.sub(r"^## ", "### ", text, flags=re.MULTILINE))

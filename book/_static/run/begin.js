@@ -1,14 +1,16 @@
 // A chapter's exercises, answered in the page: what that needs is loaded when the reader asks, and not before.
 //
-// The chapter says where with <div class="kv-exercises" data-notebook="02-the-formula" data-version="…">.
+// The chapter says where with <div class="kv-exercises" data-notebook="02-the-formula" data-version="…">; where
+// the book holds Python, `data-list` and `data-bytes` are what run.js is to be told of it.
 
 (() => {
   const base = document.currentScript.src;
   const SCRIPTS = ["answers", "keeping", "editor", "fields", "exercises"];
 
-  function load(name, version) {
+  function load(name, version, dataset = {}) {
     return new Promise((resolve, reject) => {
       const script = document.createElement("script");
+      Object.assign(script.dataset, dataset);
       script.src = new URL(`${name}.js?v=${version}`, base).href;
       script.async = false; // in this order
       script.onload = resolve;
@@ -17,11 +19,18 @@
     });
   }
 
-  function dress(version) {
+  function dress(name, version) {
     const sheet = document.createElement("link");
     sheet.rel = "stylesheet";
-    sheet.href = new URL(`exercises.css?v=${version}`, base).href;
+    sheet.href = new URL(`${name}.css?v=${version}`, base).href;
     document.head.append(sheet);
+  }
+
+  // run.js is told what there is to start, if the page has not got it already.
+  async function python({ version, list, bytes }) {
+    if (globalThis.kvRun) return;
+    dress("run", version);
+    await load("run", version, list ? { list, bytes } : {});
   }
 
   function begun(name) {
@@ -40,8 +49,8 @@
     button.addEventListener("click", async () => {
       button.disabled = true;
       try {
-        dress(version);
-        await Promise.all([notebook, ...SCRIPTS].map((name) => load(name, version)));
+        dress("exercises", version);
+        await Promise.all([python(bar.dataset), ...[notebook, ...SCRIPTS].map((name) => load(name, version))]);
         kvExercisesPage.open(bar, kvExercises);
       } catch (error) {
         button.disabled = false;

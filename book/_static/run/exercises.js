@@ -7,7 +7,6 @@
 
 const kvExercisesPage = (() => {
   const HOW = "Tab indents; Escape, then Tab, leaves the field.";
-  const ABSENT = "Python is not in this page.";
 
   function make(tag, properties = {}, ...children) {
     const element = Object.assign(document.createElement(tag), properties);
@@ -22,8 +21,7 @@ const kvExercisesPage = (() => {
   }
 
   const of = (points, most) => `${points} of ${most} point${most === 1 ? "" : "s"}`;
-  const run = () => globalThis.kvRun;
-  const absent = () => (run() ? run().state === "absent" && run().sentence : ABSENT);
+  const absent = () => (kvRun.state === "absent" ? kvRun.sentence : "");
 
   // One exercise: what stands in its place in the page, and its answer.
   function exercise(asked, data, kept, keep) {
@@ -33,7 +31,7 @@ const kvExercisesPage = (() => {
     const fields = asked.form && kvFields(asked.form, changed);
     const told = make("p", { className: "kv-told", role: "status" });
     const check = make("button", { type: "submit", textContent: "Check" });
-    const stop = press("Stop", () => run().stop());
+    const stop = press("Stop", () => kvRun.stop());
     const other = press("", () => show(!byFields(), code()));
     const again = press("Begin anew", anew);
     const presses = make("p", { className: "kv-presses" }, check, stop, other, again);
@@ -111,7 +109,7 @@ const kvExercisesPage = (() => {
       document.addEventListener("kv-run", loading);
       let answer;
       try {
-        answer = await run().call("check", payload);
+        answer = await kvRun.call("check", payload);
       } catch (error) {
         answer = { error: error.message };
       } finally {
@@ -214,8 +212,7 @@ const kvExercisesPage = (() => {
     );
     const panel = make("div");
     bar.replaceChildren(points, panel, presses, kept);
-    if (run()) run().panel(panel);
-    else panel.append(make("p", { textContent: ABSENT }));
+    kvRun.panel(panel);
     keep();
     points.tabIndex = -1;
     points.focus();
