@@ -5,6 +5,9 @@ BIN := .venv/bin
 PORT ?= 8000
 DIR ?= course
 URL ?=
+# The Python that runs in the pages; RUNTIME=no leaves it out.
+RUNTIME ?= yes
+export RUNTIME
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -14,12 +17,12 @@ export OMP_NUM_THREADS ?= 1
 export KVLIB_PROGRESS ?= off
 lab: export KVLIB_PROGRESS =
 
-.PHONY: book test quick lint browser serve lab course bench oracle exercises notebooks canonical recordings pictures pins repo clean
+.PHONY: book test quick lint browser serve lab course bench oracle exercises notebooks canonical recordings pictures archive pins repo clean FORCE
 
 KVLIB := $(shell find kvlib -name '*.py' -o -name '*.json' -o -name '*.js' -o -name '*.css' -o -name '*.txt')
 RECORDS := $(wildcard book/measurements/* book/recordings/*)
-BUILDERS := tools/page.py tools/theme.py tools/assets.py
-PAGES := $(wildcard book/*.ipynb book/*.md book/_static/*)
+BUILDERS := $(addprefix tools/,page.py theme.py assets.py slim.py exercises_page.py exercise_forms.py) $(wildcard tools/runtime/*)
+PAGES := $(wildcard book/*.ipynb exercises/*.ipynb book/*.md book/_static/* book/_static/run/*)
 
 book: _build/.built
 	@echo "The book is built. Open $(CURDIR)/_build/html/index.html"
@@ -28,8 +31,12 @@ book: _build/.built
 _build/.executed: .venv/.book $(KVLIB) $(RECORDS)
 	@rm -rf _build && mkdir -p _build && touch $@
 
+# What the pages run on, fetched once. It is looked at each time, and the book built again where that changed.
+_build/.runtime: _build/.executed FORCE
+	@$(BIN)/python -m tools.runtime
+
 # Every page is read anew, for Sphinx warns only of what it reads; what the chapters printed is kept.
-_build/.built: _build/.executed _config.yml _toc.yml $(BUILDERS) $(PAGES)
+_build/.built: _build/.executed _build/.runtime _config.yml _toc.yml $(BUILDERS) $(PAGES)
 	@rm -rf _build/html _build/.doctrees $@
 	$(BIN)/jupyter-book build . -W -n --keep-going -q
 	@touch $@
@@ -96,6 +103,10 @@ recordings: .venv/.book
 # The README's pictures, of the book as it is built.
 pictures: book browser
 	$(BIN)/python -m tools.pictures
+
+# The built book as one zip, to be read without a network.
+archive: book
+	@$(BIN)/python -m tools.archive
 
 # constraints.txt anew from pyproject.toml, for every Python it names; with UPGRADE=1, the newest versions.
 pins: .venv/.test

@@ -1,8 +1,9 @@
 """A page's inline scripts and styles, moved into files: loaded once for all pages, and under any policy.
 
 A page without an inline script, handler or style works where the server says
-`Content-Security-Policy: default-src 'self'; img-src 'self' data:`. The figures' shared parts, which every
-figure carries along in a notebook, become one file.
+`Content-Security-Policy: default-src 'self'; img-src 'self' data:`; for its Python, a page needs
+`script-src 'self' 'wasm-unsafe-eval'` too. The figures' shared parts, which every figure carries along in a
+notebook, become one file.
 """
 
 import hashlib

@@ -134,6 +134,7 @@ def read(app, docname, text):
 
 def begin(app, pagename, templatename, context, doctree):
     if notebook(pagename.removeprefix("book/")) is not None:
+        app.add_js_file("run/quiz.js", loading_method="defer")
         app.add_js_file("run/begin.js", loading_method="defer")
 
 

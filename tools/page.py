@@ -2,8 +2,9 @@
 
 Formulas become MathML when the book is built: every current browser draws it, so the page
 needs no script for it. The theme's live-code client, which would load from another host, is left out;
-theme.py mends the theme's HTML, assets.py moves what is inline into files, and exercises_page.py puts each
-chapter's exercises at its end.
+theme.py mends the theme's HTML, slim.py takes out of it what nobody sees, assets.py moves what is inline into
+files, exercises_page.py puts each chapter's exercises at its end, and runtime/ adds the Python that the pages
+can run.
 """
 
 import os
@@ -14,6 +15,8 @@ from docutils.nodes import SkipNode
 from latex2mathml.converter import convert
 
 from .assets import Assets
+from .runtime.link import Runtime
+from .slim import slim
 from .theme import mend
 
 WIDGET_STATE = re.compile(
@@ -60,18 +63,20 @@ def drop_thebe(app, config):
 
 
 def finish(app, exception):
-    """Mend every page, and take the kernel's copy of each figure's state out of it."""
+    """Mend every page, take the kernel's copy of each figure's state out, and add the scripts it asks for."""
     if exception or app.builder.format != "html":
         return
     out = Path(app.outdir)
     assets = Assets(out / "_static" / "kv")
+    runtime = Runtime(out / "_static" / "run")
     repository = app.config.html_theme_options["repository_url"]
     for page in out.rglob("*.html"):
         if "_static" in page.relative_to(out).parts:
             continue
-        html = mend(WIDGET_STATE.sub("", page.read_text(encoding="utf-8")), repository)
+        html = slim(mend(WIDGET_STATE.sub("", page.read_text(encoding="utf-8")), repository))
         here = os.path.relpath(assets.folder, page.parent).replace(os.sep, "/")
-        page.write_text(assets.move(html, here), encoding="utf-8")
+        html = runtime.link(assets.move(html, here), here.removesuffix("kv") + "run")
+        page.write_text(html, encoding="utf-8")
 
 
 def setup(app):

@@ -1,8 +1,10 @@
 """What the pages run on: Pyodide from npm, and the part of kvlib that needs nothing else, put into the book.
 
-    python -m tools.runtime yes    fetch what package-lock.json pins, if it is not here
-    python -m tools.runtime no     leave it out
+fetch    Pyodide, as package-lock.json pins it, from npm into .venv, once
+archive  kvlib's part, as one zip
+place    both into a built book, and their list
+link     the scripts into the pages that ask for them
 
-`place` puts it beside run.js when the book is built. Names carry versions and hashes, so a browser that has a
-file need never ask for it again.
+`python -m tools.runtime` fetches; `make book` calls it. With RUNTIME=no in the environment nothing is fetched
+and nothing put in, and where nothing can be fetched the book is built without it.
 """

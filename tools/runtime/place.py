@@ -2,14 +2,22 @@
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
 from .archive import files, packed
 
 HERE = Path(__file__).resolve().parent
-PACKAGE = HERE / "node_modules" / "pyodide"
+ROOT = HERE.parents[1]
+CACHE = ROOT / ".venv" / "runtime"
+PACKAGE = CACHE / "node_modules" / "pyodide"
 LOADED = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip")
+
+
+def left_out() -> bool:
+    """Whether the book is to be built without it: `make book RUNTIME=no`."""
+    return os.environ.get("RUNTIME") == "no"
 
 
 def wanted() -> str:
@@ -28,7 +36,7 @@ def here() -> bool:
 
 
 def place(folder: Path, kvlib: dict[str, bytes] | None = None) -> str:
-    """Write the runtime into `folder`; returns the name of its list there, which run.js is to be told.
+    """Write the runtime into `folder`; returns the name of its list there, which run.js is told.
 
     kvlib   the files of kvlib's archive, by name, if not the checkout's
     """

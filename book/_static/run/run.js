@@ -12,15 +12,20 @@
 //
 // At each change and each part loaded, `document` gets the event "kv-run", whose `detail` is
 // { state, sentence, loaded, total }, in bytes. The script's own tag says what there is to start: `data-list`,
-// the list of files that the build wrote, or nothing, where the runtime was left out.
+// the list of files that the build wrote, and `data-bytes`, their size; or neither, where it was left out.
 
 globalThis.kvRun = (() => {
   const script = document.currentScript;
   const LIMIT = 30; // seconds
-  const MEMORY = 512 * 2 ** 20; // bytes; Python has 20 MiB when it is ready
+  const MEMORY = 256 * 2 ** 20; // bytes; Python has 20 MiB when it is ready
   const ABSENT = "This page was built without Python; `make book` puts it in.";
   const FROM_FILE = "A page that was opened from a file may not start Python: serve the book, with `make serve`.";
   const STOPPED = "Stopped. The next run starts afresh.";
+  const BUTTON = { loading: "Cancel", ready: "End Python", busy: "Stop", stopped: "Run here again", failed: "Try again" };
+  const SAID = {
+    idle: `Loads Python, ${megabytes(script.dataset.bytes)} MB, once. Nothing that you enter leaves this page.`,
+    loading: "Python is being loaded.", ready: "Python runs in this page.", busy: "Python is at work.",
+  };
   const TOO_LONG = (limit) => `Stopped after ${limit} seconds without an end. The next run starts afresh.`;
 
   let worker = null;
@@ -148,30 +153,33 @@ globalThis.kvRun = (() => {
   }
 
   function panel(element) {
-    const bar = make("progress", { max: 1, value: 0, ariaLabel: "Loading Python" });
+    const bar = make("progress", { max: 1, value: 0, ariaLabel: "Python, loaded" });
     const count = make("span", { className: "kv-run-count" });
     const loading = make("span", { className: "kv-run-loading" }, bar, count);
     const press = make("button", { type: "button", className: "kv-run-press" });
-    const said = make("p", { className: "kv-run-said", role: "status" });
-    press.addEventListener("click", () => (["loading", "busy"].includes(now.state) ? stop() : start().catch(() => {})));
-    const LABELS = { loading: "Cancel", busy: "Stop", stopped: "Run here again", failed: "Try again" };
-    const SAID = { loading: "Python is being loaded.", ready: "Python runs in this page.", busy: "Python is at work." };
-    let seen = "";
+    const about = new URL("../../book/references.html#python-in-the-page", script.src).href;
+    const said = make("span", { role: "status" });
+    const line = make("p", { className: "kv-run-said" }, said, " ", make("a", { href: about }, "What runs here"));
+    press.addEventListener("click", () => (worker ? stop() : start().catch(() => {})));
+    let seen = null;
     const draw = () => {
       bar.value = now.total ? now.loaded / now.total : 0;
       count.textContent = now.total ? `${megabytes(now.loaded)} of ${megabytes(now.total)} MB` : "";
       if (seen === now.state + now.sentence) return;
       seen = now.state + now.sentence;
       loading.hidden = now.state !== "loading";
-      press.hidden = ["absent", "ready"].includes(now.state);
-      press.textContent = LABELS[now.state] ?? "Run here";
-      said.textContent = now.sentence || (SAID[now.state] ?? "");
+      press.hidden = now.state === "absent";
+      press.textContent = BUTTON[now.state] ?? "Run here";
+      said.textContent = now.sentence || SAID[now.state];
     };
     element.classList.add("kv-run");
-    element.replaceChildren(press, loading, said);
+    element.replaceChildren(press, loading, line);
     document.addEventListener("kv-run", draw);
     draw();
   }
+
+  // The deferred scripts after this one find it ready; so does what the page asks of no other script.
+  addEventListener("DOMContentLoaded", () => document.querySelectorAll("[data-run=panel]").forEach(panel));
 
   return {
     call, start, stop, panel,

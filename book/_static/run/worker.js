@@ -50,11 +50,16 @@ async function start(address, most) {
     fetch(new URL(list.kvlib, address)).then((response) => response.arrayBuffer()),
   ]);
   bound(most);
-  const quiet = { stdin: () => null, stdout: () => {}, stderr: () => {} };
-  const python = await loadPyodide({ indexURL: home, createPyodideModule, lockFileContents: list.lock, ...quiet });
+  const python = await loadPyodide({
+    indexURL: home, createPyodideModule, lockFileContents: list.lock,
+    stdin: () => null, stdout: () => {}, stderr: () => {}, // what is printed, kvlib.page keeps
+    jsglobals: {}, // `import js` finds nothing
+  });
   python.unpackArchive(packed, "zip", { extractDir: "/kvlib" });
   python.runPython("import sys; sys.path.insert(0, '/kvlib')");
-  return python.pyimport("kvlib.page").answer;
+  const asked = python.pyimport("kvlib.page").answer;
+  shut();
+  return asked;
 }
 
 async function got(url, by = fetch) {
@@ -83,4 +88,12 @@ function bound(most) {
     }
     return grow.call(this, pages);
   };
+}
+
+// Code that the reader runs finds nothing here that sends or keeps. It is no wall: only the server's policy is.
+function shut() {
+  const names = ["fetch", "XMLHttpRequest", "WebSocket", "WebTransport", "EventSource", "Worker", "BroadcastChannel"];
+  for (const name of [...names, "importScripts", "indexedDB", "caches", "navigator"]) {
+    for (let at = globalThis; at; at = Object.getPrototypeOf(at)) delete at[name];
+  }
 }
