@@ -1,7 +1,7 @@
 """A page with a chapter's exercises and nothing else: `opened(chromium, folder, name)` for the tests.
 
-Its Python is this one: what the page asks of kvRun is answered by kvlib.page here. tests/test_book_exercises.py
-has the book's own pages and their own Python.
+Its Python is this one: what the page asks of kvRun is answered by kvlib.page here. The book's own pages, and
+their own Python, are in tests/test_book_exercises.py.
 """
 
 import html
@@ -20,7 +20,9 @@ STANDS_IN = """globalThis.kvRun = {
     stop: () => { kvRun.stopped += 1; },
     call: async (name, payload) => JSON.parse(await kvlibAnswers(name, JSON.stringify(payload))),
 };"""
-DENIED = """Object.defineProperty(window, "localStorage", { get() { throw new DOMException("no", "SecurityError"); } });"""
+DENIED = """Object.defineProperty(window, "localStorage", {
+    get() { throw new DOMException("no", "SecurityError"); },
+});"""
 PAGE = """<!doctype html><html lang="en" data-theme="{theme}"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>Exercises</title>
 <link rel="stylesheet" href="_static/book.css"><style>body {{ margin: 16px; font-family: system-ui;

@@ -1,4 +1,4 @@
-"""Exercises answered in a page: forms, editor, progress, the notebook out and in, the keyboard, narrow pages."""
+"""Exercises answered in a page: forms, editor, progress, a notebook out and in, keyboard, narrow pages."""
 
 import json
 
@@ -156,7 +156,7 @@ def test_the_editor_indents_and_lets_the_keyboard_out(open_):
     page.keyboard.press("Shift+Tab")
     assert area.input_value().endswith("\n    return 1")
     page.keyboard.press("Tab")
-    assert area.input_value().endswith("\n    return 1    ") or area.input_value().endswith("\n        return 1")
+    assert area.input_value().endswith("\n    return 1    ")
     page.keyboard.press("Control+a")
     page.keyboard.press("Tab")
     assert area.input_value().startswith("    def f(x):\n        if x:")
@@ -221,8 +221,9 @@ def downloaded(page, folder):
 
 
 def upload(page, name, text):
+    text = text.encode() if isinstance(text, str) else text
     page.get_by_label("Open a notebook").set_input_files(
-        {"name": name, "mimeType": "application/json", "buffer": text.encode() if isinstance(text, str) else text}
+        {"name": name, "mimeType": "application/json", "buffer": text}
     )
 
 
@@ -237,7 +238,8 @@ def test_solutions_come_in_earn_all_and_go_out_as_they_are_graded(open_, name, t
         place = one(page, exercise["question"])
         if exercise["needs"]:
             assert place.get_by_role("button", name="Check").count() == 0
-            assert place.get_by_role("link", name="open the notebook").get_attribute("href").endswith(f"{name}.ipynb")
+            link = place.get_by_role("link", name="open the notebook")
+            assert link.get_attribute("href").endswith(f"exercises/{name}.ipynb")
         else:
             assert checked(place).startswith("Right. "), exercise["question"]
     earned = sum(x["points"] for x in asked(name) if not x["needs"])
@@ -245,7 +247,10 @@ def test_solutions_come_in_earn_all_and_go_out_as_they_are_graded(open_, name, t
     assert page.locator(".kv-points").inner_text() == f"{earned} of {most} points."
     file = downloaded(page, tmp_path)
     filled = json.loads(file.read_text(encoding="utf-8"))
-    assert [(c["id"], c["metadata"]) for c in filled["cells"]] == [(c["id"], c["metadata"]) for c in released["cells"]]
+    assert all(
+        {**ours, "source": ""} == {**given, "source": ""}
+        for ours, given in zip(filled["cells"], released["cells"], strict=True)
+    )
     with Grader(seed=0) as grader:
         report = grader.grade(file)
     assert {mark.name: mark.points for mark in report.exercises} == {
@@ -260,7 +265,7 @@ def test_solutions_come_in_earn_all_and_go_out_as_they_are_graded(open_, name, t
         (b"\x89PNG\r\n\x00\xff", "it is not JSON"),
         ("[1, 2]", "no list of cells"),
         ('{"cells": {"length": 3}}', "no list of cells"),
-        ('{"cells": [null, 7, {"cell_type": "code", "source": {"a": 1}, "metadata": 3}]}', "no exercise of this course"),
+        ('{"cells": [null, {"cell_type": "code", "source": {"a": 1}, "metadata": 3}]}', "asks no exercise"),
         ("03-worked-7b", "the exercises of chapter 3"),
         ("variant", "drawn for one student"),
         ("long", "at most 100,000 are read"),
@@ -274,7 +279,7 @@ def test_a_wrong_file_is_refused_with_a_sentence(open_, file, said):
     one(page, "02-bytes").get_by_role("radio").last.check()
     mine = (ROOT / "exercises" / f"{FORMULA}.ipynb").read_text(encoding="utf-8")
     if file == "variant":
-        file = mine.replace('kvlib.check(\\"02-steps\\", steps)', 'kvlib.check(\\"02-steps\\", steps, \\"1f3a\\")')
+        file = mine.replace('\\"02-steps\\", steps)', '\\"02-steps\\", steps, \\"1f3a\\")')
     elif file == "long":
         file = mine.replace("doubles = None", f"doubles = None  # {'x' * 100_001}")
     elif file == "03-worked-7b":
@@ -291,7 +296,8 @@ def test_a_hostile_notebook_is_text_and_nothing_else(open_):
     notebook = json.loads((ROOT / "exercises" / f"{FORMULA}.ipynb").read_text(encoding="utf-8"))
     for cell in notebook["cells"]:
         cell["source"] = [*cell["source"], f"\n{evil}"] if cell["cell_type"] == "code" else evil
-    notebook["cells"].append({"cell_type": "code", "id": "__proto__", "source": evil, "metadata": {"__proto__": 1}})
+    named = {"cell_type": "code", "id": "__proto__", "source": evil, "metadata": {"__proto__": 1}}
+    notebook["cells"].append(named)
     text = json.dumps(notebook).replace('"metadata": {', '"__proto__": {"polluted": 1}, "metadata": {', 1)
     upload(page, f"{evil}.ipynb", text)
     page.get_by_text("answers' cells were taken").wait_for()

@@ -27,7 +27,7 @@ ASKED = {
     for name in NAMES
     for asked in exercises_page.exercises(exercises_page.notebook(name))
 }
-# What rows hold that no source can say, a function of a table among them; a cell takes it from here by number.
+# What rows hold that no source can say, as a function; a cell takes it from here by its number.
 HANDED: list = []
 
 
@@ -157,7 +157,11 @@ def test_without_numpy_a_question_is_marked_or_says_what_it_needs():
         for question, (asked, name) in ASKED.items()
     ]
     run = subprocess.run(
-        [sys.executable, "-c", WITHOUT_NUMPY], input=json.dumps(sent), capture_output=True, text=True, cwd=ROOT
+        [sys.executable, "-c", WITHOUT_NUMPY],
+        input=json.dumps(sent),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
     )
     assert run.returncode == 0, run.stderr
     needing = set()
@@ -194,7 +198,8 @@ def test_choices_by_letter_say_what_they_stand_for():
     why, slow = (ASKED["06-log"][0]["form"]["fields"][i]["options"] for i in (1, 3))
     assert why[0] == ["a", "the weights grow while they are loaded"]
     assert slow[3] == ["d", "the queue is too long"]
-    assert dict(ASKED["10-log"][0]["form"]["fields"][0]["options"])["d"] == "others hold memory that vLLM wants"
+    causes = dict(ASKED["10-log"][0]["form"]["fields"][0]["options"])
+    assert causes["d"] == "others hold memory that vLLM wants"
 
 
 def test_a_cell_that_is_no_form_has_none():
@@ -206,7 +211,7 @@ def test_a_cell_that_is_no_form_has_none():
 
 
 def test_what_a_page_holds_tells_no_answer():
-    """Choices stand in the order of the alphabet, and of a question goes along only what the reader is to know."""
+    """Choices stand in the order of the alphabet, and of a question goes along what a reader is to know."""
     for asked, _ in ASKED.values():
         assert set(asked) == {
             "question", "title", "points", "needs", "manual", "answer", "variable", "before", "form"

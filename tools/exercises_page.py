@@ -73,7 +73,7 @@ def exercises(of: dict) -> list[dict]:
 
 
 def markdown(of: dict, name: str) -> list[str]:
-    """The exercises as cells of Markdown: what is asked, the cells that are given, and those to be filled in."""
+    """The exercises as cells of Markdown: what is asked, the given cells, and those to be filled in."""
     questions = {exercise["answer"]: exercise["question"] for exercise in exercises(of)}
     texts = [BAR.format(name=name, version=version(of, name))]
     for cell in of["cells"]:

@@ -1,9 +1,9 @@
-"""A page's HTML without what nobody sees: comments, and what matplotlib writes into a drawing besides its lines."""
+"""A page's HTML without what nobody sees: comments, and what matplotlib writes beside a drawing's lines."""
 
 import re
 
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-DRAWING = re.compile(r'<svg xmlns:xlink.*?</svg>', re.DOTALL)
+DRAWING = re.compile(r"<svg xmlns:xlink.*?</svg>", re.DOTALL)
 UNTURNED = re.compile(r' transform="rotate\(-?0(?: [-\d.]+)*\)"')
 NAMED = re.compile(r' id="([\w.-]+)"')
 BARE = re.compile(r"<g>((?:(?!</?g[ >]).)*)</g>", re.DOTALL)

@@ -106,7 +106,7 @@ def run(source: str, name: str, names: dict) -> tuple[str, str, int | None] | No
 
 
 def raised(kind, message, line) -> str:
-    """What an error of a cell says to whoever wrote it, where it was run or as another process has sent it."""
+    """What an error of a cell says to whoever wrote it, run here or sent by another process."""
     kind, message = (clean(text) if isinstance(text, str) else "" for text in (kind, message))
     where = f" on line {line} of its cell" if isinstance(line, int) else ""
     return f"Your code for this exercise stops with {kind}{where}{f': {message}' if message else ''}."

@@ -27,7 +27,8 @@ def check(given: dict) -> dict:
         raise unknown("question", name, QUESTIONS)
     question = QUESTIONS[name]
     if lacking := [package for package in question.needs if not _is_here(package)]:
-        raise ValueError(f"This exercise needs {' and '.join(lacking)}, which the page has not: open its notebook.")
+        needed = " and ".join(lacking)
+        raise ValueError(f"This exercise needs {needed}, which the page has not: open its notebook.")
     names = namespace() | {"kvlib": kvlib}
     for source in given.get("before", []):
         run(source, "given", names)
