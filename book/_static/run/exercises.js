@@ -24,8 +24,7 @@ const kvExercisesPage = (() => {
   const absent = () => (kvRun.state === "absent" ? kvRun.sentence : "");
 
   // One exercise: what stands in its place in the page, and its answer.
-  function exercise(asked, data, kept, keep) {
-    const cells = new Map(data.notebook.cells.map(({ id, source }) => [id, [source].flat().join("")]));
+  function exercise(asked, { colab, cells }, kept, keep) {
     const stub = cells.get(asked.answer);
     const editor = kvEditor(`Your answer to exercise ${asked.title} in Python`, HOW);
     const fields = asked.form && kvFields(asked.form, changed);
@@ -33,7 +32,7 @@ const kvExercisesPage = (() => {
     const check = make("button", { type: "submit", textContent: "Check" });
     const stop = press("Stop", () => kvRun.stop());
     const other = press("", () => show(!byFields(), code()));
-    const again = press("Begin anew", anew);
+    const again = press("Begin anew", () => take(stub));
     const presses = make("p", { className: "kv-presses" }, check, stop, other, again);
     const form = make("form", { className: "kv-answer" }, presses, told);
     let inFields = null;
@@ -47,7 +46,7 @@ const kvExercisesPage = (() => {
     other.hidden = !fields;
     if (asked.needs.length) {
       check.hidden = true;
-      const where = make("a", { href: data.colab, textContent: "open the notebook" });
+      const where = make("a", { href: colab, textContent: "open the notebook" });
       const why = `It needs ${asked.needs.join(" and ")}, which the page has not. To check it, `;
       presses.after(make("p", { className: "kv-help" }, why, where, " in Colab, or in JupyterLab with ", make("code", { textContent: "make lab" }), "."));
     } else if (asked.manual) {
@@ -56,6 +55,8 @@ const kvExercisesPage = (() => {
 
     const byFields = () => inFields === true;
     const code = () => (byFields() ? kvAnswers.source(asked.form, fields.values) : editor.value);
+
+    const own = () => (code() === stub ? undefined : code());
 
     // An answer that the fields cannot hold stands in the editor, and nothing of it is lost.
     function show(wantFields, source) {
@@ -70,7 +71,7 @@ const kvExercisesPage = (() => {
     }
 
     function changed() {
-      kept.code = code();
+      kept.code = own();
       if (told.textContent) {
         told.textContent = "";
         kept.said = "";
@@ -78,16 +79,16 @@ const kvExercisesPage = (() => {
       keep();
     }
 
-    function anew() {
-      Object.assign(kept, { code: undefined, said: "", points: 0 });
+    function take(source) {
       told.textContent = "";
-      show(true, stub);
+      show(true, source);
+      Object.assign(kept, { code: own(), said: "", points: 0 });
       keep();
     }
 
     function tell(sentence, points = kept.points) {
       told.textContent = sentence;
-      Object.assign(kept, { said: sentence, points, code: code() });
+      Object.assign(kept, { said: sentence, points, code: own() });
       keep();
     }
 
@@ -117,7 +118,9 @@ const kvExercisesPage = (() => {
         check.disabled = false;
         stop.hidden = true;
       }
-      if (answer.said) {
+      if (code() !== payload.code) {
+        told.textContent = "The answer was changed meanwhile: check it again.";
+      } else if (answer.said) {
         const printed = answer.printed ? `\nYour code printed:\n${answer.printed.trimEnd()}` : "";
         tell(answer.said + printed, answer.points);
       } else {
@@ -127,7 +130,7 @@ const kvExercisesPage = (() => {
 
     show(true, kept.code ?? stub);
     told.textContent = kept.said ?? "";
-    return { question: asked.question, form, show: (source) => show(true, source), code, stub, told };
+    return { question: asked.question, form, code, take, anew: () => take(stub) };
   }
 
   // Above all of them: the points, the notebook out and in, and the way to forget everything.
@@ -135,6 +138,7 @@ const kvExercisesPage = (() => {
     const answers = kvKeeping.read(data.name);
     const points = make("p", { className: "kv-points", role: "status" });
     const kept = make("p", { className: "kv-help", role: "status" });
+    const cells = new Map(data.notebook.cells.map(({ id, source }) => [id, [source].flat().join("")]));
     const most = data.exercises.reduce((sum, asked) => sum + asked.points, 0);
 
     function keep() {
@@ -150,7 +154,7 @@ const kvExercisesPage = (() => {
     const places = new Map([...document.querySelectorAll(".kv-asked")].map((place) => [place.dataset.question, place]));
     const shown = data.exercises.map((asked) => {
       const own = (answers[asked.question] ??= {});
-      const one = exercise(asked, data, own, keep);
+      const one = exercise(asked, { colab: data.colab, cells }, own, keep);
       const place = places.get(asked.question);
       for (const child of place.children) child.hidden = true;
       place.append(one.form);
@@ -173,13 +177,8 @@ const kvExercisesPage = (() => {
         if (chosen.size > 16 * 2 ** 20) throw new Error("The file is too large for a notebook of exercises: it has more than 16 MiB.");
         const found = kvKeeping.opened(data, await chosen.text());
         const put = shown.filter((one) => found[one.question] !== undefined);
-        for (const one of put) {
-          one.show(found[one.question]);
-          Object.assign(answers[one.question], { code: found[one.question] === one.stub ? undefined : one.code(), said: "", points: 0 });
-          one.told.textContent = "";
-        }
+        for (const one of put) one.take(found[one.question]);
         kept.textContent = `${put.length} of ${shown.length} answers' cells were taken from ${chosen.name}. Check each to have its points.`;
-        keep();
       } catch (error) {
         kept.textContent = `${chosen.name} was not opened. ${error.message}`;
       }
@@ -189,12 +188,7 @@ const kvExercisesPage = (() => {
     const sure = make("span", { hidden: true }, "All answers of this chapter are deleted. ");
     const forget = press("Delete all answers", () => ask(true));
     const yes = press("Delete", () => {
-      for (const one of shown) {
-        Object.assign(answers[one.question], { code: undefined, said: "", points: 0 });
-        one.show(one.stub);
-        one.told.textContent = "";
-      }
-      keep();
+      for (const one of shown) one.anew();
       kept.textContent = "All answers were deleted.";
       ask(false);
     });
