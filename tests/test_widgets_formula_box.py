@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 
 from kvlib import fmt, kv_bytes, layout
-from kvlib.units import dtype as as_dtype
+from kvlib.units import UNITS, dtype as as_dtype
 from kvlib.widgets import FormulaBox
 from kvlib.widgets.formula_box import PRECISIONS, VECTORS
 
@@ -84,12 +84,10 @@ def test_the_page_says_what_python_says(page):  # noqa: F811
     for w, (big, why, rows, caption, axes) in seen(page, settings(150, 1), read):
         table = w.table().rows
         assert big == f"{w.nbytes:,} byte{'' if w.nbytes == 1 else 's'}"
-        if w.nbytes >= 1024:
-            unit = fmt(w.nbytes).split()[1]
-            decimal = {"KiB": "kB", "MiB": "MB", "GiB": "GB", "TiB": "TB"}[unit]
-            assert re.fullmatch(
-                rf"[=≈] {re.escape(fmt(w.nbytes))} [=≈] {re.escape(fmt(w.nbytes, decimal))}", why
-            )
+        units = [unit for unit in ("KiB", "MiB", "GiB", "TiB") if w.nbytes >= UNITS[unit]][-1:]
+        units += [unit.replace("i", "").replace("K", "k") for unit in units]
+        exact = {unit: w.nbytes * 1000 % UNITS[unit] == 0 for unit in units}
+        assert why == " ".join(f"{'=' if exact[unit] else '≈'} {fmt(w.nbytes, unit)}" for unit in units)
         for i, (said, shown) in enumerate(rows):
             number, _, read_as = table[i][3].partition(" ")
             name = "byte" if number == "1" else "bytes"

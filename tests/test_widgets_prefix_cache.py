@@ -20,7 +20,7 @@ READ = """el => {
     const chip = (li) => [...li.children].map(text);
     return {
         big: text(el.querySelector(".kv-big")), why: text(el.querySelector(".kv-why")),
-        said: text(el.querySelector(".kv-prefix-said")),
+        said: text(el.querySelector(".kv-prefix-said").firstChild),
         heads: all(".kv-heading").slice(0, 2),
         cards: [...el.querySelectorAll(".kv-prefix-chain")].map((list) => [...list.children].map((li) =>
             [li.classList.contains("kv-prefix-broken"), ...[...li.children].map(text)])),

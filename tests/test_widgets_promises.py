@@ -9,6 +9,7 @@ import pytest
 
 from kvlib import widgets
 from kvlib.widgets import (
+    BudgetWidget,
     ByteRiver,
     CheaperCaches,
     Damage,
@@ -33,12 +34,13 @@ FIGURES = {
     "Paging": lambda: Paging(share_prefix=True),
     "LayerRace": LayerRace,
     "ByteRiver": ByteRiver,
+    "BudgetWidget": BudgetWidget,
     "CheaperCaches": lambda: CheaperCaches(record()),
     "Damage": Damage,
     "PrefixCache": widgets.PrefixCache,
     "RealKey": RealKey,
 }
-HEAVY = {"DecodeTheatre": 76_000}  # a recording travels with it
+HEAVY = {"DecodeTheatre": 76_000, "Paging": 23_000}  # a recording travels with it, or a simulation
 ALL = {name: getattr(widgets, name) for name in widgets.__all__} | FIGURES
 
 

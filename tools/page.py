@@ -2,8 +2,9 @@
 
 Formulas become MathML when the book is built: every current browser draws it, so the page
 needs no script for it. The theme's live-code client, which would load from another host, is left out;
-theme.py mends the theme's HTML, assets.py moves what is inline into files, and runtime/ adds the Python that
-the pages can run.
+theme.py mends the theme's HTML, slim.py takes out of it what nobody sees, assets.py moves what is inline into
+files, exercises_page.py puts each chapter's exercises at its end, and runtime/ adds the Python that the pages
+can run.
 """
 
 import os
@@ -15,6 +16,7 @@ from latex2mathml.converter import convert
 
 from .assets import Assets
 from .runtime.link import Runtime
+from .slim import slim
 from .theme import mend
 
 WIDGET_STATE = re.compile(
@@ -71,13 +73,14 @@ def finish(app, exception):
     for page in out.rglob("*.html"):
         if "_static" in page.relative_to(out).parts:
             continue
-        html = mend(WIDGET_STATE.sub("", page.read_text(encoding="utf-8")), repository)
+        html = slim(mend(WIDGET_STATE.sub("", page.read_text(encoding="utf-8")), repository))
         here = os.path.relpath(assets.folder, page.parent).replace(os.sep, "/")
         html = runtime.link(assets.move(html, here), here.removesuffix("kv") + "run")
         page.write_text(html, encoding="utf-8")
 
 
 def setup(app):
+    app.setup_extension("tools.exercises_page")
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
     app.connect("config-inited", drop_thebe, priority=900)
     app.connect("build-finished", finish)

@@ -2,6 +2,7 @@
 
 plain      any object, read as plain values without trusting it
 calls      a function under test, called in bounded time; `wire` says the same in JSON
+cells      a notebook's cells, run one by one in one namespace
 answers    the kinds of answer and how each is marked; stands on these
 questions  what is asked, a file per chapter; stands on answers
 progress   what a reader has solved, kept in one file beside the notebooks

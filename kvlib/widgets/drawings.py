@@ -118,14 +118,14 @@ def utilization(runs, title="Of the slots taken, how many hold a token"):
 
 @styled
 def vram(weights, cache, overhead, memory, title=None, usable=None):
-    """One bar of a GPU's memory, bytes: weights, cache, overhead and what is free (or missing).
+    """One bar of a GPU's memory, bytes: weights, overhead, cache and what is free (or missing).
 
     With `usable`, the share of the memory that may be taken, a second line says where it ends, and only
-    what lies before it counts as free.
+    what lies before it counts as free. Its order and its fills are BudgetWidget's.
     """
-    figure, axes = new_figure(height=2.1)
+    figure, axes = new_figure(height=2.1 if usable is None else 2.5)
     at = 0
-    parts = [("weights", weights, ""), ("cache", cache, "//"), ("overhead", overhead, "\\\\")]
+    parts = [("weights", weights, ""), ("overhead", overhead, "xx"), ("cache", cache, "//")]
     free = (memory if usable is None else usable) - weights - cache - overhead
     if free > 0:
         parts.append(("free", free, None))
@@ -142,15 +142,8 @@ def vram(weights, cache, overhead, memory, title=None, usable=None):
     axes.text(memory / GiB, 0.42, end + " ", ha="right", va="bottom")
     if usable is not None:
         label = f"usable {fmt(usable, digits=1)}"
-        axes.axvline(usable / GiB, color=palette.color("ink"), lw=1.5, ls="--", label=label)
-    axes.legend(
-        frameon=False,
-        ncols=2,
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.4),
-        columnspacing=1,
-        handlelength=1.4,
-    )
+        axes.axvline(usable / GiB, ymax=0.7, color=palette.color("ink"), lw=1.5, ls="--", label=label)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, columnspacing=1, handlelength=1.4)
     axes.set(yticks=[], ylim=(-0.4, 0.75), xlim=(0, max(at, memory) * 1.01 / GiB), xlabel="GiB")
     axes.spines["left"].set_visible(False)
     if title:

@@ -38,6 +38,9 @@ class Shown:
         svg = svg[svg.index("<svg") :]
         svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.S)
         svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.S)
+        # Rotations by nothing, names of groups and indents, which nobody sees either.
+        svg = re.sub(r' transform="rotate\(-?0 [^"]*"', "", svg)
+        svg = re.sub(r"\n +", "\n", re.sub(r'<g id="[^"]*"', "<g", svg))
         # Its one rule is for this drawing, and not for all that stands in the page.
         svg = svg.replace(">*{", ">.kv-plot svg *{")
         # A tenth of a point is not seen, and the rest of matplotlib's digits weigh as much as all else.

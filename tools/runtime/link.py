@@ -1,7 +1,8 @@
 """The scripts of the pages that ask kvlib: run.js, and what each element with `data-run` names.
 
 `<div data-run="ask"></div>` in a page has it load run.js, then ask.js and ask.css where book/_static/run has
-them. `<div data-run="panel"></div>` asks for no more than run.js, which draws its panel there.
+them. `<div data-run="panel"></div>` asks for no more than run.js, which draws its panel there. An element
+with `data-run-later` gets what run.js is to be told, for a script that loads it when the reader asks.
 """
 
 import hashlib
@@ -27,6 +28,7 @@ class Runtime:
 
     def link(self, html: str, run: str) -> str:
         """`html` with the scripts and sheets it asks for; `run` is the folder as the page addresses it."""
+        html = html.replace(" data-run-later", self.attributes)
         names = list(dict.fromkeys(ASKS.findall(html)))
         if not names:
             return html

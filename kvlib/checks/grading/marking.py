@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from ...units import fmt
 from ..answers import BLANK, mark_plain
 from ..calls import SECONDS, Outcome
+from ..cells import raised
 from ..feedback import earned
 from ..plain import Callee, clean
 from ..questions import QUESTIONS
@@ -198,13 +199,6 @@ class Remote(Callee):
             except (ValueError, TypeError, RecursionError):
                 outcomes.append(Outcome("raises", error=("an error", "what it gives cannot be read")))
         return outcomes
-
-
-def raised(kind, message, line) -> str:
-    """What an error of a cell says, as its process has sent it."""
-    kind, message = (clean(text) if isinstance(text, str) else "" for text in (kind, message))
-    where = f" on line {line} of its cell" if isinstance(line, int) else ""
-    return f"Your code for this exercise stops with {kind}{where}{f': {message}' if message else ''}."
 
 
 def _outcome(sent) -> Outcome:

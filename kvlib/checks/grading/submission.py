@@ -9,8 +9,8 @@ where it stands.
 from collections import Counter
 from dataclasses import dataclass
 
+from ..cells import assigned
 from ..variants import CHECK
-from .child.cells import assigned
 from .notebook import Cell, NotGraded
 from .released import Exercise, Released, names, released
 

@@ -44,6 +44,7 @@ class Question:
     kind     one of KINDS
     minutes  an estimate for a reader of the chapter
     manual   its points are given by a person, not by a check
+    needs    packages without which it can be neither asked nor marked; a page that runs kvlib has none
     """
 
     name: str
@@ -53,6 +54,7 @@ class Question:
     kind: str
     minutes: int
     manual: bool = False
+    needs: tuple[str, ...] = ()
 
     def numbers(self, seed: str = "") -> dict:
         """The numbers of the variant `seed`: drawn, with right and wrong ones apart. "": the book's own."""
@@ -81,14 +83,14 @@ def _build(name, seed):
 
 
 def question(
-    name: str, points: int = 1, *, kind: str = "by hand", minutes: int = 3, drawn=None, manual=False
+    name: str, points=1, *, kind="by hand", minutes=3, drawn=None, manual=False, needs: tuple[str, ...] = ()
 ):
     """Register the decorated function, which makes the question `name` of its numbers."""
     if kind not in KINDS:
         raise ValueError(f"{name}: unknown kind {kind!r}; one of {', '.join(KINDS)}")
 
     def register(make):
-        QUESTIONS[name] = Question(name, points, make, dict(drawn or {}), kind, minutes, manual)
+        QUESTIONS[name] = Question(name, points, make, dict(drawn or {}), kind, minutes, manual, needs)
         return make
 
     return register

@@ -1,7 +1,7 @@
 // Layer by layer: a bar for each layer of one or two models, as high as what it keeps, its kind by hue, texture and
 // letter; the totals on one axis. Every scale reaches what the longest context keeps, so nothing shrinks as it grows.
 //
-// A page that reads a config itself hands its layout to the figure, which offers it as a model and chooses it:
+// A page without a kernel that reads a config itself hands its layout over; the figure offers and chooses it:
 //   el.dispatchEvent(new CustomEvent("kv-layout", { detail: { name: "pasted", strip } }))
 // `el` is the .kv-figure, `strip` what strip(layout) of layer_race.py returns, `name` what the model is called.
 function render({ model, el }) {
@@ -30,7 +30,7 @@ function render({ model, el }) {
   for (const key of ["model", "other", "axes", "strips"]) model.on(`change:${key}`, () => { for (const show of f.follows) show(); });
   f.controls.after(paste(f));
   share(f, "layers");
-  el.addEventListener("kv-layout", ({ detail }) => offer(f, detail));
+  if (!f.live) el.addEventListener("kv-layout", ({ detail }) => offer(f, detail));
 
   // What does not depend on the context stays from one frame to the next.
   let race = {};

@@ -4,15 +4,15 @@
 // So much of a hash is shown, and a chip's way to its new place takes so long, in ms.
 const SHORT = 6, WAY = 320;
 
-function render({ model: state, el }) {
-  const f = figure(el, state), letters = ["A", "B"], requests = [1, 2, 3, 4, 5];
+function render({ model, el }) {
+  const f = figure(el, model), letters = ["A", "B"], requests = [1, 2, 3, 4, 5];
   const most = Number(f.get("limits").a.match(/,(\d+)\}/)[1]);
   f.el.classList.add("kv-prefix");
 
   const written = h("div", { class: "kv-prefix-written" }), played = h("div", { class: "kv-prefix-played" });
   for (const letter of letters) prompt(f, letter, most, written);
   player(f, "step", { label: "Moment", pace: 1400, at: played });
-  const result = verdict(f), said = h("p", { class: "kv-prefix-said" });
+  const result = verdict(f), said = sentence();
   const chains = letters.map((letter, n) => chain(letter, letters[1 - n])), memory = pool();
   const sent = h("div", { class: "kv-prefix-sent", role: "group", "aria-labelledby": `${f.id}-sent` });
   for (const i of requests) choice(f, `sent_${i}`, { label: `Request ${i}`, at: sent });
@@ -21,7 +21,7 @@ function render({ model: state, el }) {
   number(f, "other", { label: "Other traffic", unit: "words" });
   result.el.before(written);
   result.el.append(played);
-  f.body.append(said, ...chains.map((one) => one.el), memory.el);
+  f.body.append(said.el, ...chains.map((one) => one.el), memory.el);
   f.body.after(h("p", { class: "kv-heading", id: `${f.id}-sent` }, "What is sent: A, B, or other words each time"), sent, f.controls);
   share(f, "prefix");
 
@@ -44,17 +44,29 @@ function render({ model: state, el }) {
     const labels = new Map();
     cuts.forEach((pieces, n) => pieces.forEach(({ name }, i) => { if (name) labels.set(name, [...(labels.get(name) ?? []), `${letters[n]}${i + 1}`]); }));
     const ends = open(moments, step, who), { hits, queries } = moment;
-    said.textContent = moment.said;
+    said.show(moment.said, moments);
     chains.forEach(({ show }, n) => show(cuts[n], cuts[1 - n], moment, who[moment.request - 1] === letters[n], ends));
-    memory.show(moment, (name) => labels.get(name)?.join(", ") ?? "other", ends, state.get("step") === step);
+    memory.show(moment, (name) => labels.get(name)?.join(", ") ?? "other", ends);
     result.show(`Hit rate ${queries ? `${fixed((100 * hits) / queries, 0)} %` : "–"}`, { why: `${group(hits)} of ${many(queries, "word")} found, ${group(queries - hits)} computed` });
     f.say(`Moment ${step}. ${moment.said}`);
     f.table("Five requests, moment by moment", ["moment", "what happens", "blocks in use", "words found so far"], moments.map((m, i) =>
       [i, m.said, `${m.names.length - m.free.length} of ${m.names.length}`, `${group(m.hits)} of ${group(m.queries)}`]));
-  }, { step: () => {
-    const longest = (a, b) => b[1].said.length - a[1].said.length;
-    return [...computed().moments.entries()].sort(longest).slice(0, 3).map(([i]) => i);
-  } }, said);
+  });
+}
+
+// What happens, with the room of the longest sentence, so that the page keeps still while the figure plays: the
+// longest lie unseen in the same place.
+function sentence() {
+  const seen = h("span"), el = h("p", { class: "kv-prefix-said" }, seen);
+  let of = null;
+  const show = (text, moments) => {
+    seen.textContent = text;
+    if (of === moments) return;
+    of = moments;
+    const longest = moments.map(({ said }) => said).sort((a, b) => b.length - a.length).slice(0, 3);
+    el.replaceChildren(seen, ...longest.map((one) => h("span", { class: "kv-prefix-room", "aria-hidden": "true" }, one)));
+  };
+  return { el, show };
 }
 
 // What each request's last block was taken for, by the block's number: if it is not full, it has no name to tell.
@@ -69,7 +81,7 @@ function open(moments, step, who) {
 // What the reader writes a prompt in. What is longer than a prompt may be is cut, and a notice says so.
 function prompt(f, letter, most, at) {
   const id = newId(), key = letter.toLowerCase();
-  const area = h("textarea", { id, rows: 3, spellcheck: "false", oninput: () => {
+  const area = h("textarea", { id, rows: 4, spellcheck: "false", oninput: () => {
     const text = held(area.value, most);
     f.notice(area.value.length > most ? `A prompt has at most ${most} characters: held at the first ${most}.` : "");
     f.set(key, text, REST);
@@ -83,22 +95,33 @@ function prompt(f, letter, most, at) {
 // the moment is about this one, `ends` what open() says.
 function chain(letter, other) {
   const list = h("ol", { class: "kv-prefix-chain" }), heading = h("p", { class: "kv-heading" });
-  const show = (pieces, others, moment, mine, ends) => {
+  let of = null, cards = [];
+  const build = (pieces, others) => {
     const flat = others.flatMap(({ words }) => words), words = pieces.flatMap((piece) => piece.words);
     const first = words.findIndex((word, i) => word !== flat[i]), full = pieces.filter(({ name }) => name).length;
     const alike = pieces.filter(({ name }, i) => name && name === others[i]?.name).length;
     heading.textContent = `Prompt ${letter}: ${many(words.length, "word")}, ${many(full, "full block")}, ${alike || "none"} named as in ${other}`;
     let at = 0;
-    list.replaceChildren(...pieces.map((piece, i) => {
-      const start = at, twin = others[i], where = place(piece, i, moment, mine, (block) => ends.get(block) === `${letter}${i + 1}`);
+    cards = pieces.map((piece, i) => {
+      const start = at, twin = others[i], same = piece.name !== null && piece.name === twin?.name, where = h("p", { class: "kv-prefix-where" });
       at += piece.words.length;
-      const same = piece.name !== null && piece.name === twin?.name, alike = String(piece.words) === String(twin?.words);
-      const compared = !piece.name ? "not full, no hash" : same ? `as ${other}${i + 1}` : !twin?.name ? `not in ${other}` : alike ? "same words, other parent" : i && first < start ? "other words and parent" : "other words";
-      return h("li", { class: `kv-prefix-block kv-prefix-${where[0]}${same || !piece.name ? "" : " kv-prefix-broken"}` },
+      const compared = !piece.name ? "not full, no hash" : same ? `as ${other}${i + 1}` : !twin?.name ? `not in ${other}`
+        : piece.words.every((word, n) => word === twin.words[n]) ? "same words, other parent" : i && first < start ? "other words and parent" : "other words";
+      const card = h("li", {},
         h("p", { class: "kv-prefix-words" }, h("b", {}, `${letter}${i + 1} `), piece.words.flatMap((word, n) => [h(start + n === first ? "mark" : "bdi", {}, word), " "])),
-        h("p", { class: "kv-prefix-name" }, piece.name ? h("code", {}, piece.name.slice(0, SHORT)) : "–", h("span", {}, ` ${compared}`)),
-        h("p", { class: "kv-prefix-where" }, where[1]));
-    }));
+        h("p", { class: "kv-prefix-name" }, piece.name ? h("code", {}, piece.name.slice(0, SHORT)) : "–", h("span", {}, ` ${compared}`)), where);
+      return { card, where, broken: piece.name && !same ? " kv-prefix-broken" : "" };
+    });
+    list.replaceChildren(...cards.map(({ card }) => card));
+  };
+  const show = (pieces, others, moment, mine, ends) => {
+    if (of !== pieces) build(pieces, others);
+    of = pieces;
+    for (const [i, { card, where, broken }] of cards.entries()) {
+      const [kind, text] = place(pieces[i], i, moment, mine, (block) => ends.get(block) === `${letter}${i + 1}`);
+      card.className = `kv-prefix-block kv-prefix-${kind}${broken}`;
+      where.textContent = text;
+    }
   };
   return { el: h("div", {}, heading, list), show };
 }
@@ -121,21 +144,20 @@ function pool() {
   const grid = h("div", { class: "kv-prefix-pool" }, head("Free, in turn →"), free, head("In use"), used);
   const el = h("div", {}, h("p", { class: "kv-heading" }, "The memory, a block each"), grid);
   let before = new Map();
-  const show = ({ names, refs, free: order, evicted }, label, open, settled) => {
-    while (chips.length < names.length) chips.push(h("li", { class: "kv-prefix-chip" }));
+  const show = ({ names, refs, free: order, evicted }, label, ends) => {
+    while (chips.length < names.length) chips.push(h("li"));
     const lost = new Map(evicted);
     for (const [block, name] of names.entries()) {
-      const users = refs[block], turn = order.indexOf(block);
-      const held = name ? label(name) : users ? open.get(block) : "empty";
-      chips[block].className = `kv-prefix-chip ${users ? "kv-prefix-used" : name ? "kv-prefix-kept" : "kv-prefix-empty"}`;
-      chips[block].replaceChildren(
-        h("b", {}, block), h("span", { class: "kv-quiet" }, users ? many(users, "user") : `free, ${ordinal(turn + 1)}`),
-        h("code", {}, name ? name.slice(0, SHORT) : "no hash"),
-        h("span", {}, lost.has(block) ? [h("del", {}, label(lost.get(block))), " "] : null, held));
+      const chip = chips[block], users = refs[block], held = name ? label(name) : users ? ends.get(block) : "empty";
+      const texts = [block, users ? many(users, "user") : `free, ${ordinal(order.indexOf(block) + 1)}`, name ? name.slice(0, SHORT) : "no hash", lost.has(block) ? label(lost.get(block)) : "", held];
+      if (chip.look === texts.join()) continue;
+      chip.look = texts.join();
+      chip.className = `kv-prefix-chip ${users ? "kv-prefix-used" : name ? "kv-prefix-kept" : "kv-prefix-empty"}`;
+      chip.replaceChildren(h("b", {}, texts[0]), h("span", { class: "kv-quiet" }, texts[1]), h("code", {}, texts[2]),
+        h("span", {}, texts[3] ? [h("del", {}, texts[3]), " "] : null, held));
     }
     free.replaceChildren(...order.map((block) => chips[block]));
     used.replaceChildren(...names.flatMap((_, block) => (refs[block] ? [chips[block]] : [])));
-    if (!settled) return;
     const places = new Map(names.map((_, block) => [block, [chips[block].offsetLeft, chips[block].offsetTop]]));
     for (const [block, [x, y]] of places) {
       const [fromX, fromY] = before.get(block) ?? [x, y];

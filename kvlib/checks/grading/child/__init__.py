@@ -2,7 +2,6 @@
 
 __main__   reads a request a line and answers each with a line
 answers    what it does with them: runs a cell, reads a value, calls a function
-cells      a notebook's cells as Python, without IPython
 sandbox    shuts this process in before it runs any of them
 namespaces, landlock   the two ways that Linux offers to do so
 """

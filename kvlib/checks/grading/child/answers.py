@@ -1,6 +1,5 @@
 """What the process of the answers is asked: run a cell, give the value of a name, call a function."""
 
-import ast
 import sys
 import tracemalloc
 from types import SimpleNamespace
@@ -8,9 +7,9 @@ from types import SimpleNamespace
 import kvlib
 
 from ... import calls, feedback
-from ...plain import clean, kind, plain
+from ...cells import namespace, run
+from ...plain import kind, plain
 from ...wire import decode, encode
-from .cells import namespace, python
 
 MEASURE = ("start", "stop", "clear_traces", "reset_peak", "get_traced_memory")
 
@@ -49,14 +48,10 @@ class Answers:
         """Run a cell; {"how": "gives"}, "runs", or "raises" with the "error": [class, message, line]."""
         try:
             with calls.limit(seconds):
-                tree = ast.parse(python(source), f"<{name}>")
-                exec(compile(tree, f"<{name}>", "exec"), self.names)
+                error = run(source, name, self.names)
         except calls.TooLong:
             return {"how": "runs"}
-        except BaseException as raised:  # whatever a cell can raise, SystemExit too
-            error = kind(raised).partition(" ")[2], _message(raised), _line(raised, f"<{name}>")
-            return {"how": "raises", "error": error}
-        return {"how": "gives"}
+        return {"how": "raises", "error": error} if error else {"how": "gives"}
 
     def value(self, name: str) -> dict:
         """The value of a name, its functions numbered: {"value": …}, or {"missing": True}."""
@@ -80,22 +75,3 @@ class _Callee:
 
     def __init__(self, thing):
         self.thing, self.name = thing, kind(thing)
-
-
-def _message(raised) -> str:
-    if isinstance(raised, SyntaxError):
-        return clean(str(raised.msg)) if isinstance(raised.msg, str) else ""
-    parts = plain(raised.args)
-    return clean(" ".join(str(a) for a in parts if isinstance(a, (str, int, float))))
-
-
-def _line(raised, name) -> int | None:
-    """The line of the cell on which it was raised."""
-    if isinstance(raised, SyntaxError):
-        return raised.lineno if isinstance(raised.lineno, int) else None
-    line, trace = None, raised.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == name:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line

@@ -6,7 +6,7 @@ from ..common import question
 SUM = "Its weights do not add up to 1: each query's are to be divided by their own sum."
 
 
-@question("04-grouped", points=5, kind="code", minutes=15)
+@question("04-grouped", points=5, kind="code", minutes=15, needs=("numpy",))
 def _grouped():
     import numpy as np
 

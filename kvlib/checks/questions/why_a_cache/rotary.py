@@ -203,7 +203,7 @@ class _Index(Rotary):
         return np.array([rotate(k, i) for i, k in enumerate(self.k)]), np.array(self.v)
 
 
-@question("01-rotary", points=5, kind="code", minutes=20)
+@question("01-rotary", points=5, kind="code", minutes=20, needs=("numpy",))
 def _rotary():
     import numpy as np
 

@@ -23,7 +23,7 @@ def rotate(x, position):
     return np.concatenate([a * np.cos(angle) - b * np.sin(angle), a * np.sin(angle) + b * np.cos(angle)])
 
 
-@question("01-step", points=3, kind="code", minutes=8)
+@question("01-step", points=3, kind="code", minutes=8, needs=("numpy",))
 def _step():
     import numpy as np
 

@@ -3,6 +3,9 @@
 import ast
 import re
 
+from . import calls
+from .plain import clean, kind, plain
+
 # Cell magics whose text is Python; under any other ("%%bash", "%%html") it is not, and is left out.
 PYTHON_MAGICS = {"time", "timeit", "capture", "prun", "python", "python3"}
 MAGIC = re.compile(r"^(\s*)(?:[%!?]|[\w.]+\?{1,2}\s*$)(.*)$")
@@ -86,3 +89,43 @@ def namespace() -> dict:
         "display": lambda *args, **options: None,
         "get_ipython": NoIPython,
     }
+
+
+def run(source: str, name: str, names: dict) -> tuple[str, str, int | None] | None:
+    """Run a cell in the namespace `names`; None, or (class, message, line of the cell) of what it raises.
+
+    It raises nothing but `calls.TooLong`, which belongs to whoever limits its time.
+    """
+    try:
+        exec(compile(ast.parse(python(source), f"<{name}>"), f"<{name}>", "exec"), names)
+    except calls.TooLong:
+        raise
+    except BaseException as error:  # whatever a cell can raise, SystemExit too
+        return kind(error).partition(" ")[2], _message(error), _line_of(error, f"<{name}>")
+    return None
+
+
+def raised(kind, message, line) -> str:
+    """What an error of a cell says to whoever wrote it, run here or sent by another process."""
+    kind, message = (clean(text) if isinstance(text, str) else "" for text in (kind, message))
+    where = f" on line {line} of its cell" if isinstance(line, int) else ""
+    return f"Your code for this exercise stops with {kind}{where}{f': {message}' if message else ''}."
+
+
+def _message(raised) -> str:
+    if isinstance(raised, SyntaxError):
+        return clean(str(raised.msg)) if isinstance(raised.msg, str) else ""
+    parts = plain(raised.args)
+    return clean(" ".join(str(a) for a in parts if isinstance(a, (str, int, float))))
+
+
+def _line_of(raised, name) -> int | None:
+    """The line of the cell on which it was raised."""
+    if isinstance(raised, SyntaxError):
+        return raised.lineno if isinstance(raised.lineno, int) else None
+    line, trace = None, raised.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == name:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
