@@ -103,7 +103,7 @@ def test_requests_wait_for_room():
     line = serve([Arrival(0, 1400, 100)] * 3, costs, "prefill first")
     first, second, third = (s.times for s in line.served)
     assert second[0] < first[-1] <= third[0]
-    with pytest.raises(ValueError, match="a request takes 375.125 MiB of cache, and there is room for 375 MiB"):
+    with pytest.raises(ValueError, match="takes 375.125 MiB of cache, and there is room for 375 MiB"):
         serve([Arrival(0, 2900, 101)], costs)
 
 

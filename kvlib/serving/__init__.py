@@ -7,6 +7,6 @@ from .simulation import ALLOCATIONS, Frame, Preempted, Run, simulate
 from .stream import Request, requests
 
 __all__ = [
-    "ALLOCATIONS", "Arrival", "Copied", "Costs", "Frame", "Held", "Preempted", "PrefixCache", "Request", "Run",
-    "Timeline", "arrivals", "requests", "serve", "simulate",
+    "ALLOCATIONS", "Arrival", "Copied", "Costs", "Frame", "Held", "Preempted", "PrefixCache", "Request",
+    "Run", "Timeline", "arrivals", "requests", "serve", "simulate",
 ]  # fmt: skip
