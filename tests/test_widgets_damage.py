@@ -221,7 +221,7 @@ def test_the_model_s_size_is_said_as_it_is():
 
 
 def test_the_weights_are_light():
-    """Weights at most 38 kB compressed, where uncoded they take 43; the rest is held in test_widgets_promises.py."""
+    """Weights at most 38 kB compressed, 43 if uncoded; the rest is held in test_widgets_promises.py."""
     weights = coded(tiny()["codes"])["data"]
     assert weights in document(Damage())
     assert len(gzip.compress(weights.encode())) <= 38_000
