@@ -38,13 +38,13 @@ def strip(layout: CacheLayout) -> dict:
 
     `of` has a character for each layer: its place in `kinds`, counted from "0". `shares` has the layer
     that each shared layer reads, `ends` the tokens the model was made for or None. A kind has the fields
-    of a group of widgets.groups, and its look's. A page that runs kvlib itself hands this to the figure
-    with the event "kv-layout", as layer_race.js says.
+    of a group of widgets.groups, and its look's; to travel light, without k and v where they are heads × dim,
+    and without what is 0 or None. A page that runs kvlib itself hands this to the figure with the event
+    "kv-layout", as layer_race.js says.
     """
     kinds, of = [], ""
     for layer in layout.layers:
-        kind = {
-            "kind": layer.kind,
+        fields = {
             "heads": layer.n_kv_heads,
             "dim": layer.head_dim,
             "k": key_numbers(layer),
@@ -53,6 +53,8 @@ def strip(layout: CacheLayout) -> dict:
             "state": layer.state_bytes,
             "cross": layer.cross_elements,
         }
+        usual = {"k": layer.k_elements, "v": layer.k_elements, "window": None}
+        kind = {"kind": layer.kind} | {n: x for n, x in fields.items() if x != usual.get(n, 0)}
         if kind not in kinds:
             kinds.append(kind)
         of += chr(ord("0") + kinds.index(kind))

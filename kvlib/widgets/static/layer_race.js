@@ -40,13 +40,12 @@ function render({ model, el }) {
     if (race.of === of && race.all === all) return race;
     const racers = names.map((name) => racer(name, all[name], f.get("dtypes")[f.get("dtype")], f.get("source_len")));
     const [a, b] = racers, runs = b ? order(a.total, b.total, [...a.bends, ...b.bends], last) : [];
-    const sizes = (n) => racers.flatMap((r) => r.each(n)), high = (list) => list.reduce((x, y) => (x > y ? x : y), 0n);
-    const low = (list) => list.reduce((x, y) => (y && (!x || y < x) ? y : x), 0n);
+    const sums = (n) => racers.map((r) => r.total(n)), sizes = (n) => racers.flatMap((r) => r.each(n));
     race = {
       of, all, racers, log, last, runs,
-      bytes: byteAxis(low(racers.map((r) => r.total(1))), high(racers.map((r) => r.total(reach))), log),
-      layer: byteAxis(low(sizes(1)), high(sizes(reach)), log),
-      turns: runs.slice(1).map(([n, sign], i) => [n, a.total(n) < b.total(n) ? a.total(n) : b.total(n), sign === 0 ? "level from" : runs[i][1] ? "overtaking at" : "apart from"]),
+      bytes: byteAxis(sums(1), sums(reach), log),
+      layer: byteAxis(sizes(1), sizes(reach), log),
+      turns: runs.slice(1).map(([n, sign], i) => [n, a.total(n), sign === 0 ? "level from" : runs[i][1] ? "overtaking at" : "apart from"]),
       why: [b ? saidOrder(runs, names, last) : "", ...racers.filter((r) => r.ends !== null && r.ends < last)
         .map((r) => `${r.name} was made for ${many(r.ends, "token")}.`)].filter(Boolean).join(" "),
     };

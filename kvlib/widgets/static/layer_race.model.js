@@ -43,7 +43,10 @@ function saidRatio([one, a], [two, b]) {
 // bytes of everything after n tokens and `each(n)` those of one layer of each group.
 function racer(name, { kinds, of, shares, ends }, dtype, source) {
   const layers = [...of].map((letter) => letter.charCodeAt(0) - "0".charCodeAt(0));
-  const groups = kinds.map((kind, i) => ({ ...kind, layers: layers.filter((k) => k === i).length }));
+  const groups = kinds.map((kind, i) => {
+    const g = { heads: 0, dim: 0, window: null, state: 0, cross: 0, ...kind };
+    return { k: g.heads * g.dim, v: g.heads * g.dim, ...g, layers: layers.filter((k) => k === i).length };
+  });
   const reads = kinds.map((_, i) => [...new Set(layers.flatMap((k, at) => (k === i && at in shares ? [shares[at]] : [])))]);
   return {
     name, layers, groups, reads, shares, ends,
@@ -62,17 +65,18 @@ function stopsTo(last, log) {
   return [...new Set(all.map((n) => Math.max(1, n)))];
 }
 
-// An axis of bytes from 0, or where `log` from `least`, to at least `most` (BigInt): at(bytes) from 0 to 1, and
-// ticks, [bytes…], at whole powers of two; the last of them is its end.
-function byteAxis(least, most, log) {
-  let step = 1n;
+// An axis of bytes, from 0 or, where `log`, from below the least of `first`, that reaches the most of `last`
+// (lists of BigInt): at(bytes) is from 0 to 1; the ticks are powers of two or multiples of one, the last its end.
+function byteAxis(first, last, log) {
+  const sorted = (list) => list.filter((n) => n).sort((a, b) => (a < b ? -1 : 1));
+  const least = sorted(first)[0] ?? 1n, most = sorted(last).at(-1) ?? 1n;
   if (!log) {
+    let step = 1n;
     while (step * 6n <= most) step *= 2n;
-    const n = most / step + (most % step ? 1n : 0n) || 1n, end = n * step;
-    return { ticks: Array.from({ length: Number(n) + 1 }, (_, i) => BigInt(i) * step), at: (bytes) => ratio(bytes, end) };
+    const n = (most + step - 1n) / step;
+    return { ticks: Array.from({ length: Number(n) + 1 }, (_, i) => BigInt(i) * step), at: (bytes) => ratio(bytes, n * step) };
   }
-  const power = (n) => Math.log2(ratio(n, 1n)), low = Math.max(0, Math.floor(power(least || 1n)) - 1), high = Math.ceil(power(most || 2n));
-  const every = Math.max(1, Math.ceil((high - low) / 5)), top = low + every * Math.ceil((high - low) / every);
-  const ticks = Array.from({ length: (top - low) / every + 1 }, (_, i) => 2n ** BigInt(low + i * every));
-  return { ticks, at: (bytes) => (bytes ? Math.max(0, (power(bytes) - low) / (top - low)) : 0) };
+  const power = (n) => Math.log2(Number(n)), low = Math.max(0, Math.floor(power(least)) - 1), every = Math.ceil((power(most) - low) / 5) || 1;
+  const count = Math.ceil((power(most) - low) / every) || 1;
+  return { ticks: Array.from({ length: count + 1 }, (_, i) => 2n ** BigInt(low + i * every)), at: (bytes) => (bytes ? Math.max(0, (power(bytes) - low) / (count * every)) : 0) };
 }
