@@ -40,7 +40,7 @@ FIGURES = {
     "PrefixCache": widgets.PrefixCache,
     "RealKey": RealKey,
 }
-# A recording travels with the theatre, a simulation with paging, the layouts of all shipped models with the budget.
+# A recording travels with the theatre, a simulation with paging, all shipped layouts with the budget.
 HEAVY = {"DecodeTheatre": 76_000, "Paging": 23_000, "BudgetWidget": 22_000}
 ALL = {name: getattr(widgets, name) for name in widgets.__all__} | FIGURES
 
