@@ -10,7 +10,14 @@ from .place import CACHE, ROOT, here
 
 LOCKED = ("package.json", "package-lock.json")
 OLDEST = 7  # the first npm that reads this lockfile
-QUIET = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--fetch-retries=1"]
+QUIET = [
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+    "--loglevel=error",
+    "--fetch-retries=1",
+    "--fetch-retry-mintimeout=1000",
+]
 SECONDS = 900
 
 
