@@ -1,0 +1,106 @@
+"""The tables of wrong answers, in the book's own Python: each is told in the page what it is told here.
+
+The tables themselves are sent, as source, and made anew there, so that functions and classes are tried too.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from kvlib import page as kvlib_page
+from kvlib.checks import calls
+from kvlib.checks.questions import QUESTIONS
+
+from .site import chromium, site, visit  # noqa: F401
+from .test_book_exercises import begun, python  # noqa: F401
+from .test_page_exercises import ASKED, CHAPTERS, FILES, fresh, payload
+
+pytestmark = pytest.mark.book
+TABLES = Path(__file__).with_name("wrong_answers")
+# Modules of these names, and in each module the names of the file.
+INSTALL = """
+import sys, types
+for name, source in {sources!r}.items():
+    module = sys.modules[name] = types.ModuleType(name)
+    module.__package__ = "tests.wrong_answers"
+    exec(compile(source, name, "exec"), module.__dict__)
+"""
+# The page has no NumPy: the few rows that use it are left out, and what a table does with it comes to nothing.
+NUMPY = re.compile(r"^import numpy as np$", re.MULTILINE)
+ANYTHING = """
+class _Anything:
+    def __getattr__(self, name): return self
+    def __call__(self, *args, **options): return self
+np = _Anything()
+"""
+
+
+def sources(chapter) -> dict[str, str]:
+    """The tables of a chapter by their modules' names, `made` before them."""
+    names = ["made", *(file for file in FILES if file.startswith(chapter))]
+    texts = {}
+    for name in names:
+        text = (TABLES / f"{name}.py").read_text(encoding="utf-8")
+        texts[f"tests.wrong_answers.{name}"] = NUMPY.sub(ANYTHING, text)
+    return {"tests": "", "tests.wrong_answers": ""} | texts
+
+
+def tried(chapter) -> list[tuple[str, str, object]]:
+    """(question, the cell that takes the row from its table, the row's answer) of every row there."""
+    at, found = 0, []
+    everything = fresh("WRONG", chapter)
+    for file in (file for file in FILES if file.startswith(chapter)):
+        module = f"tests.wrong_answers.{file}"
+        length = len(getattr(__import__(module, fromlist=["WRONG"]), "WRONG", ()))
+        for i in range(length):
+            question, answer, *_ = everything[at + i]
+            variable = ASKED[question][0]["variable"]
+            code = f"import sys\n{variable} = sys.modules[{module!r}].WRONG[{i}][1]"
+            found.append((question, code, answer))
+        at += length
+    return found
+
+
+def uses_numpy(answer) -> bool:
+    if isinstance(answer, dict):
+        return any(map(uses_numpy, answer.values()))
+    if isinstance(answer, type):
+        return any(map(uses_numpy, vars(answer).values()))
+    names = getattr(getattr(answer, "__code__", None), "co_names", ())
+    return "np" in names or type(answer).__module__ == "numpy"
+
+
+def without_message(said: str) -> str:
+    """Python's own words for an error differ from version to version."""
+    return re.sub(r"(raises \w+) \(.*?\)(?=\. |\.$|; )", r"\1", said, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_in_the_page_every_wrong_answer_is_told_as_here(python, site, visit, chapter, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(calls, "SECONDS", 1.0)
+    sent, expected = [], []
+    for question, code, answer in tried(chapter):
+        if QUESTIONS[question].needs or uses_numpy(answer):
+            continue
+        said = json.loads(kvlib_page.answer("check", json.dumps(payload(question, code))))
+        if "does not end" in said["said"]:
+            continue  # the page's Python cannot stop itself; the page stops it
+        sent.append(payload(question, code))
+        expected.append(said)
+    page = begun(visit, site, "02-the-formula")
+    install = {"question": "02-bytes", "variable": "none", "code": INSTALL.format(sources=sources(chapter))}
+    told = page.evaluate(
+        """async ([install, sent]) => {
+            const told = [await kvRun.call("check", install, { limit: 300 })];
+            for (const given of sent) told.push(await kvRun.call("check", given, { limit: 300 }));
+            return told;
+        }""",
+        [install, sent],
+    )
+    assert told[0]["said"] == "Not answered yet. 0 of 1 point.", told[0]
+    assert len(sent) > 40
+    for given, here, there in zip(sent, expected, told[1:], strict=True):
+        assert there.get("points") == here["points"] < QUESTIONS[given["question"]].points, there
+        assert without_message(there["said"]) == without_message(here["said"]), given["code"]
