@@ -99,6 +99,7 @@ canonical: .venv/.book
 # What the figures play again, run anew on the real model.
 recordings: .venv/.book
 	$(BIN)/python -m tools.recordings
+	$(BIN)/python -m tools.real_key
 
 # The README's pictures, of the book as it is built.
 pictures: book browser

@@ -113,6 +113,15 @@ class BlockTable:
         self.length += n_tokens
         return copies
 
+    def crop(self, length: int) -> None:
+        """Forget all tokens behind the first `length`, and give back the blocks that held only those."""
+        if whole_number("length", length, least=0) > self.length:
+            raise ValueError(f"length must be at most {self.length}, the tokens of the table, not {length}")
+        kept = -(-length // self.pool.block_size)
+        self.pool.free(self.blocks[kept:])
+        del self.blocks[kept:]
+        self.length = length
+
     def slot(self, token: int) -> int:
         """Where `token` lives in the pool's memory, counted in tokens."""
         block, offset = divmod(token, self.pool.block_size)

@@ -174,11 +174,15 @@ class Budget:
         experts a batch may read more: its sequences choose experts of their own, and only those of one
         are sure to be read.
         """
-        return (self._weights_read + self.cache_read_bytes(context, batch)) / self._bandwidth
+        return self.read_floor(self.cache_read_bytes(context, batch))
 
     def prefill_floor(self, prompt, batch=1) -> float:
         """Seconds in which the weights are read once and the cache of `batch` prompts is written."""
-        return (self._weights_read + self.cache_bytes(prompt, batch)) / self._bandwidth
+        return self.read_floor(self.cache_bytes(prompt, batch))
+
+    def read_floor(self, cache_bytes) -> float:
+        """Seconds in which the weights and so many bytes of cache are read once."""
+        return (self._weights_read + cache_bytes) / self._bandwidth
 
     def compute_floor(self, operations) -> float | None:
         """Seconds that so many operations take at the least; None where the GPU's peak is not known.

@@ -22,22 +22,31 @@ FLAGS = [
 ]  # fmt: skip
 
 
-def launch(playwright):
+def launch(playwright, *flags):
     """The system's Chromium, else Playwright's own."""
     names = ("chromium", "chromium-browser", "google-chrome")
     system = next((path for path in map(shutil.which, names) if path), None)
-    return playwright.chromium.launch(executable_path=system, args=FLAGS)
+    return playwright.chromium.launch(executable_path=system, args=[*FLAGS, *flags])
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def __init__(self, *args, policy=None, **options):
+        self.policy = policy
+        super().__init__(*args, **options)
+
     def log_message(self, *args):
         pass
 
+    def end_headers(self):
+        if self.policy:
+            self.send_header("Content-Security-Policy", self.policy)
+        super().end_headers()
+
 
 @contextlib.contextmanager
-def served(folder):
-    """The address at which `folder` is served on this machine, while the block lasts."""
-    handler = functools.partial(_Quiet, directory=folder)
+def served(folder, policy=None):
+    """The address at which `folder` is served on this machine, under this policy, while the block lasts."""
+    handler = functools.partial(_Quiet, directory=folder, policy=policy)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"

@@ -25,6 +25,7 @@ SLOW = {
     "test_tiny.py::test_what_was_measured_is_measured_again",
     "test_tiny.py::test_no_story_that_is_shown_or_measured_was_trained_on",
     "test_recordings.py::test_the_model_does_again_what_was_recorded",
+    "test_recordings.py::test_the_keys_of_the_model_are_again_those_recorded",
     "test_measure.py::test_bench_runs_what_cuda_would_run_on_a_small_shape",
     "test_class_guide.py::test_the_guides_commands_run_as_written",
     "test_class_guide.py::test_the_guide_leaves_what_it_promises",

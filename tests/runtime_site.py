@@ -8,7 +8,7 @@ import pytest
 
 from tools.runtime.archive import files
 from tools.runtime.link import Runtime
-from tools.runtime.place import here
+from tools.runtime.place import here, left_out
 
 from .browser import served
 
@@ -28,8 +28,8 @@ def about(given):
 
 
 def needs_runtime():
-    """Skip where Pyodide could not be fetched, or was left out of the book; but for CI, where it must be."""
-    if not here() and "CI" not in os.environ:
+    """Skip where Pyodide was left out of the book, or could not be fetched; but for CI, where it must be."""
+    if left_out() or (not here() and "CI" not in os.environ):
         pytest.skip("`make book` has not fetched Pyodide: without a network, or with RUNTIME=no")
     assert here()
 

@@ -155,7 +155,7 @@ def test_every_page_has_headings_of_the_second_level(site):  # noqa: F811
 
 
 def test_no_two_headings_of_the_chapters_are_the_same():
-    """Nine chapters have one skeleton; their numbers tell a list of headings, or of search results, apart."""
+    """Ten chapters have one skeleton; their numbers tell a list of headings, or of search results, apart."""
     pages = [(HTML / "book" / f"{name}.html").read_text() for name in CHAPTERS]
     headings = [re.sub(r"<[^>]+>", "", h) for page in pages for h in re.findall(r"<h2>(.*?)<a", page)]
     assert len(headings) > 80 and len(set(headings)) == len(headings)

@@ -57,6 +57,26 @@ def test_a_figure_is_drawn_the_same_twice(name):
     assert plots.show(FIGURES[name](), ALT).svg() == plots.show(FIGURES[name](), ALT).svg()
 
 
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_drawing_travels_without_what_says_nothing(name):
+    """Its paths, marks and words are all there; ids that nobody uses, line breaks and bare groups are not."""
+    import io
+
+    import matplotlib
+
+    figure, text = FIGURES[name](), io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        figure.savefig(text, format="svg")
+    whole, svg = text.getvalue(), plots.show(figure, ALT).svg()
+    for part in ("<path", "<use", "<text", "clip-path=", "stroke-opacity"):
+        assert svg.count(part) == whole.count(part), part
+    for ident in re.findall(r' id="([^"]+)"', svg):
+        assert f"#{ident}" in svg
+    assert set(re.findall(r"url\(#([^)]+)\)", svg)) <= set(re.findall(r' id="([^"]+)"', svg))
+    assert "\n" not in svg and "<g>" not in svg and "font-family" not in svg
+    assert svg.count("<g") == svg.count("</g>") and len(svg) < 0.6 * len(whole)
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_text_and_lines_can_be_read_in_both_themes(theme):
     paper = palette.color("paper", theme)

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # The beginnings of the dotted names of modules that do import torch or numpy.
 HEAVY = (
     "kvlib.attention", "kvlib.cache", "kvlib.decoder", "kvlib.generate", "kvlib.kernels", "kvlib.smollm2",
-    "kvlib.measure.", "kvlib.parallel",
+    "kvlib.speculative", "kvlib.measure.", "kvlib.parallel",
 )  # fmt: skip
 
 

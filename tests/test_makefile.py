@@ -21,6 +21,13 @@ touch _build/.doctrees/read
 ! grep -q 'broken link' book/page.md
 """
 
+# And for `python -m tools.runtime`, which writes what the pages run on, if that has changed.
+PYTHON = """#!/bin/sh
+[ "$2" = tools.runtime ] || exit 1
+echo "$RUNTIME" > wanted
+cmp -s wanted _build/.runtime || cp wanted _build/.runtime
+"""
+
 
 @pytest.fixture
 def course(tmp_path):
@@ -30,18 +37,20 @@ def course(tmp_path):
     for name in [*files, "requirements-model.txt", "pyproject.toml", "setup.py", *tools]:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    for name, text in {"kvlib/units.py": "", "book/page.md": "all well", ".venv/bin/python": ""}.items():
+    for name, text in {"kvlib/units.py": "", "book/page.md": "all well", ".venv/bin/python": PYTHON}.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     program = tmp_path / ".venv" / "bin" / "jupyter-book"
     program.write_text(JUPYTER_BOOK)
     program.chmod(0o755)
+    (tmp_path / ".venv" / "bin" / "python").chmod(0o755)
     (tmp_path / ".venv" / ".book").touch()
     return tmp_path
 
 
 def make(folder, *arguments):
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    mine = ("MAKE", "RUNTIME")  # of the make that runs the tests
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(mine)}
     return subprocess.run(["make", *arguments], cwd=folder, env=environment, capture_output=True, text=True)
 
 
@@ -64,6 +73,12 @@ def test_a_warning_fails_the_book_each_time_until_it_is_mended(course):
 def test_a_book_that_is_well_is_built_once(course):
     assert [make(course, "book").returncode for _ in range(3)] == [0] * 3
     assert (course / "calls").read_text() == "build\n"
+
+
+def test_the_book_is_built_again_where_its_runtime_comes_or_goes_and_only_then(course):
+    for arguments in [(), (), ("RUNTIME=no",), ("RUNTIME=no",), ("RUNTIME=yes",), ()]:
+        assert make(course, "book", *arguments).returncode == 0
+    assert (course / "calls").read_text() == "build\n" * 3
 
 
 def test_what_needs_no_browser_is_tested_before_a_browser_is_asked_for():

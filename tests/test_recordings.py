@@ -1,4 +1,4 @@
-"""The recording that the book plays is what the model does: watched on a toy, replayed on SmolLM2."""
+"""The recordings that the book shows are what the model does: watched on a toy, replayed on SmolLM2."""
 
 import gzip
 import json
@@ -10,7 +10,7 @@ from kvlib.decoder import Decoder
 from kvlib.layouts import CacheLayout
 from kvlib.measure.random_model import random_decoder
 from kvlib.widgets.recorded import CHECKOUT, recording, unpacked
-from tools import recordings
+from tools import real_key, recordings
 
 FILES = sorted(CHECKOUT.glob("*.json"))
 TOY = CacheLayout.uniform(3, 2, 16, n_heads=6, max_context=64)
@@ -86,3 +86,46 @@ def test_the_model_does_again_what_was_recorded():
     for a, b in zip(again["next"], kept["next"], strict=True):
         assert [text for text, _ in a] == [text for text, _ in b]
         assert max(abs(p - q) for (_, p), (_, q) in zip(a, b, strict=True)) <= 1
+
+
+def test_the_keys_of_the_model_are_again_those_recorded():
+    """Each number within one unit, for processors differ; what follows from them, within little."""
+    from kvlib import load_smollm2
+
+    kept = recording("key")
+    lm = load_smollm2("cpu", "float32")
+    again = real_key.rounded(real_key.run(lm), real_key.rope_theta(lm))
+    for name in ("layer", "kv_head", "head", "rope_theta", "unit", "tokens"):
+        assert again[name] == kept[name], name
+    assert (kept["prompt"], len(kept["tokens"])) == (real_key.SENTENCE, 32)
+
+    def keys(found):
+        return 256 * unpacked(found["keys_high"]).astype(int) + unpacked(found["keys_low"])
+
+    assert abs(keys(again) - keys(kept)).max() <= 1
+    assert abs(unpacked(again["query"]).astype(int) - unpacked(kept["query"])).max() <= 1
+    for a, b in (
+        (again["outliers"], kept["outliers"]),
+        *zip(again["gains"].values(), kept["gains"].values(), strict=True),
+    ):
+        assert torch.tensor(a).shape == (30, 3)
+        assert torch.allclose(torch.tensor(a), torch.tensor(b), rtol=0.02, atol=0.11)
+    # The head that is shown is the one whose keys gain most before rotation.
+    best = max(
+        (gain, layer, head)
+        for layer, row in enumerate(kept["gains"]["before"])
+        for head, gain in enumerate(row)
+    )
+    assert best[1:] == (kept["layer"], kept["kv_head"])
+
+
+def test_an_outlier_and_a_gain_by_hand():
+    keys = torch.ones(1, 1, 32, 32)
+    keys[..., 3] = 8
+    keys[..., 0] = torch.linspace(-1, 1, 32)
+    assert real_key.outliers(keys) == [[8.0]]
+    by_token, by_channel = (
+        real_key.rms(real_key.read_back(keys, 4, 32, way) - keys).item() for way in (False, True)
+    )
+    assert real_key.gains(keys) == [[round(by_token / by_channel, 2)]] and by_token > 3 * by_channel
+    assert real_key.rms(torch.tensor([3.0, 4.0])).item() == 12.5**0.5

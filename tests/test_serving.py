@@ -101,6 +101,48 @@ def test_reserved_is_a_queue_with_as_many_servers_as_fit(stream, servers):
     assert run.summary()["steps"] == max(free_at)
 
 
+@given(runs(["paged"]))
+@settings(max_examples=150, deadline=None)
+def test_a_frame_says_who_came_who_was_thrown_out_and_what_it_computes_again(case):
+    run, share = case
+    lost, before = {}, {}  # id -> tokens
+    by_id = {r.id: r for r in run.requests}
+    for frame in run.frames:
+        here = {h.request: h.tokens for h in frame.running}
+        came = [id for id in here if id not in before]
+        assert list(frame.admitted) == came and not (frame.preempted and came)
+        for one in frame.preempted:
+            kept = by_id[one.request].prefix_tokens if frame.prefixes and share else 0
+            assert one.tokens == before[one.request] - kept
+            assert one.by == one.request or one.by in here or one.by in {p.request for p in frame.preempted}
+            lost[one.request] = before[one.request]
+        for id in came:  # who returns stores all it had, and one token more
+            assert here[id] == lost.pop(id, by_id[id].prompt_tokens) + 1
+        gone = {id for id in before if id not in here} - {one.request for one in frame.preempted}
+        assert all(before[id] == by_id[id].tokens for id in gone)
+        before = here
+    assert not lost
+
+
+@given(runs(["paged"]))
+@settings(max_examples=150, deadline=None)
+def test_owners_are_counted_and_a_partly_filled_shared_block_is_copied(case):
+    run, _ = case
+    for frame in run.frames:
+        tables = [h.blocks for h in frame.running] + [h.blocks for _, h in frame.prefixes]
+        assert frame.refs == tuple(
+            sum(block in table for table in tables) for block in range(run.memory // run.block_size)
+        )
+        inside = frame.prefixes[0][1].tokens % run.block_size if frame.prefixes else 0
+        # Every fork writes behind the prefix, and so copies its last block if that is not full.
+        assert [copy.request for copy in frame.copied] == (list(frame.admitted) if inside else [])
+        for copy in frame.copied:
+            table = next(h.blocks for h in frame.running if h.request == copy.request)
+            prefix = frame.prefixes[0][1].blocks
+            assert (copy.source, copy.tokens) == (prefix[-1], inside)
+            assert table[len(prefix) - 1] == copy.target and frame.refs[copy.target] == 1
+
+
 @given(streams(), st.sampled_from([1, 2, 4, 7]), st.booleans(), st.integers(0, 60))
 @settings(max_examples=150, deadline=None)
 def test_paged_agrees_with_a_model_that_only_counts_blocks(stream, size, share, extra):
@@ -179,7 +221,7 @@ def test_a_request_thrown_out_waits_first_and_loses_no_token():
     stream = (Request(0, 0, 8, 12), Request(1, 0, 8, 12), Request(2, 1, 4, 2))
     run = simulate(stream, 32, "paged", block_size=4)
     thrown = [f for f in run.frames if f.preempted]
-    assert thrown and thrown[0].preempted[-1] == thrown[0].waiting[0]
+    assert thrown and thrown[0].preempted[-1].request == thrown[0].waiting[0]
     assert run.summary()["preempted"] >= 1
 
 

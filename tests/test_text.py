@@ -139,7 +139,7 @@ WRITTEN = [path for path in notebooks("exercises") if (BOOK / path.name).exists(
 
 def test_the_index_promises_the_exercises_that_exist():
     index = dict(cells(BOOK / "index.ipynb", "markdown"))["how"]
-    first, last = re.search(r"chapters (\d) to (\d) have a notebook of exercises each", index).groups()
+    first, last = re.search(r"chapters (\d+) to (\d+) have a notebook of exercises each", index).groups()
     promised = [path.name for path in CHAPTERS if int(first) <= int(path.name[:2]) <= int(last)]
     assert promised == [path.name for path in WRITTEN]
     assert re.findall(r"^\| \[\d+\. [^\]]*\]\(([^)]*)\)", index, re.MULTILINE) == [p.name for p in CHAPTERS]

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from kvlib.widgets import Formula, base
+from kvlib.widgets import FormulaBox, base
 from tools.assets import Assets
 from tools.page import pieces
 from tools.theme import ICONS, icon, mend
@@ -64,7 +64,7 @@ def test_an_exercise_is_linked_in_the_repository():
 
 
 def test_what_is_inline_moves_into_files(tmp_path):
-    figures = Formula().html() + Formula().html()
+    figures = FormulaBox().html() + FormulaBox().html()
     page = (
         f'<head></head><body><p class="a" style="color: red">x</p>'
         '<svg><path d="M0 0" style="fill: blue"/></svg>'

@@ -1,14 +1,14 @@
 """The tiny model in JavaScript: the page's model says what kvlib's decoder says, undamaged and damaged."""
 
 import json
-import random
 
 import pytest
 import torch
 
-from kvlib.cache.codes import quantize
 from kvlib.measure.tiny import load_tiny, written
+from kvlib.widgets import Damage
 from kvlib.widgets.base import STATIC
+from kvlib.widgets.huffman import coded
 from kvlib.widgets.tiny import tiny
 
 from .browser import chromium, page  # noqa: F401
@@ -42,7 +42,8 @@ def exact_model():
 def js(page):  # noqa: F811
     """js(code, argument): a function body in which the script's own functions can be called."""
     page.goto("about:blank")
-    page.add_script_tag(content=(STATIC / "damage.model.js").read_text(encoding="utf-8"))
+    for name in ("maths.js", "damage.model.js"):
+        page.add_script_tag(content=(STATIC / name).read_text(encoding="utf-8"))
     return lambda code, argument: json.loads(
         page.evaluate(f"text => {{ const given = JSON.parse(text); {code} }}", json.dumps(argument))
     )
@@ -68,7 +69,7 @@ def runs(js, damages, stories):
     ids = {word: i for i, word in enumerate(tiny()["vocabulary"].split())}
     asked = [[ids[word] for word in tiny()["stories"][i]["prompt"].split()] for i in stories]
     pairs = [(prompt, damage) for damage in damages for prompt in asked]
-    return zip(pairs, js(RUN, {"data": tiny(), "runs": pairs, "count": WRITTEN}), strict=True)
+    return zip(pairs, js(RUN, {"data": Damage().data, "runs": pairs, "count": WRITTEN}), strict=True)
 
 
 def stored(said, memory):
@@ -104,40 +105,10 @@ def test_tokens_are_the_decoder_s_in_float32(js):
         torch.testing.assert_close(page_s, logits[0], rtol=0, atol=0.05, msg=str(damage))
 
 
-def some_group(rng):
-    kind = rng.randrange(5)
-    if kind == 0:  # codes that fall between two
-        step = 2.0 ** rng.randrange(-6, 3)
-        return [rng.randrange(-30, 31) * step / 2 for _ in range(16)]
-    if kind == 1:
-        return [rng.choice([0.0, 1.5, -3e-7])] * 16
-    size = 10 ** rng.uniform(-6, 3)
-    return [rng.gauss(0, 1) * size + (40 * size if kind == 2 and i == 3 else 0) for i in range(16)]
-
-
-def test_codes_scales_and_zeros_are_kvlib_s(js):
-    rng = random.Random(1)
-    points = [[some_group(rng), bits] for _ in range(3000) for bits in (8, 4, 2)]
-    said = js(
-        """return JSON.stringify(given.map(([numbers, bits]) => {
-            const { codes, scale, zero } = quantize(Float64Array.from(numbers), bits);
-            return [codes, scale, zero];
-        }));""",
-        points,
-    )
-    for bits in (8, 4, 2):
-        mine = [(numbers, one) for (numbers, b), one in zip(points, said, strict=True) if b == bits]
-        x = torch.tensor([numbers for numbers, _ in mine], dtype=torch.float64)
-        codes, scale, zero = quantize(x, bits, -1)
-        assert codes.tolist() == [one[0] for _, one in mine]
-        assert scale.double().flatten().tolist() == [one[1] for _, one in mine]
-        assert zero.double().flatten().tolist() == [one[2] for _, one in mine]
-
-
-def test_half_is_torch_s_float16(js):
-    rng = random.Random(2)
-    points = [rng.choice([-1, 1]) * 2 ** rng.uniform(-28, 15) for _ in range(20_000)]
-    points += [n * 2.0**-25 for n in range(64)] + [1 + n * 2.0**-12 for n in range(64)] + [0.0, -0.0]
-    points += [2.0**e * (1 - 2.0**-24) for e in range(-20, 15)]
-    said = js("return JSON.stringify(given.map(half));", points)
-    assert said == torch.tensor(points, dtype=torch.float64).half().double().tolist()
+def test_the_weights_arrive_as_they_were_coded(js):
+    texts = [tiny()["codes"], "ab", "aab", "abcdefgh" * 3, "a" * 60 + "b" * 13 + "cdde"]
+    assert js("return JSON.stringify(given.map(uncoded));", [coded(text) for text in texts]) == texts
+    letters = len(coded(texts[0])["data"]) * 6 / 8  # bytes
+    assert letters < 0.38 * len(texts[0])  # of which plain letters of four bits would take half
+    with pytest.raises(ValueError, match="text must have at least two letters, not 1"):
+        coded("aaa")

@@ -5,14 +5,14 @@ import re
 import pytest
 
 from kvlib import CacheLayout
-from kvlib.widgets import BudgetWidget, DecodeTheatre, Formula, LayerStrip, SharingHeads, palette
+from kvlib.widgets import BudgetWidget, DecodeTheatre, FormulaBox, LayerRace, SharingHeads, palette
 
 from .browser import chromium, page, show  # noqa: F401
 from .test_widgets_promises import ALL
 
 PLAYED = {
-    "DecodeTheatre": "Moment", "WorkedExample": "Step", "Paging": "Step", "Damage": "Written",
-    "ByteRiver": "Elapsed",
+    "DecodeTheatre": "Moment", "FormulaBox": "Step", "Paging": "Step", "Damage": "Written",
+    "ByteRiver": "Elapsed", "LayerRace": "Context", "PrefixCache": "Moment",
 }  # fmt: skip
 SETTING = """() => [...document.querySelectorAll('.kv-figure :is(input, select)')].map(
     e => e.type === 'checkbox' ? e.checked : e.value)"""
@@ -51,7 +51,7 @@ def test_after_going_back_or_a_reload_the_controls_say_what_the_figure_says(page
 
 
 def test_what_a_browser_fills_in_is_put_right(page, tmp_path):  # noqa: F811
-    show(page, tmp_path, Formula())
+    show(page, tmp_path, FormulaBox())
     shown = page.evaluate(SETTING)
     page.evaluate("document.querySelectorAll('.kv-figure input').forEach(e => { e.value = 3; })")
     page.evaluate("document.querySelectorAll('.kv-figure select').forEach(e => { e.selectedIndex = 1; })")
@@ -71,7 +71,7 @@ def test_reset_brings_the_first_setting_back(page, tmp_path, name):  # noqa: F81
 
 
 def test_a_second_link_in_the_same_tab_is_followed(page, tmp_path):  # noqa: F811
-    show(page, tmp_path, Formula(), hash="#formula.n_layers=16&formula.dtype=fp8")
+    show(page, tmp_path, FormulaBox(), hash="#formula.n_layers=16&formula.dtype=fp8")
     layers = page.get_by_role("spinbutton", name="Layers", exact=True)
     assert layers.input_value() == "16"
     page.evaluate("location.hash = '#formula.n_layers=48'")
@@ -89,7 +89,7 @@ def test_a_link_goes_to_its_figure_and_a_reload_stays_where_it_was(page, tmp_pat
     page.add_init_script(
         "Element.prototype.scrollIntoView = function () { globalThis.went = this.className; }"
     )
-    show(page, tmp_path, DecodeTheatre(), Formula(), hash="#formula.n_layers=16")
+    show(page, tmp_path, DecodeTheatre(), FormulaBox(), hash="#formula.n_layers=16")
     page.wait_for_function("globalThis.went === 'kv-figure'")
     page.reload()
     page.wait_for_timeout(200)
@@ -99,7 +99,7 @@ def test_a_link_goes_to_its_figure_and_a_reload_stays_where_it_was(page, tmp_pat
 
 
 def test_good_news_does_not_look_like_a_mistake(page, tmp_path):  # noqa: F811
-    show(page, tmp_path, Formula())
+    show(page, tmp_path, FormulaBox())
     edge = "e => getComputedStyle(e).borderLeftColor"
     page.get_by_role("button", name="Copy a link").press("Enter")
     page.wait_for_function("document.querySelector('.kv-notice').textContent")
@@ -273,7 +273,7 @@ def test_hostile_words_in_a_name_or_an_address_stay_words(page, tmp_path):  # no
     toy = (CacheLayout.uniform(2, 2, 8), 1000, 1000)
     figures = (
         BudgetWidget(HOSTILE, models={HOSTILE: toy, "toy": toy}),
-        LayerStrip(models={HOSTILE: toy[0]}),
+        LayerRace(models={HOSTILE: toy[0]}),
         SharingHeads(models={HOSTILE: CacheLayout.uniform(2, 2, 8, n_heads=4)}),
     )
     hash = "#budget.gpu=<img src=x onerror=alert(1)>&budget.__proto__=1&layers.constructor=1"

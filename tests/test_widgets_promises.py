@@ -8,7 +8,19 @@ import gzip
 import pytest
 
 from kvlib import widgets
-from kvlib.widgets import ByteRiver, CheaperCaches, Damage, DecodeTheatre, LayerStrip, Paging, SharingHeads
+from kvlib.widgets import (
+    BudgetWidget,
+    ByteRiver,
+    CheaperCaches,
+    Damage,
+    DecodeTheatre,
+    FormulaBox,
+    LayerRace,
+    Paging,
+    RealKey,
+    SharingHeads,
+)
+from kvlib.widgets.huffman import coded
 from kvlib.widgets.tiny import tiny
 
 from .browser import chromium, document, page, show, violations  # noqa: F401
@@ -17,14 +29,18 @@ from .quality_record import record
 
 FIGURES = {
     "DecodeTheatre": DecodeTheatre,
+    "FormulaBox": lambda: FormulaBox(step=5, n_kv_heads=3, head_dim=80, dtype="q8_0"),
     "SharingHeads": SharingHeads,
     "Paging": lambda: Paging(share_prefix=True),
-    "LayerStrip": LayerStrip,
+    "LayerRace": LayerRace,
     "ByteRiver": ByteRiver,
+    "BudgetWidget": BudgetWidget,
     "CheaperCaches": lambda: CheaperCaches(record()),
     "Damage": Damage,
+    "PrefixCache": widgets.PrefixCache,
+    "RealKey": RealKey,
 }
-HEAVY = {"DecodeTheatre": 76_000}  # a recording travels with it
+HEAVY = {"DecodeTheatre": 76_000, "Paging": 23_000}  # a recording travels with it, or a simulation
 ALL = {name: getattr(widgets, name) for name in widgets.__all__} | FIGURES
 
 
@@ -90,7 +106,8 @@ def test_every_state_can_be_drawn_and_redrawn_at_any_width(page, tmp_path, name)
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_page_s_figure_is_light(name):
-    html = document(FIGURES[name]()).replace(tiny()["codes"], "")  # weights have a bound of their own
+    weights = coded(tiny()["codes"])["data"]  # they have a bound of their own
+    html = document(FIGURES[name]()).replace(weights, "")
     assert len(gzip.compress(html.encode())) <= HEAVY.get(name, 20_000)
 
 
@@ -129,7 +146,7 @@ def test_nothing_shown_is_undefined(page, name):  # noqa: F811
 
 
 def typed(page, keys):  # noqa: F811
-    """Type into the number field of Formula's layers as a hand does; what the page shows and what is sent."""
+    """Type into the number field of FormulaBox's layers as a hand does; what is shown and sent."""
     field = page.get_by_role("spinbutton", name="Layers", exact=True)
     field.select_text()
     for key in keys:
@@ -138,7 +155,7 @@ def typed(page, keys):  # noqa: F811
 
 
 def test_a_number_being_typed_is_sent_once(page):  # noqa: F811
-    live(page, widgets.Formula())
+    live(page, widgets.FormulaBox(step=7))
     big, sent = typed(page, "128")
     assert (big, sent) == (f"{128 * 2**26:,} bytes", [])  # drawn at every key, not sent yet
     page.wait_for_function("sent.length > 0")
@@ -150,12 +167,12 @@ def test_a_number_being_typed_is_sent_once(page):  # noqa: F811
 
 @pytest.mark.parametrize("end", ["Enter", "Tab"])
 def test_a_number_typed_is_sent_at_once_when_its_end_is_clear(page, end):  # noqa: F811
-    live(page, widgets.Formula())
+    live(page, widgets.FormulaBox(step=7))
     assert typed(page, [*"77", end])[1] == [{"n_layers": 77}]
 
 
 def test_a_held_number_is_sent_as_it_is_held(page):  # noqa: F811
-    live(page, widgets.Formula())
+    live(page, widgets.FormulaBox(step=7))
     typed(page, "778")
     page.wait_for_timeout(600)
     assert page.evaluate("sent") == []  # 77 was never meant, and 778 is no number of layers
@@ -165,7 +182,7 @@ def test_a_held_number_is_sent_as_it_is_held(page):  # noqa: F811
 
 
 def test_a_button_sends_what_was_typed_before_it(page):  # noqa: F811
-    live(page, widgets.Formula())
+    live(page, widgets.FormulaBox(step=7))
     typed(page, "64")
     page.get_by_role("button", name="× 2: layers").click()
     assert page.evaluate("sent") == [{"n_layers": 64}, {"n_layers": 128}]

@@ -29,16 +29,17 @@ ENDING = "*_`”\"'"
 
 
 def namespace() -> dict:
-    """What a claim may use: kvlib's public names, math, and the JSON of `record(name)` and `tiny()`.
+    """What a claim may use: kvlib's public names, math, and what three kinds of files hold.
 
-    The first is a measurement's, the second the tiny model's.
+    `record(name)` is a measurement's, `recording(name)` a recording's, `tiny()` the tiny model's.
     """
     import kvlib
     from kvlib.measure.records import record
+    from kvlib.widgets.recorded import recording
     from kvlib.widgets.tiny import tiny
 
     names = {name: getattr(kvlib, name) for name in kvlib.__all__}
-    names |= {"math": math, "kvlib": kvlib, "record": record, "tiny": tiny}
+    names |= {"math": math, "kvlib": kvlib, "record": record, "recording": recording, "tiny": tiny}
     return names
 
 

@@ -87,7 +87,7 @@ class Cache:
         self.layers = [self.storage(kv) for kv in layout.layers]
 
     def storage(self, kv):
-        """The storage for one `LayerKV`; it has `window`, `sinks`, `held_bytes` and `reserved_bytes`."""
+        """The storage for one `LayerKV`; it has `window`, `sinks`, `lost`, `held_bytes`, `reserved_bytes`."""
         raise NotImplementedError
 
     @property
@@ -128,6 +128,26 @@ class Cache:
         """Forget every token; the memory stays, and steps that were captured over it."""
         self._length, self.pad = 0, None
         self.device_lengths.zero_()
+        self.begin(0)
+
+    def crop(self, length: int) -> None:
+        """Give back every token behind the first `length` of each sequence, padding counted.
+
+        Speculative decoding does so with drafted tokens that the model rejects. Nothing is moved: the next
+        tokens are written over them. Raises ValueError, with nothing changed, for a length that the cache
+        does not have, or where what the tokens before it need is gone: overwritten in a ring, or packed.
+        """
+        if (whole_number("length", length, least=0)) > self.length:
+            raise ValueError(f"length must be at most {self.length}, the tokens of the cache, not {length}")
+        if self.pad is not None and length <= int(self.pad.max()):
+            raise ValueError(
+                f"length must leave a token of each sequence behind its padding, not be {length}"
+            )
+        for i, store in enumerate(self.layers):
+            if reason := store.lost(self.length, length):
+                raise ValueError(f"length can't be {length}: in layer {i} {reason}")
+        self._length = length
+        self.device_lengths.fill_(length)
         self.begin(0)
 
     @property

@@ -37,9 +37,20 @@ class Rows:
         held = min(length, self.k.shape[2])
         return self.k[:, :, :held].nbytes + self.v[:, :, :held].nbytes
 
+    def lost(self, length, cropped) -> str | None:
+        """Why the first `cropped` of `length` tokens can't be had again; None: they can."""
+        return lost_in_ring(self.window, self.sinks, length, cropped)
+
     @property
     def reserved_bytes(self) -> int:
         return self.k.nbytes + self.v.nbytes
+
+
+def lost_in_ring(window, sinks, length, cropped) -> str | None:
+    """`Rows.lost` of a ring: once it is full, each new token takes the place of one that is needed again."""
+    if window is None or cropped == length or length <= window + sinks:
+        return None
+    return f"the ring of {window} tokens has overwritten what would be seen again"
 
 
 class ContiguousCache(Cache):

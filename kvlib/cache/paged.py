@@ -177,6 +177,24 @@ class PagedCache(Cache):
     def pad(self, pad):
         self._first_pad = pad
 
+    def crop(self, length, sequence: int | None = None):
+        """Give tokens back, of one sequence or of every one, and to the pool the blocks that held no others.
+
+        Of a block that a fork owns too, the fork keeps its tokens. Raises ValueError, with nothing
+        changed, for a length that a sequence does not have.
+        """
+        cropped = self.tables if sequence is None else [self.tables[sequence]]
+        has = min(table.length for table in cropped)
+        if whole_number("length", length, least=0) > has:
+            raise ValueError(f"length must be at most {has}, the tokens of the sequence, not {length}")
+        for table in cropped:
+            table.crop(length)
+        for table, blocks in zip(self.tables, self._shown_blocks, strict=True):
+            del blocks[len(table.blocks) :]  # the next to come may be others
+        self._show()
+        self._slots = []
+        self.begin(0)
+
     def fork(self, sequence: int = 0) -> int:
         """A new sequence with the same past as `sequence`, in the same blocks; returns its number."""
         self.tables.append(self.tables[sequence].fork())

@@ -7,7 +7,7 @@ import torch
 from ..attention import View
 from ..units import dtype as as_dtype, unknown, whole_number
 from .codes import BITS, Codes
-from .contiguous import ContiguousCache
+from .contiguous import ContiguousCache, lost_in_ring
 
 
 @dataclass(kw_only=True, eq=False)
@@ -104,6 +104,13 @@ class QuantizedRows:
         return (
             self.k.nbytes(packed) + self.v.nbytes(packed) + sum(r[:, :, :rest].nbytes for r in self.residual)
         )
+
+    def lost(self, length, cropped) -> str | None:
+        """Why the first `cropped` of `length` tokens can't be had again; None: they can."""
+        packed = length // self.group * self.group
+        if self.residual and cropped < packed and cropped % self.group:
+            return f"token {cropped} lies within a packed group of {self.group}"
+        return lost_in_ring(self.window, self.sinks, length, cropped)
 
     @property
     def reserved_bytes(self) -> int:

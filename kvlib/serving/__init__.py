@@ -1,7 +1,12 @@
-"""A stream of requests served from a memory, step by step; nothing here holds keys or values."""
+"""A stream of requests served from a memory, step by step; a prefix cache. Nothing holds keys or values."""
 
-from .memories import Held
-from .simulation import ALLOCATIONS, Frame, Run, simulate
+from .batching import Arrival, Costs, Timeline, arrivals, serve
+from .memories import Copied, Held
+from .prefix_cache import PrefixCache
+from .simulation import ALLOCATIONS, Frame, Preempted, Run, simulate
 from .stream import Request, requests
 
-__all__ = ["ALLOCATIONS", "Frame", "Held", "Request", "Run", "requests", "simulate"]
+__all__ = [
+    "ALLOCATIONS", "Arrival", "Copied", "Costs", "Frame", "Held", "Preempted", "PrefixCache", "Request",
+    "Run", "Timeline", "arrivals", "requests", "serve", "simulate",
+]  # fmt: skip

@@ -26,8 +26,19 @@ class Held:
     blocks: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True)
+class Copied:
+    """Copy-on-write: before `request` wrote into the block `source`, which others own too, the `tokens`
+    tokens in it were copied to `target`, a block of its own."""
+
+    request: int
+    tokens: int
+    source: int
+    target: int
+
+
 class Memory(Protocol):
-    """What the simulation asks of a memory, in this order within a step: grow, admit, counts, leave.
+    """What the simulation asks of a memory, in this order within a step: grow, admit, copied, counts, leave.
 
     A request is inside from a successful `admit` until `leave`. Between the two its tokens only
     grow in number. The constructor raises ValueError if the memory could not hold the largest
@@ -40,8 +51,17 @@ class Memory(Protocol):
     def admit(self, request: Request, tokens: int) -> bool:
         """Take in a request with its first `tokens` tokens. False, with nothing changed: no room."""
 
-    def leave(self, request: Request, done: bool) -> None:
-        """Take back all that a request inside holds; unless `done`, it will ask to be admitted again."""
+    def leave(self, request: Request, done: bool) -> int:
+        """Take back all that a request inside holds; unless `done`, it will ask to be admitted again.
+
+        Returns the tokens that are lost with it: those stored for no other.
+        """
+
+    def copied(self) -> tuple[Copied, ...]:
+        """The blocks copied since it was asked last."""
+
+    def refs(self) -> tuple[int, ...]:
+        """How many tables own each block, 0 where it is free; () where there are no blocks."""
 
     def held(self, id: int) -> Held:
         """What the request inside with this id holds."""
@@ -93,7 +113,14 @@ class Contiguous:
         return True
 
     def leave(self, request, done):
-        del self.runs[request.id], self.tokens[request.id]
+        del self.runs[request.id]
+        return self.tokens.pop(request.id)
+
+    def copied(self):
+        return ()
+
+    def refs(self):
+        return ()
 
     def held(self, id):
         start, size = self.runs[id]
@@ -126,6 +153,7 @@ class Paged:
         self.slots, self.share = slots, share
         self.final = {r.id: r.tokens for r in stream}
         self.tables, self.shared = {}, {}  # id -> BlockTable; prefix -> BlockTable
+        self.copies = []  # since they were asked for
         self.not_done = Counter(r.prefix for r in stream)
         names = {(r.prefix, r.prefix_tokens) for r in stream if share and r.prefix is not None}
         if len(names) > len({name for name, _ in names}):
@@ -140,9 +168,13 @@ class Paged:
     def blocks(self, tokens):
         return -(-tokens // self.pool.block_size)
 
+    def append(self, table, tokens, id):
+        inside = table.length % self.pool.block_size
+        self.copies += [Copied(id, inside, *copy) for copy in table.append(tokens)]
+
     def grow(self, request):
         try:
-            self.tables[request.id].append(1)
+            self.append(self.tables[request.id], 1, request.id)
         except OutOfBlocks:
             return False
         return True
@@ -164,15 +196,25 @@ class Paged:
             table = self.shared[request.prefix].fork()
         else:
             table = BlockTable(self.pool)
-        table.append(tokens - table.length)
+        self.append(table, tokens - table.length, request.id)
         self.tables[request.id] = table
         return True
 
     def leave(self, request, done):
-        self.tables.pop(request.id).free()
+        table = self.tables.pop(request.id)
+        lost = table.length - (request.prefix_tokens if request.prefix in self.shared else 0)
+        table.free()
         self.not_done[request.prefix] -= done
         if not self.not_done[request.prefix] and request.prefix in self.shared:
             self.shared.pop(request.prefix).free()
+        return lost
+
+    def copied(self):
+        copies, self.copies = tuple(self.copies), []
+        return copies
+
+    def refs(self):
+        return tuple(map(self.pool.refs, range(self.pool.num_blocks)))
 
     def held(self, id):
         return Held(id, self.tables[id].length, blocks=tuple(self.tables[id].blocks))

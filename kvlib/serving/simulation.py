@@ -16,10 +16,22 @@ from the same `BlockPool` as the paged cache.
 from dataclasses import dataclass, field
 
 from ..units import unknown, whole_number
-from .memories import Contiguous, Held, Memory, Paged
+from .memories import Contiguous, Copied, Held, Memory, Paged
 from .stream import Request
 
 ALLOCATIONS = ("reserved", "exact", "paged")
+
+
+@dataclass(frozen=True)
+class Preempted:
+    """`request` was thrown out, because `by` needed a block and none was free; the two may be one.
+
+    tokens  how many tokens it will compute again: all it held, but for a shared prefix's
+    """
+
+    request: int
+    by: int
+    tokens: int
 
 
 @dataclass(frozen=True)
@@ -28,8 +40,11 @@ class Frame:
 
     running    what each request being served holds, in the order of admission
     waiting    ids of the requests that wait, first come first
-    preempted  ids of those thrown out in this step, to be computed again
+    preempted  who was thrown out in this step, in this order
+    admitted   ids of those admitted in this step, in this order
+    copied     the blocks copied in this step because others own them too
     prefixes   (name, what it holds) of each system prompt that is shared
+    refs       how many tables own each block, a shared prefix's own among them; () if there are no blocks
     used       slots that hold a token; a shared token counts once
     to_come    taken, empty, and filled before their owner leaves
     internal   taken and never filled (internal fragmentation)
@@ -39,8 +54,11 @@ class Frame:
     step: int
     running: tuple[Held, ...]
     waiting: tuple[int, ...]
-    preempted: tuple[int, ...]
+    preempted: tuple[Preempted, ...]
+    admitted: tuple[int, ...]
+    copied: tuple[Copied, ...]
     prefixes: tuple[tuple[str, Held], ...]
+    refs: tuple[int, ...]
     used: int
     to_come: int
     internal: int
@@ -140,13 +158,14 @@ def _frames(stream, memory: Memory):
     while to_arrive or queue or running:
         while to_arrive and to_arrive[-1].arrival <= step:
             queue.append(to_arrive.pop().id)
-        preempted = []
+        preempted: list[Preempted] = []
+        admitted: list[int] = []
         for r in list(running):
             while r in running and not memory.grow(by_id[r]):
                 last = running.pop()
-                memory.leave(by_id[last], done=False)
+                lost = memory.leave(by_id[last], done=False)
                 queue.insert(0, last)
-                preempted.append(last)
+                preempted.append(Preempted(last, r, lost))
             if r in running:
                 made[r] += 1
         # Who was thrown out in this step is not taken in again in the same one.
@@ -154,14 +173,18 @@ def _frames(stream, memory: Memory):
             first = by_id[queue[0]]
             if not memory.admit(first, first.prompt_tokens + made[first.id] + 1):
                 break
-            running.append(queue.pop(0))
+            admitted.append(queue.pop(0))
+            running.append(first.id)
             made[first.id] += 1
         yield Frame(
             step=step,
             running=tuple(memory.held(r) for r in running),
             waiting=tuple(queue),
             preempted=tuple(preempted),
+            admitted=tuple(admitted),
+            copied=memory.copied(),
             prefixes=memory.prefixes(),
+            refs=memory.refs(),
             **memory.counts(by_id[queue[0]] if queue else None),
         )
         for r in [r for r in running if made[r] == by_id[r].new_tokens]:

@@ -9,15 +9,16 @@ from importlib import import_module
 
 _FIGURES = {
     "DecodeTheatre": "decode_theatre",
-    "Formula": "formula",
-    "WorkedExample": "worked",
+    "FormulaBox": "formula_box",
     "SharingHeads": "sharing_heads",
     "Paging": "paging",
     "BudgetWidget": "budget",
     "CheaperCaches": "cheaper_caches",
-    "LayerStrip": "layer_strip",
+    "LayerRace": "layer_race",
     "Damage": "damage",
     "ByteRiver": "river",
+    "PrefixCache": "prefix_cache",
+    "RealKey": "realkey",
 }
 
 __all__ = [*_FIGURES]

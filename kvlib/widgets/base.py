@@ -36,8 +36,8 @@ and growth.js, which is a module with the shared files before it, so it imports 
 Each shared file begins with what it offers. State is read by f.get alone, so that the frame can pose another
 while it measures. Numbers that were recorded travel in `data` by `recorded.packed`; `unpacked` reads them.
 growth.css, where there is one, follows style.css; its classes are its own. growth.model.js, where there is
-one, stands before growth.js: what this figure alone computes. A trait can't be called `layout` or `keys`:
-ipywidgets has both.
+one, stands before growth.js: what this figure alone computes; and so does any other growth.PART.js. A trait
+can't be called `layout` or `keys`: ipywidgets has both.
 """
 
 import json
@@ -149,8 +149,8 @@ def shared() -> str:
 
 def code(script: str) -> str:
     """The text of a figure's module, without its export."""
-    model = script.replace(".js", ".model.js")
-    own = [model, script] if (STATIC / model).exists() else [script]
+    parts = STATIC.glob(script.replace(".js", ".*.js"))
+    own = [*sorted(part.name for part in parts), script]
     return "\n".join([shared(), *map(_read, own)])
 
 
@@ -183,6 +183,8 @@ class Figure(anywidget.AnyWidget):
     @traitlets.default("limits")
     def _limits(self):
         own = {name: t for name, t in self.traits(sync=True).items() if name not in _ANYWIDGET}
+        # What is pinned as A is bound as what it was: a_model as model. page.js knows so.
+        own = {name: t for name, t in own.items() if not name.startswith("a_")}
         yes_or_no = {name: [False, True] for name, t in own.items() if isinstance(t, traitlets.Bool)}
         return yes_or_no | {name: t.limits for name, t in own.items() if isinstance(t, Whole | Choice)}
 

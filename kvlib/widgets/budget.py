@@ -1,25 +1,15 @@
-"""A GPU's memory as a bar: weights, cache, overhead and what is free; what fits, and how fast."""
+"""A GPU's memory as a bar whose cache can be dragged: what fits, what spills over, and how fast."""
 
-from traitlets import Dict, Unicode, validate
+from traitlets import Bool, Dict, Unicode, validate
 
-from .. import configs
 from ..budget import Budget
 from ..hardware import GPUS
-from ..units import dtype as as_dtype, fmt, fmt_seconds, unknown
+from ..units import unknown
 from .base import Choice, Figure, Table, Whole, constant, dtypes
-from .groups import groups, read_groups
+from .budget_settings import PRESETS, Setting, facts, shipped
+from .budget_table import NO_VALUE, ROWS, SET, compared, rows
 
-WEIGHTS = ("fp32", "bf16", "fp8", "q8_0", "q4_0")
 PRECISIONS = ("fp32", "bf16", "fp8", "q8_0", "q4_0")
-
-
-def shipped(names=None) -> dict:
-    """name -> (layout, parameters in all, parameters that a decode step reads) of the shipped models."""
-    offered = {}
-    for name in configs.models() if names is None else names:
-        counted = configs.parameters(name)
-        offered[name] = (configs.layout(name), counted.total, counted.read)
-    return offered
 
 
 class BudgetWidget(Figure):
@@ -29,99 +19,85 @@ class BudgetWidget(Figure):
     offered (None: every shipped one), or a dict name -> (layout, parameters, those that a decode step
     reads). source_len is the tokens of the source sequence that cross attention keeps; a model without
     it shows no control for them. overhead_mib is kept for activations over all GPUs; utilization, in
-    percent, is the share of the memory that the engine may take. `budget` is the kvlib.Budget of the
-    setting.
+    percent, is the share of the memory that the engine may take. `moves` is what follows when the cache's
+    edge is dragged, "sequences" or "context". With `pinned`, the setting a_model, a_gpu, … is A, and this
+    one, B, is compared with it. `budget` is the kvlib.Budget of the setting.
     Raises ValueError for a number out of bounds or an unknown name.
+
+    In a page, the figure takes one more model while it is read, and shows it: send its element the event
+    "kv-model", with `name` and what `budget_settings.facts` returns.
+
+        const figure = document.querySelector(".kv-of-budget .kv-figure");
+        figure.dispatchEvent(new CustomEvent("kv-model", { detail: { name: "mine", ...facts } }));
     """
 
     script = "budget.js"
     title = constant("The budget of a GPU")
     lead = constant(
-        "Weights, cache and overhead share the GPU's memory. Choose a setting and see what is left."
+        "Weights, overhead and cache share the GPU's memory. Drag the cache's edge: sequences or their "
+        "context follow, and what does not fit spills over."
     )
 
     model = Unicode().tag(sync=True)
     gpu = Choice("H100", GPUS)
     gpus = Whole(1, most=64)
-    weights = Choice("bf16", WEIGHTS)
+    weights = Choice("bf16", PRECISIONS)
     dtype = Choice("bf16", PRECISIONS)
     context = Whole(8192, most=2**24)
     batch = Whole(8, most=4096)
     source_len = Whole(1500, least=0, most=2**24)
     utilization = Whole(90, most=100)
     overhead_mib = Whole(1024, least=0, most=2**20)
+    moves = Choice("sequences", ("sequences", "context"))
+    pinned = Bool(False).tag(sync=True)
+    a_model = Unicode().tag(sync=True)
+    a_gpu = Choice("H100", GPUS)
+    a_gpus = Whole(1, most=64)
+    a_weights = Choice("bf16", PRECISIONS)
+    a_dtype = Choice("bf16", PRECISIONS)
+    a_context = Whole(8192, most=2**24)
+    a_batch = Whole(8, most=4096)
+    a_source_len = Whole(1500, least=0, most=2**24)
+    a_utilization = Whole(90, most=100)
+    a_overhead_mib = Whole(1024, least=0, most=2**20)
 
-    dtypes = constant(dtypes(dict.fromkeys((*WEIGHTS, *PRECISIONS))))
+    dtypes = constant(dtypes(PRECISIONS))
+    words = constant({"set": SET, "rows": [*ROWS.items()], "no_value": NO_VALUE})
     gpu_facts = Dict(read_only=True).tag(sync=True)
     models = Dict(read_only=True).tag(sync=True)
+    presets = constant([])
 
     def __init__(self, model="llama-3.1-8b", *, models=None, **rest):
         self._offered = models if isinstance(models, dict) else shipped(models)
         if not self._offered:
             raise ValueError("models must name at least one model")
-        super().__init__(model=model, **rest)
+        super().__init__(**{"model": model, "a_model": model} | rest)
         self.set_trait("gpu_facts", {g.name: [g.memory, g.bandwidth] for g in GPUS.values()})
-        self.set_trait("models", {name: self._facts(*of) for name, of in self._offered.items()})
-        self.set_trait("limits", {**self.limits, "model": list(self._offered)})
+        self.set_trait("models", {name: facts(*of) for name, of in self._offered.items()})
+        self.set_trait("limits", {**self.limits, "model": [*self._offered]})
+        # Where the caller chose the models, a preset's may be missing, or be another of that name.
+        self.set_trait("presets", [] if models else [p.facts(self._offered) for p in PRESETS])
 
-    @staticmethod
-    def _facts(layout, total, weights_read):
-        kept, read = groups(layout), read_groups(layout)
-        facts = {"kept": kept, "total": total, "weights_read": weights_read, "made_for": layout.max_context}
-        if layout.needs_source_len:
-            facts["cross"] = True
-        return facts if read == kept else facts | {"read": read}
-
-    @validate("model")
+    @validate("model", "a_model")
     def _validate_model(self, proposal):
         if proposal["value"] not in self._offered:
             raise unknown("model", proposal["value"], self._offered)
         return proposal["value"]
 
+    def _setting(self, prefix="") -> Setting:
+        return Setting(**{name: getattr(self, prefix + name) for name in Setting.__dataclass_fields__})
+
     @property
     def budget(self) -> Budget:
         """The kvlib.Budget of the present setting."""
-        layout, total, weights_read = self._offered[self.model]
-        weights = as_dtype(self.weights)
-        return Budget(
-            layout,
-            weights.nbytes(total),
-            self.gpu,
-            gpus=self.gpus,
-            utilization=self.utilization / 100,
-            overhead_bytes=self.overhead_mib * 2**20,
-            dtype=self.dtype,
-            weights_read_bytes=weights.nbytes(weights_read),
-            source_len=self.source_len if layout.needs_source_len else None,
-        )
+        return self._setting().budget(self._offered)
 
     def table(self) -> Table:
-        budget = self.budget
-        short = budget.short_by(self.context, self.batch)
-        cache = budget.cache_bytes(self.context, self.batch)
-        free = budget.usable - budget.weights_bytes - budget.overhead_bytes - cache
-        sequences, longest = budget.max_sequences(self.context), budget.max_context(self.batch)
-        ends = budget.layout.max_context
-        at_most = "no end" if longest is None else f"{longest:,}"
-        if ends is not None and (longest is None or longest > ends):
-            room = "any" if longest is None else at_most
-            at_most = f"{ends:,}, where the model ends; memory for {room}"
-        floor = fmt_seconds(budget.decode_floor(self.context, self.batch))
-        rate = f"{budget.tokens_per_second(self.context, self.batch):,.0f}"
-        setting = f"{self.model} ({self.weights}) on {self.gpus} × {self.gpu}, {self.batch} sequences of "
-        source = "" if budget.source_len is None else f", each with a source of {budget.source_len:,}"
-        rows = [
-            ["weights", fmt(budget.weights_bytes)],
-            [f"cache ({self.dtype})", fmt(cache)],
-            ["overhead, all GPUs together", fmt(budget.overhead_bytes)],
-            [f"usable, {self.utilization} % of the memory", fmt(budget.usable)],
-            ["does not fit, short by", fmt(short)] if short else ["fits, free", fmt(free)],
-            [
-                f"most sequences of {self.context:,} tokens",
-                "no end" if sequences is None else f"{sequences:,}",
-            ],
-            [f"longest context for {self.batch} sequences", at_most],
-            ["decode step, at the least", "does not fit" if short else floor],
-            ["tokens a second, at the most", "does not fit" if short else rate],
-        ]
-        return Table(f"{setting}{self.context:,} tokens{source}", ["what", "value"], rows)
+        here, at = self._setting(), self.budget
+        named = here.named(at.source_len is not None)
+        if not self.pinned:
+            return Table(named, ["what", "value", "bytes"], [row.cells() for row in rows(here, at)])
+        a = self._setting("a_")
+        of_a = a.budget(self._offered)
+        caption = f"A: {a.named(of_a.source_len is not None)}. B: {named}"
+        return Table(caption, ["what", "A", "B", "B − A"], compared((a, of_a), (here, at)))

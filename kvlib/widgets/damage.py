@@ -6,6 +6,7 @@ import traitlets
 
 from ..units import fmt
 from .base import Choice, Figure, Table, Whole, constant, dtypes
+from .huffman import coded
 from .tiny import tiny, tiny_layout
 
 BITS = {16: "fp16", 8: "int8-g16", 4: "int4-g16", 2: "int2-g16"}
@@ -50,7 +51,8 @@ class Damage(Figure):
 
     @traitlets.default("data")
     def _data(self):
-        return {k: tiny()[k] for k in ("shape", "vocabulary", "scales", "codes", "levels", "stories")}
+        kept = {k: tiny()[k] for k in ("shape", "vocabulary", "scales", "levels", "stories")}
+        return kept | {"codes": coded(tiny()["codes"])}
 
     @traitlets.validate("dropped")
     def _places(self, proposal):

@@ -118,14 +118,14 @@ def utilization(runs, title="Of the slots taken, how many hold a token"):
 
 @styled
 def vram(weights, cache, overhead, memory, title=None, usable=None):
-    """One bar of a GPU's memory, bytes: weights, cache, overhead and what is free (or missing).
+    """One bar of a GPU's memory, bytes: weights, overhead, cache and what is free (or missing).
 
     With `usable`, the share of the memory that may be taken, a second line says where it ends, and only
-    what lies before it counts as free.
+    what lies before it counts as free. Its order and its fills are BudgetWidget's.
     """
-    figure, axes = new_figure(height=2.1)
+    figure, axes = new_figure(height=2.1 if usable is None else 2.5)
     at = 0
-    parts = [("weights", weights, ""), ("cache", cache, "//"), ("overhead", overhead, "\\\\")]
+    parts = [("weights", weights, ""), ("overhead", overhead, "xx"), ("cache", cache, "//")]
     free = (memory if usable is None else usable) - weights - cache - overhead
     if free > 0:
         parts.append(("free", free, None))
@@ -142,15 +142,8 @@ def vram(weights, cache, overhead, memory, title=None, usable=None):
     axes.text(memory / GiB, 0.42, end + " ", ha="right", va="bottom")
     if usable is not None:
         label = f"usable {fmt(usable, digits=1)}"
-        axes.axvline(usable / GiB, color=palette.color("ink"), lw=1.5, ls="--", label=label)
-    axes.legend(
-        frameon=False,
-        ncols=2,
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.4),
-        columnspacing=1,
-        handlelength=1.4,
-    )
+        axes.axvline(usable / GiB, ymax=0.7, color=palette.color("ink"), lw=1.5, ls="--", label=label)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, columnspacing=1, handlelength=1.4)
     axes.set(yticks=[], ylim=(-0.4, 0.75), xlim=(0, max(at, memory) * 1.01 / GiB), xlabel="GiB")
     axes.spines["left"].set_visible(False)
     if title:
@@ -185,7 +178,7 @@ def singular_values(spectra, title="How fast the singular values fall"):
     for axes, (name, layers) in zip(all_axes[0], spectra.items(), strict=True):
         hue = palette.color(name) if name in palette.ROLES else palette.color("cache")
         for i, values in list(enumerate(layers))[::2]:  # every other layer: thirty lines lie on each other
-            alpha = 0.4 + 0.6 * i / max(1, len(layers) - 1)
+            alpha = round(0.4 + 0.6 * i / max(1, len(layers) - 1), 2)
             # Six points of a line, most where it is steep: more would weigh more than they show.
             last = len(values) - 1
             shown = sorted({round(last * (i / 5) ** 2) for i in range(6)})
@@ -195,6 +188,6 @@ def singular_values(spectra, title="How fast the singular values fall"):
         axes.set(title=name, xlabel="n-th largest singular value")
         axes.grid(axis="y")
         axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter("")
+        axes.minorticks_off()
     all_axes[0][0].set_ylabel("share of the largest")
     return figure

@@ -41,6 +41,7 @@ ROLES = {
     "weights": "blue",
     "overhead": "ochre",
     "free": "grey",
+    "spill": "red",
     "queries": "blue",
     "keys": "red",
     "values": "ochre",
@@ -63,6 +64,7 @@ TEXTURES = {
     "cache": "/",
     "overhead": "x",
     "free": ".",
+    "spill": "hollow",
     "full": "",
     "sliding": "/",
     "chunked": "x",
@@ -71,6 +73,8 @@ TEXTURES = {
     "state": "-",
     "cross": "|",
     "none": "hollow",
+    "reserved": "/",
+    "paged": ".",
 }
 
 # Sizes as multiples of the text around a figure.

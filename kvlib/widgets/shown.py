@@ -38,12 +38,14 @@ class Shown:
         svg = svg[svg.index("<svg") :]
         svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.S)
         svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.S)
+        # Rotations by nothing, names of groups and indents, which nobody sees either.
+        svg = re.sub(r' transform="rotate\(-?0 [^"]*"', "", svg)
+        svg = re.sub(r"\n +", "\n", re.sub(r'<g id="[^"]*"', "<g", svg))
         # Its one rule is for this drawing, and not for all that stands in the page.
         svg = svg.replace(">*{", ">.kv-plot svg *{")
         # A tenth of a point is not seen, and the rest of matplotlib's digits weigh as much as all else.
         svg = re.sub(r' (?:d|x|y)="[^"]{8,}"', lambda path: re.sub(r"(\.\d)\d+", r"\1", path[0]), svg)
-        # The page's own sans serif; the drawing was measured in a wider one.
-        svg = re.sub(r"(font: [^'\";]*?px) [^\";]*", r"\1 system-ui, sans-serif", svg)
+        svg = _lighter(svg)
         for name, value in palette.LIGHT.items():
             svg = svg.replace(value, f"var(--kv-{name})")
         size = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg)
@@ -66,12 +68,33 @@ class Shown:
         return {"text/html": page, "image/png": self.png(), "text/plain": self.alt}
 
 
+def _lighter(svg: str) -> str:
+    """The same drawing without what says nothing: line breaks, unused ids, groups without a meaning."""
+    used = set(re.findall(r"#([\w.-]+)", svg))
+    svg = re.sub(r' id="([\w.-]+)"', lambda ident: ident[0] if ident[1] in used else "", svg)
+    svg = re.sub(r' transform="rotate\(-0 [^"]*"', "", svg)
+    # The page has its own sans serif; the drawing was measured in a wider one. An older matplotlib writes
+    # "font: …" for it.
+    svg = re.sub(r" font-family: [^;\"]*;?", "", svg)
+    svg = re.sub(r"(font: [^'\";]*?px) [^\";]*", r"\1 system-ui, sans-serif", svg)
+    svg = re.sub(r"\s*\n\s*", " ", svg).strip().replace("> <", "><")
+    bare: list[bool] = []  # of the groups that are open, whether they say anything
+
+    def group(tag):
+        if tag[0] != "</g>":
+            bare.append(tag[0] == "<g>")
+            return "" if bare[-1] else tag[0]
+        return "" if bare.pop() else tag[0]
+
+    return re.sub(r"<g>|<g [^>]*(?<!/)>|</g>", group, svg.replace("<g/>", ""))
+
+
 NARROW = 3.4  # inches: what a phone of 360 pixels leaves of its width
 # A narrow page shows the drawing that was made for it. In the dark, the book's theme puts every HTML output
 # on a light card, which a drawing does not need.
 PAGE = """
 .kv-figure.kv-plot { margin: 0.5em 0; padding: 0; border: 0; max-width: none; print-color-adjust: exact; }
-.kv-plot svg { display: block; }
+.kv-plot svg { display: block; font-family: system-ui, sans-serif; }
 .kv-plot > :last-child { display: none; }
 @media (max-width: 560px) {
   .kv-plot > :first-child { display: none; }

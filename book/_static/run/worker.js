@@ -6,6 +6,8 @@
 //           { ready } or { failed: sentence }
 //           { id, answer, spent }                JSON; spent: memory ran out, so this worker is to be ended
 
+const POLICY = "the server's policy forbids WebAssembly; it needs script-src 'self' 'wasm-unsafe-eval'";
+
 let answer = null; // kvlib.page.answer
 let spent = false;
 
@@ -29,6 +31,11 @@ onmessage = async ({ data }) => {
 };
 
 async function start(address, most) {
+  try {
+    new WebAssembly.Module(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0])); // the least there is
+  } catch {
+    throw new Error(POLICY);
+  }
   const list = await (await got(address)).json();
   const total = Object.values(list.files).reduce((sum, bytes) => sum + bytes, 0);
   let loaded = 0;
@@ -36,7 +43,12 @@ async function start(address, most) {
   // What Python's own loader fetches is counted on its way, and taken from the browser's store if it is there:
   // the names carry versions and hashes. Sizes are the list's, for a server may say none, or a compressed one.
   const fetched = fetch;
-  globalThis.fetch = async (url) => counted(await got(url, fetched), count);
+  // Its failures are told here, for Python's loader keeps some to itself and waits for ever.
+  const fail = (error) => {
+    postMessage({ failed: error.message });
+    throw error;
+  };
+  globalThis.fetch = (url) => got(url, fetched).then((response) => counted(response, count, fail), fail);
 
   const home = new URL(list.folder, address).href;
   const module = async (name) => {
@@ -68,14 +80,15 @@ async function got(url, by = fetch) {
   return response;
 }
 
-function counted(response, count) {
-  const through = new TransformStream({
+function counted(response, count, fail) {
+  const { readable, writable } = new TransformStream({
     transform(chunk, out) {
       count(chunk.byteLength);
       out.enqueue(chunk);
     },
   });
-  return new Response(response.body.pipeThrough(through), { headers: response.headers });
+  response.body.pipeTo(writable).catch(() => fail(new Error("the connection was lost"))).catch(() => {});
+  return new Response(readable, { headers: response.headers });
 }
 
 // Python may grow to so many bytes. Then it gets no more, and says MemoryError.

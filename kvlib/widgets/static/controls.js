@@ -3,7 +3,9 @@
 //   choice(f, key, { label, names, put })          a list
 //   checkbox(f, key, { label })
 //   button(label, onclick)
-//   player(f, key, { label, unit, pace })          back, play, next and a scrubber; pace, or pace(), is ms a step
+//   player(f, key, { label, unit, pace, stops })   back, play, next and a scrubber; pace, or pace(), is ms a step
+//   presets(f, list, at)                           a button for each ready setting
+//   pin(f, keys, at)                               a button that keeps a setting as A
 // `at` is where it is put, f.controls unless said otherwise.
 
 // Nothing is said before the drag that begins now has ended.
@@ -15,16 +17,17 @@ function quietly(f) {
   }
 }
 
-// A whole number. `stops` are the slider's values when it should not go evenly.
+// A whole number. `stops`, or stops(), are the slider's values when it should not go evenly.
 function number(f, key, { label, unit = "", stops, step = 1, at = f.controls }) {
   const [least, most] = f.get("limits")[key];
   const id = newId();
-  const near = (n) => stops.reduce((best, s, i) => (Math.abs(s - n) < Math.abs(stops[best] - n) ? i : best), 0);
+  const all = () => (typeof stops === "function" ? stops() : stops);
+  const near = (n) => all().reduce((best, s, i, list) => (Math.abs(s - n) < Math.abs(list[best] - n) ? i : best), 0);
   const words = (n) => `${group(n)}${unit && ` ${n === 1 ? unit.replace(/s$/, "") : unit}`}`;
   const slider = h("input", {
     type: "range", "aria-label": `${label}, slider`, step: stops ? 1 : step,
-    min: stops ? 0 : least, max: stops ? stops.length - 1 : most, onpointerdown: () => quietly(f),
-    oninput: () => { f.notice(""); f.set(key, stops ? stops[slider.valueAsNumber] : slider.valueAsNumber); },
+    min: stops ? 0 : least, max: stops ? all().length - 1 : most, onpointerdown: () => quietly(f),
+    oninput: () => { f.notice(""); f.set(key, stops ? all()[slider.valueAsNumber] : slider.valueAsNumber); },
   });
   const field = h("input", {
     type: "number", id, min: least, max: most, step: 1, inputmode: "numeric",
@@ -45,6 +48,7 @@ function number(f, key, { label, unit = "", stops, step = 1, at = f.controls }) 
   };
   const show = () => {
     const n = f.get(key);
+    if (stops) slider.max = all().length - 1;
     slider.value = stops ? near(n) : n;
     slider.setAttribute("aria-valuetext", words(n));
     if (document.activeElement !== field || field.valueAsNumber !== n) field.value = n;
@@ -81,9 +85,11 @@ const button = (label, onclick, attributes = {}) => h("button", { type: "button"
 
 // Steps through a number: back, next, and play unless the reader asked for less motion; a scrubber goes anywhere.
 // Give f.draw what is played, { step: () => [first, last] }, and the page keeps still.
-function player(f, key, { label, unit = "", pace = 700, at = f.controls }) {
-  const [least, most] = f.get("limits")[key];
-  const go = (by) => f.set(key, Math.min(most, Math.max(least, f.get(key) + by)));
+// With stops() a step leads from one to the next.
+function player(f, key, { label, unit = "", pace = 700, stops, at = f.controls }) {
+  const ends = () => (stops ? [stops()[0], stops().at(-1)] : f.get("limits")[key]);
+  const beside = (n, by) => (stops ? (by > 0 ? stops().find((s) => s > n) : stops().findLast((s) => s < n)) ?? n : n + by);
+  const go = (by) => f.set(key, Math.min(ends()[1], Math.max(ends()[0], beside(f.get(key), by))));
   let timer = null;
   const show = () => {
     play.textContent = timer ? "Pause" : "Play";
@@ -97,15 +103,35 @@ function player(f, key, { label, unit = "", pace = 700, at = f.controls }) {
     show();
   };
   const start = () => {
-    if (f.get(key) === most) f.set(key, least);
+    if (f.get(key) >= ends()[1]) f.set(key, ends()[0]);
     f.hold(true);
-    timer = setInterval(() => { go(1); if (f.get(key) === most || !f.el.isConnected) stop(); }, typeof pace === "function" ? pace() : pace);
+    timer = setInterval(() => { go(1); if (f.get(key) >= ends()[1] || !f.el.isConnected) stop(); }, typeof pace === "function" ? pace() : pace);
     show();
   };
   const play = button("", () => (timer === null ? start() : stop()), { class: "kv-play" });
   show();
   const back = button("Back", () => { stop(); go(-1); }, { "aria-label": `Back: ${label}` });
   const next = button("Next", () => { stop(); go(1); }, { "aria-label": `Next: ${label}` });
-  number(f, key, { label, unit, at });
+  number(f, key, { label, unit, stops, at });
   at.append(h("div", { class: "kv-buttons" }, back, calm() ? null : play, next));
+}
+
+// Ready settings, [{ name, set: { key: value… } }…], a button each; that of the one that stands is pressed. Returns
+// a function of that one, undefined where none does.
+function presets(f, list, at) {
+  const here = () => list.find(({ set }) => Object.entries(set).every(([key, value]) => f.get(key) === value));
+  const all = list.map(({ name, set }) => button(name, () => { f.notice(""); f.put(set); }));
+  at.append(...all);
+  const show = () => all.forEach((one, i) => one.setAttribute("aria-pressed", list[i] === here()));
+  f.model.on("change", show);
+  show();
+  return here;
+}
+
+// Keeps the state at `keys` as A, "a_" before each key, to compare what follows with; pressed again, lets it go.
+function pin(f, keys, at) {
+  const one = button("", () => f.put(f.get("pinned") ? { pinned: false }
+    : { pinned: true, ...Object.fromEntries(keys.map((key) => [`a_${key}`, f.get(key)])) }));
+  at.append(one);
+  follow(f, "pinned", () => { one.textContent = f.get("pinned") ? "Unpin A" : "Pin this as A"; });
 }

@@ -2,30 +2,7 @@
 // the cache of kvlib.measure.tiny, which can be damaged. It computes in doubles; what is kept in the cache is
 // rounded as kvlib rounds it. tests/test_widgets_damage.py holds tokens, logits and codes to kvlib's.
 
-// ---- numbers as a cache keeps them
-
-// The whole number nearest to x, of two as near the even one: as torch rounds.
-function even(x) {
-  const near = Math.round(x);
-  return Math.abs(x % 1) === 0.5 && near % 2 ? near - 1 : near;
-}
-
-// x in float16: 11 binary digits, and none below 2 ** -24.
-function half(x) {
-  x = Math.fround(x);
-  if (x === 0) return x;
-  const step = 2 ** (Math.max(-14, Math.floor(Math.log2(Math.abs(x)))) - 10);
-  return even(x / step) * step;
-}
-
-// cache.codes.quantize of one group: codes, scale and zero. Each step is rounded to float32, as there.
-function quantize(numbers, bits) {
-  const x = Array.from(numbers, Math.fround), most = 2 ** bits - 1;
-  const zero = half(Math.min(...x)), width = Math.fround(Math.max(...x) - zero);
-  const scale = half(Math.max(2 ** -14, Math.fround(width / most)));
-  const codes = x.map((n) => Math.min(most, Math.max(0, even(Math.fround(Math.fround(n - zero) / scale)))));
-  return { codes, scale, zero };
-}
+// ---- numbers as the cache keeps them
 
 // A vector of `heads` heads as it will be read once it is kept with `bits` a number.
 function kept(vector, heads, bits) {
@@ -40,9 +17,24 @@ function kept(vector, heads, bits) {
 
 // ---- the decoder
 
+// The text that widgets/huffman.py coded: `lengths[n]` letters have a code of n bits.
+function uncoded({ count, letters, lengths, data }) {
+  const bytes = atob(data), text = [];
+  for (let at = 0; text.length < count;) {
+    for (let n = 1, code = 0, first = 0, index = 0; ; n++) {
+      code += (bytes.charCodeAt(at >> 3) >> (7 - (at++ & 7))) & 1;
+      if (code < first + lengths[n]) { text.push(letters[index + code - first]); break; }
+      index += lengths[n];
+      first = 2 * (first + lengths[n]);
+      code *= 2;
+    }
+  }
+  return text.join("");
+}
+
 // The model of tiny.json: its words and its matrices [rows, columns], in the order of widgets/tiny.py.
-function tinyModel({ shape, vocabulary, scales, codes, levels }) {
-  const words = vocabulary.split(" "), D = shape.head_dim, first = 97 + (levels - 1) / 2;
+function tinyModel({ shape, vocabulary, scales, codes: coded, levels }) {
+  const codes = uncoded(coded), words = vocabulary.split(" "), D = shape.head_dim, first = 97 + (levels - 1) / 2;
   let at = 0, n = 0;
   const matrix = (rows, columns) => {
     const scale = scales[n++], numbers = new Float64Array(rows * columns);
@@ -73,19 +65,6 @@ function normed(x, eps) {
   for (const n of x) squares += n * n;
   const size = Math.sqrt(squares / x.length + eps);
   return x.map((n) => n / size);
-}
-
-// Turns every head of `vector` by a position: halves (a, b) to (a cos − b sin, b cos + a sin).
-function rotate(vector, position, { head_dim, rope_theta }) {
-  const middle = head_dim / 2;
-  for (let i = 0; i < middle; i++) {
-    const angle = position / rope_theta ** (i / middle), cos = Math.cos(angle), sin = Math.sin(angle);
-    for (let at = i; at < vector.length; at += head_dim) {
-      const a = vector[at], b = vector[at + middle];
-      vector[at] = a * cos - b * sin;
-      vector[at + middle] = b * cos + a * sin;
-    }
-  }
 }
 
 // ---- the cache, and a step

@@ -25,18 +25,19 @@ const swatch = (f, role) => svg("svg", { width: 14, height: 14, "aria-hidden": "
 const boxes = (kind, all, attributes = {}) => svg("path", { class: kind, ...attributes,
   d: all.map(([x, y, w, height]) => `M${x.toFixed(1)} ${y.toFixed(1)}h${w.toFixed(1)}v${height.toFixed(1)}h${(-w).toFixed(1)}z`).join("") });
 
-// A bar of parts, each with its role's fill. show([[role, bytes]…], whole, { alt, limit }) draws it: `whole` is its
-// length and `limit`, if any, a line across it, in bytes (BigInt); `alt` says it in a sentence.
+// A bar of parts, each with its role's fill. show([[role, bytes]…], whole, { alt, limit, end }) draws it: `whole` is
+// the width's length, `end` where the bar ends and `limit`, if any, a line across it, in bytes (BigInt); `alt` says
+// it in a sentence.
 function stack(f, roles, { height = 42 } = {}) {
   const rects = Object.fromEntries(roles.map((role) => [role,
     svg("rect", { class: "kv-part", y: 6, height, "data-role": role, style: `fill: ${texture(f, role)}; stroke: var(--kv-${role})` })]));
   const line = svg("line", { class: "kv-limit", y1: 0, y2: height + 12 });
   const outline = svg("rect", { class: "kv-whole", x: 1, y: 6, height });
   const el = svg("svg", { class: "kv-stack", height: height + 12, role: "img" }, outline, Object.values(rects), line);
-  const show = (parts, whole, { alt, limit = null }) => {
+  const show = (parts, whole, { alt, limit = null, end = whole }) => {
     const width = f.width - 2, px = (bytes) => 1 + width * ratio(bytes, whole);
     fill(el, { width: f.width, viewBox: `0 0 ${f.width} ${height + 12}`, "aria-label": alt }, []);
-    fill(outline, { width }, []);
+    fill(outline, { width: px(end) - 1 }, []);
     let at = 0n;
     for (const [role, bytes] of parts) {
       // A pixel of paper lies between two parts.

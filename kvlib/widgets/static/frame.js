@@ -172,6 +172,8 @@ function verdict(f) {
   const big = h("p", { class: "kv-big" }), reason = h("p", { class: "kv-quiet kv-why" });
   const el = h("div", { class: "kv-verdict" }, big);
   f.controls.before(el, reason);
+  // What the focus goes to is not scrolled to a place below it: style.css.
+  new ResizeObserver(() => f.el.style.setProperty("--kv-verdict", `${el.offsetHeight}px`)).observe(el);
   const show = (text, { why = "", bad = false } = {}) => {
     big.textContent = text;
     reason.textContent = why;

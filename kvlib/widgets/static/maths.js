@@ -1,5 +1,5 @@
 // The maths that Python has in kvlib and the page needs too. Bytes are BigInt: exact at any size.
-// tests/test_widgets_maths.py holds every function to kvlib's.
+// tests/test_widgets_maths.py and tests/test_widgets_codes.py hold every function to kvlib's.
 
 const UNITS = {
   B: 1n, KiB: 2n ** 10n, MiB: 2n ** 20n, GiB: 2n ** 30n, TiB: 2n ** 40n,
@@ -163,4 +163,42 @@ function decodeCounts(prompt, step) {
       all_projections: T, all_scores: prompt * prompt + sum(T) - sum(prompt),
     },
   };
+}
+
+// ---- keys as a cache keeps them: Numbers, each rounded where kvlib rounds it
+
+// The whole number nearest to x, of two as near the even one: as torch rounds.
+function even(x) {
+  const near = Math.round(x);
+  return Math.abs(x % 1) === 0.5 && near % 2 ? near - 1 : near;
+}
+
+// x in float16: 11 binary digits, and none below 2 ** -24.
+function half(x) {
+  x = Math.fround(x);
+  if (x === 0) return x;
+  const step = 2 ** (Math.max(-14, Math.floor(Math.log2(Math.abs(x)))) - 10);
+  return even(x / step) * step;
+}
+
+// cache.codes.quantize of one group: codes, scale and zero. Each step is rounded to float32, as there.
+function quantize(numbers, bits) {
+  const x = Array.from(numbers, Math.fround), most = 2 ** bits - 1;
+  const zero = half(Math.min(...x)), width = Math.fround(Math.max(...x) - zero);
+  const scale = half(Math.max(2 ** -14, Math.fround(width / most)));
+  const codes = x.map((n) => Math.min(most, Math.max(0, even(Math.fround(Math.fround(n - zero) / scale)))));
+  return { codes, scale, zero };
+}
+
+// Turns every head of `vector` by a position: halves (a, b) to (a cos − b sin, b cos + a sin).
+function rotate(vector, position, { head_dim, rope_theta }) {
+  const middle = head_dim / 2;
+  for (let i = 0; i < middle; i++) {
+    const angle = position / rope_theta ** (i / middle), cos = Math.cos(angle), sin = Math.sin(angle);
+    for (let at = i; at < vector.length; at += head_dim) {
+      const a = vector[at], b = vector[at + middle];
+      vector[at] = a * cos - b * sin;
+      vector[at + middle] = b * cos + a * sin;
+    }
+  }
 }

@@ -6,7 +6,8 @@
 // default, and a notice says so. Offers a link to the setting and Reset. Call it after the controls, before
 // f.draw. With a kernel only Reset: the address of a notebook is not the figure's.
 function share(f, name) {
-  const limits = f.get("limits"), keys = Object.keys(limits);
+  // What is pinned as A, controls.js, belongs to the setting.
+  const keys = Object.keys(f.get("limits")).flatMap((key) => (f.get(`a_${key}`) === undefined ? [key] : [key, `a_${key}`]));
   const first = Object.fromEntries(keys.map((key) => [key, f.get(key)]));
   const reset = button("Reset", () => { f.notice(""); f.put(first); });
   const offer = h("div", { class: "kv-buttons kv-offer" });
@@ -19,7 +20,7 @@ function share(f, name) {
   const inHash = () => new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
 
   const readable = (key, text) => {
-    const limit = f.get("limits")[key];
+    const limit = f.get("limits")[key.replace(/^a_/, "")];
     if (typeof limit === "string") return new RegExp(`^(?:${limit})$`).test(text) ? text : undefined;
     const [least, most] = limit;
     if (typeof least !== "number" || limit.length !== 2) return limit.find((value) => String(value) === text);
@@ -48,7 +49,10 @@ function share(f, name) {
   const write = () => {
     clearTimeout(timer);
     const params = inHash();
-    for (const key of keys) params.set(prefix + key, f.get(key));
+    for (const key of keys) {
+      if (key.startsWith("a_") && !f.get("pinned")) params.delete(prefix + key);
+      else params.set(prefix + key, f.get(key));
+    }
     history.replaceState(null, "", `#${params}`);
   };
   // Browsers limit how often the address may change: it is written once the reader rests.

@@ -15,13 +15,11 @@ function render({ model, el }) {
   const played = h("div", { class: "kv-river-played" }), key = h("div"), times = h("div"), roof = h("div");
   f.body.append(picture, played, key, h("div", { class: "kv-river-two" }, times, roof));
   f.controls.before(f.body);
-  const presets = { Chat: [2048, 1], "One 128K document": [131072, 1], "64 users": [4096, 64] };
-  const pin = button("", () => {
-    const now = Object.fromEntries(KEYS.map((name) => [`a_${name}`, f.get(name)]));
-    f.put(f.get("pinned") ? { pinned: false } : { pinned: true, ...now });
-  });
-  f.controls.before(h("div", { class: "kv-buttons kv-river-presets" }, Object.entries(presets).map(([name, [context, batch]]) =>
-    button(name, () => { f.notice(""); f.put({ phase: "decode", context, batch }); })), pin));
+  const ready = { Chat: [2048, 1], "One 128K document": [131072, 1], "64 users": [4096, 64] };
+  const above = h("div", { class: "kv-buttons kv-presets" });
+  f.controls.before(above);
+  presets(f, Object.entries(ready).map(([name, [context, batch]]) => ({ name, set: { phase: "decode", context, batch } })), above);
+  pin(f, KEYS, above);
   player(f, "elapsed", { label: "Elapsed", unit: "%", at: played, pace: () => (1000 * shown.seconds * shown.slower) / 100 });
   choice(f, "phase", { label: "Step", names: { decode: "decode: one new token each", prefill: "prefill: all of a prompt" } });
   number(f, "batch", { label: "Sequences", unit: "sequences", stops: [...powers(0, 3), 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512] });
@@ -166,7 +164,6 @@ function render({ model, el }) {
     if (of === before) return f.say(`${f.get("elapsed")} %: ${passing}.`);
     before = of;
     const a = f.get("pinned") ? setting("a_") : null, other = a?.running ? a.step(a.running) : null;
-    pin.textContent = a ? "Unpin A" : "Pin this as A";
     const head = step ? `Step ${fmtSeconds(step.seconds)}: bound by ${{ weights: "the weights", cache: "the cache", arithmetic: "arithmetic" }[step.bound]}` : `Does not fit: ${fmt(s.short)} short`;
     const versus = other && step ? ` A, pinned, took ${fmtSeconds(other.seconds)}: this step takes ${fixed(step.seconds / other.seconds, 2)} times as long.` : "";
     saidBefore = caption(s, step);
