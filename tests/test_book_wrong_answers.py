@@ -27,7 +27,7 @@ for name, source in {sources!r}.items():
     module.__package__ = "tests.wrong_answers"
     exec(compile(source, name, "exec"), module.__dict__)
 """
-# The page has no NumPy: the few rows that use it are left out, and what a table does with it comes to nothing.
+# The page has no NumPy: rows that use it are left out, and what a table does with it comes to nothing.
 NUMPY = re.compile(r"^import numpy as np$", re.MULTILINE)
 ANYTHING = """
 class _Anything:
