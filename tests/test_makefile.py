@@ -33,7 +33,7 @@ cmp -s wanted _build/.runtime || cp wanted _build/.runtime
 def course(tmp_path):
     """The Makefile with a small book, a finished .venv, and a stand-in for jupyter-book."""
     files = ["Makefile", "_config.yml", "_toc.yml", "requirements.txt", "constraints.txt"]
-    builders = ("page", "theme", "assets", "slim", "exercises_page", "exercise_forms")
+    builders = ("page", "theme", "assets", "exercises_page", "exercise_forms")
     tools = [f"tools/{name}.py" for name in builders]
     for name in [*files, "requirements-model.txt", "pyproject.toml", "setup.py", *tools]:
         (tmp_path / name).parent.mkdir(exist_ok=True)
