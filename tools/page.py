@@ -2,8 +2,8 @@
 
 Formulas become MathML when the book is built: every current browser draws it, so the page
 needs no script for it. The theme's live-code client, which would load from another host, is left out;
-theme.py mends the theme's HTML, assets.py moves what is inline into files, exercises_page.py puts each chapter's
-exercises at its end, and runtime/ adds the Python that the pages can run.
+theme.py mends the theme's HTML, assets.py moves what is inline into files, exercises_page.py puts each
+chapter's exercises at its end, and runtime/ adds the Python that the pages can run.
 """
 
 import os
@@ -17,7 +17,7 @@ from .assets import Assets
 from .runtime.link import Runtime
 from .theme import mend
 
-# The kernel's copy of each figure's state, and comments: claims, which a test reads in the chapter, among them.
+# The kernel's copy of each figure's state, and comments, as the claims that a test reads in the chapter.
 UNSEEN = re.compile(
     r'<script type="application/vnd\.jupyter\.widget-(?:state|view)\+json">.*?</script>|<!--.*?-->', re.DOTALL
 )
