@@ -5,6 +5,7 @@ The tables themselves are sent, as source, and made anew there, so that function
 
 import json
 import re
+import types
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ ANYTHING = """
 class _Anything:
     def __getattr__(self, name): return self
     def __call__(self, *args, **options): return self
+    def __iter__(self): return iter(())
 np = _Anything()
 """
 
@@ -63,13 +65,27 @@ def tried(chapter) -> list[tuple[str, str, object]]:
     return found
 
 
-def uses_numpy(answer) -> bool:
+def uses_numpy(answer, seen=()) -> bool:
+    """Whether an answer is of NumPy or calls it, itself or by what it calls."""
+    if any(answer is one for one in seen):
+        return False
     if isinstance(answer, dict):
-        return any(map(uses_numpy, answer.values()))
+        return any(uses_numpy(value, seen) for value in answer.values())
     if isinstance(answer, type):
-        return any(map(uses_numpy, vars(answer).values()))
-    names = getattr(getattr(answer, "__code__", None), "co_names", ())
-    return "np" in names or type(answer).__module__ == "numpy"
+        return any(uses_numpy(value, (*seen, answer)) for value in vars(answer).values())
+    if isinstance(answer, types.FunctionType):
+        names = set(names_of(answer.__code__))
+        called = [answer.__globals__[name] for name in names if callable(answer.__globals__.get(name))]
+        called += [cell.cell_contents for cell in answer.__closure__ or ()]
+        return "np" in names or any(uses_numpy(thing, (*seen, answer)) for thing in called)
+    return type(answer).__module__ == "numpy"
+
+
+def names_of(code):
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            yield from names_of(inner)
 
 
 def without_message(said: str) -> str:
