@@ -3,6 +3,7 @@
 The tables themselves are sent, as source, and made anew there, so that functions and classes are tried too.
 """
 
+import importlib
 import json
 import re
 import types
@@ -39,11 +40,20 @@ np = _Anything()
 """
 
 
+def tables(chapter) -> list[str]:
+    """The chapter's files but for one that asks nothing that the page can mark."""
+    files = [file for file in FILES if file.startswith(chapter)]
+    return [file for file in files if not all(QUESTIONS[row[0]].needs for row in rows_of(file))]
+
+
+def rows_of(file) -> list:
+    return getattr(importlib.import_module(f"tests.wrong_answers.{file}"), "WRONG", [])
+
+
 def sources(chapter) -> dict[str, str]:
     """The tables of a chapter by their modules' names, `made` before them."""
-    names = ["made", *(file for file in FILES if file.startswith(chapter))]
     texts = {}
-    for name in names:
+    for name in ["made", *tables(chapter)]:
         text = (TABLES / f"{name}.py").read_text(encoding="utf-8")
         texts[f"tests.wrong_answers.{name}"] = NUMPY.sub(ANYTHING, text)
     return {"tests": "", "tests.wrong_answers": ""} | texts
@@ -51,17 +61,13 @@ def sources(chapter) -> dict[str, str]:
 
 def tried(chapter) -> list[tuple[str, str, object]]:
     """(question, the cell that takes the row from its table, the row's answer) of every row there."""
-    at, found = 0, []
-    everything = fresh("WRONG", chapter)
-    for file in (file for file in FILES if file.startswith(chapter)):
-        module = f"tests.wrong_answers.{file}"
-        length = len(getattr(__import__(module, fromlist=["WRONG"]), "WRONG", ()))
-        for i in range(length):
-            question, answer, *_ = everything[at + i]
+    fresh("WRONG", chapter)
+    found = []
+    for file in tables(chapter):
+        for i, (question, answer, *_) in enumerate(rows_of(file)):
             variable = ASKED[question][0]["variable"]
-            code = f"import sys\n{variable} = sys.modules[{module!r}].WRONG[{i}][1]"
-            found.append((question, code, answer))
-        at += length
+            taken = f"import sys\n{variable} = sys.modules['tests.wrong_answers.{file}'].WRONG[{i}][1]"
+            found.append((question, taken, answer))
     return found
 
 

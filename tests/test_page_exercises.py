@@ -110,7 +110,7 @@ def test_code_that_raises_is_told_where_and_what_it_printed_is_shown():
     )
     assert said["printed"] == "here\n"
     # What was answered before it raised counts, as it does in a notebook.
-    assert told("02-bytes", "last_factor = 'd'\n1 / 0")["points"] == 1
+    assert told("02-bytes", "last_factor = 'd'\n1 / 0")["said"] == "Right. 1 of 1 point."
 
 
 def test_code_cannot_end_the_page_nor_replace_its_check():
