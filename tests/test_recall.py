@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "book").glob("[0-9]*.ipynb"))
 ASKED = re.compile(
     r"^\*\*(?P<question>[^\n]+)\*\*\n\n(?P<choices>(?:- [^\n]+\n)*)\n?"
-    r"<details><summary>The answer</summary>\n\n(?P<answer>.+?)\n\n</details>",
+    r"<details><summary>The answer</summary>\n\n(?P<answer>.+?)\s+</details>",
     re.DOTALL | re.MULTILINE,
 )
 
