@@ -3,8 +3,8 @@
 Formulas become MathML when the book is built: every current browser draws it, so the page
 needs no script for it. The theme's live-code client, which would load from another host, is left out;
 theme.py mends the theme's HTML, slim.py takes out of it what nobody sees, assets.py moves what is inline into
-files, exercises_page.py puts each chapter's exercises at its end, and runtime/ adds the Python that the pages
-can run.
+files, exercises_page.py puts each chapter's exercises at its end, head.py describes each page to others, and
+runtime/ adds the Python that the pages can run.
 """
 
 import os
@@ -81,6 +81,7 @@ def finish(app, exception):
 
 def setup(app):
     app.setup_extension("tools.exercises_page")
+    app.setup_extension("tools.head")
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
     app.connect("config-inited", drop_thebe, priority=900)
     app.connect("build-finished", finish)
