@@ -33,7 +33,7 @@ cmp -s wanted _build/.runtime || cp wanted _build/.runtime
 def course(tmp_path):
     """The Makefile with a small book, a finished .venv, and a stand-in for jupyter-book."""
     files = ["Makefile", "_config.yml", "_toc.yml", "requirements.txt", "constraints.txt"]
-    tools = ["tools/page.py", "tools/theme.py", "tools/assets.py"]
+    tools = [str(path.relative_to(ROOT)) for path in (ROOT / "tools").glob("*.py")]
     for name in [*files, "requirements-model.txt", "pyproject.toml", "setup.py", *tools]:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)

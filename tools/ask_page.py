@@ -1,4 +1,4 @@
-"""Where a page asks kvlib of a model or a log of the reader's: `<!-- ask: config -->` and `explain`.
+"""Where a page asks kvlib of a reader's model or log: `<!-- ask: config -->`, `<!-- ask: explain -->`.
 
 In a chapter's notebook the marker is not seen, and its cell says how the same is asked at the command line.
 In the page stands there, before Sphinx reads the chapter, a button that the reader presses to have the form;

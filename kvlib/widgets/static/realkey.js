@@ -23,7 +23,7 @@ function render({ model, el }) {
   const slider = h("input", { type: "range", class: "kv-rk-slider", min: least, max: most, step, "aria-label": "The number, slider",
     onpointerdown: () => quietly(f),
     oninput: () => { f.notice(""); f.set("moved", `${f.get("token")}.${f.get("channel")}:${slider.valueAsNumber}`, REST); }, onchange: f.send });
-  const back = button("Put it back", () => f.set("moved", ""));
+  const back = button("Put it back", () => f.set("moved", ""), { class: "kv-rk-back" });
   f.body.append(
     h("p", { class: "kv-heading" }, "The keys: a row a token, a column a channel"), keys, which,
     rulers[0].words, rulers[0].drawn, slider, rulers[1].drawn, rulers[1].words, h("div", { class: "kv-buttons" }, back));
