@@ -67,7 +67,7 @@ def test_a_config_gives_the_bytes_and_the_figures_show_it(open_):
     assert rows.count() == 5
     ideal, gemma = rows.first.inner_text(), layout("gemma-3-27b")
     for context in map(int, USUAL.split()):
-        assert fmt(gemma.bytes(context)) in ideal and f"{gemma.bytes(context):,} bytes" in ideal
+        assert fmt(gemma.bytes(context)) in ideal and f"{gemma.bytes(context):,}" in ideal
     race, budget = page.locator(".kv-of-layer_race"), page.locator(".kv-of-budget")
     assert race.get_by_label("Model", exact=True).input_value() == "your model"
     assert race.locator(".kv-heading").first.inner_text() == "your model: 62 layers"

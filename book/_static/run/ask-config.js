@@ -105,7 +105,7 @@ kvAsk.forms.config = (bar) => {
   // ---- the answer
 
   function table(answer) {
-    const size = ([words, bytes]) => make("td", {}, words, make("small", { textContent: ` ${bytes} bytes` }));
+    const size = ([words, bytes]) => make("td", {}, words, make("small", { textContent: ` ${bytes}` }));
     const row = ({ engine, refused, stored, per_token, sizes }) => {
       const head = make("th", { scope: "row", textContent: engine });
       return refused ? make("tr", {}, head, make("td", { colSpan: 2 + answer.contexts.length, textContent: `kvlib: ${refused}` }))
@@ -113,7 +113,7 @@ kvAsk.forms.config = (bar) => {
     };
     const heads = ["engine", "kept in", "one more token", ...answer.contexts.map((n) => `${n} ${n === "1" ? "token" : "tokens"}`)];
     const box = make("div", { className: "kv-wide", tabIndex: 0, ariaLabel: "The bytes of the cache" },
-      make("table", {}, make("caption", { textContent: `One sequence of ${answer.name}, as each engine keeps it` }),
+      make("table", {}, make("caption", { textContent: `One sequence of ${answer.name}, as each engine keeps it; the small numbers are bytes` }),
         make("thead", {}, make("tr", {}, ...heads.map((textContent) => make("th", { scope: "col", textContent })))),
         make("tbody", {}, ...answer.engines.map(row))));
     box.setAttribute("role", "group");
@@ -138,7 +138,7 @@ kvAsk.forms.config = (bar) => {
       if (title) return make("p", { textContent: `${what}: shown by the figure “${title.textContent}” of this page, as “${own}”.` });
       if (!link) return "";
       const chapter = make("a", { href: new URL(`${page}.html#ask.config=${link}`, home).href, textContent: `chapter ${Number(page.slice(0, 2))}` });
-      return make("p", {}, `${what}: in a figure of `, chapter, ", which this link takes the config to.");
+      return make("p", {}, `${what}: `, chapter, " has the figure; this link takes the config along.");
     });
   }
 

@@ -1,9 +1,6 @@
-// What a page offers to run, loaded when the reader asks, and not before: the exercises of its chapter, answered
-// here, and forms about a model or a log of the reader's own.
-//
-// The page says where with <div class="kv-exercises" data-notebook="02-the-formula" data-version="…"> and
-// <div class="kv-ask" data-ask="config" data-version="…">; where the book holds Python, `data-list` and
-// `data-bytes` are what run.js is to be told of it. A link to a model, #ask.config=…, opens its form.
+// What a page runs, loaded when the reader asks and not before: its exercises, <div class="kv-exercises"
+// data-notebook="02-the-formula" data-version="…">, and forms, <div class="kv-ask" data-ask="config" …>. Where the
+// book holds Python, `data-list` and `data-bytes` are what run.js is to be told of it. A link opens its form.
 
 (() => {
   const base = document.currentScript.src;
