@@ -1,6 +1,7 @@
 """Forms about a reader's own model or log: what they send, show and refuse; links; keyboard; axe."""
 
 import json
+import random
 import zlib
 from base64 import b64encode, urlsafe_b64encode
 
@@ -209,7 +210,7 @@ def test_a_link_brings_the_config_back_and_starts_nothing(open_):
     assert "1 × H100" in other.locator(".kv-result pre").inner_text()
 
 
-@pytest.mark.parametrize("hash", ["%%%", "AAAA", "x" * 9_000, "", "deep", "many", "dtype", "bomb"])
+@pytest.mark.parametrize("hash", ["%%%", "AAAA", "x" * 9_000, "", "deep", "many", "dtype", "bomb", "long"])
 def test_a_hostile_link_is_refused(open_, hash):
     known = dict.fromkeys(("text", "file", "contexts", "dtype", "source_len", "gpu"), "")
     made = {
@@ -217,6 +218,7 @@ def test_a_hostile_link_is_refused(open_, hash):
         "many": known | {"more": ""},
         "dtype": known | {"dtype": EVIL},
         "bomb": known | {"text": "0" * 4_000_000},
+        "long": known | {"text": random.Random(0).randbytes(8_000).hex()},
     }
     hash = packed(made[hash]) if hash in made else hash
     page = open_(hash=f"#ask.config={hash}&layers.context=7", press=False)

@@ -153,7 +153,7 @@ def test_an_option_that_is_wrong_is_named(given, said):
 
 def test_contexts_and_a_precision_are_taken_as_the_command_takes_them():
     said = asked(text=json.dumps(LLAMA), contexts="1, 32Ki; 128k", dtype="q8_0")
-    assert said["contexts"] == ["1", "32,768", "128,000"]
+    assert said["contexts"] == ["1", "32,768", "128,000"] and said["said"].endswith(" at 1 token.")
     ideal = next(row for row in said["engines"] if row["engine"] == "ideal")
     assert number(ideal["sizes"][1]) == layout("llama-3.1-8b").bytes(32768, dtype="q8_0")
     vllm = next(row for row in said["engines"] if row["engine"] == "vllm")
@@ -228,9 +228,9 @@ def test_a_log_is_explained_word_for_word(report, capsys, tmp_path):
     (tmp_path / "log").write_text(report)
     _, out, _ = command(capsys, "explain", tmp_path / "log")
     assert asked("explain", text=report)["text"] + "\n" == out
-    options = ["--model", "llama-3.1-8b", "--gpu", "H100:2", "--tp", "2"]
+    options = ["--model", "llama-3.1-8b", "--gpu", "H100", "--tp", "4"]
     _, out, _ = command(capsys, "explain", tmp_path / "log", *options)
-    assert asked("explain", text=report, model="llama-3.1-8b", gpu="H100:2", tp="2")["text"] + "\n" == out
+    assert asked("explain", text=report, model="llama-3.1-8b", gpu="H100", tp="4")["text"] + "\n" == out
 
 
 @pytest.mark.parametrize(
