@@ -93,10 +93,11 @@ def test_the_lockfile_pins_what_package_json_asks_for_by_its_hash():
 
 @pytest.fixture
 def shelf(monkeypatch, tmp_path):
-    """An empty cache, and what would be run to fill it; `works` says which of the commands fill it."""
+    """An empty cache; the commands that would fill it are kept in `ran`, and fail with what `said` says."""
 
     class Shelf:
-        ran, works, said = [], "npm", {}
+        def __init__(self):
+            self.ran, self.said = [], {}
 
         def fill(self):
             package = tmp_path / "node_modules" / "pyodide"
@@ -108,7 +109,6 @@ def shelf(monkeypatch, tmp_path):
                 (package / name).write_bytes(name.encode())
 
     shelf = Shelf()
-    shelf.ran = []
 
     def run(words, folder):
         shelf.ran.append([Path(words[0]).name, *words[1:]])

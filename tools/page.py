@@ -3,7 +3,8 @@
 Formulas become MathML when the book is built: every current browser draws it, so the page
 needs no script for it. The theme's live-code client, which would load from another host, is left out;
 theme.py mends the theme's HTML, assets.py moves what is inline into files, exercises_page.py puts each
-chapter's exercises at its end, and runtime/ adds the Python that the pages can run.
+chapter's exercises at its end, ask_page.py the forms that ask about a reader's own model or log where a
+chapter wants them, head.py describes each page to others, and runtime/ adds the Python that the pages can run.
 """
 
 import os
@@ -80,6 +81,8 @@ def finish(app, exception):
 
 def setup(app):
     app.setup_extension("tools.exercises_page")
+    app.setup_extension("tools.ask_page")
+    app.setup_extension("tools.head")
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
     app.connect("config-inited", drop_thebe, priority=900)
     app.connect("build-finished", finish)

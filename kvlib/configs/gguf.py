@@ -62,19 +62,26 @@ _MORE = {
 }  # fmt: skip
 
 
+class HeaderEnds(ValueError):
+    """The bytes end before the header does."""
+
+
 class _Header:
     """A reader of the header's bytes. Raises ValueError where they end or lie."""
 
     def __init__(self, data: bytes, name: str):
         self.data, self.at, self.items, self.name = data, 0, 0, name
 
-    def wrong(self, what: str) -> ValueError:
-        return ValueError(f"config: {self.name} is no GGUF file that can be read ({what})")
+    def wrong(self, what: str, kind: type[ValueError] = ValueError) -> ValueError:
+        return kind(f"config: {self.name} is no GGUF file that can be read ({what})")
+
+    def ended(self, what: str = "its header ends too early") -> ValueError:
+        return self.wrong(what, HeaderEnds)
 
     def scalar(self, kind: str) -> Any:
         size = struct.calcsize(f"<{kind}")
         if self.at + size > len(self.data):
-            raise self.wrong("its header ends too early")
+            raise self.ended()
         (found,) = struct.unpack_from(f"<{kind}", self.data, self.at)
         self.at += size
         return found
@@ -89,7 +96,7 @@ class _Header:
     def string(self) -> str:
         size = self.scalar("Q")
         if size > len(self.data) - self.at:
-            raise self.wrong("a name is longer than its header")
+            raise self.ended("a name is longer than its header")
         self.at += size
         return self.data[self.at - size : self.at].decode("utf-8", errors="replace")
 
@@ -141,14 +148,19 @@ def read(path: Path) -> tuple[dict, list[str], int]:
             raise of.wrong(f"a tensor of {dimensions} dimensions")
         of.at += 8 * dimensions + 4 + 8
     if of.at > len(of.data):
-        raise of.wrong("its header ends too early")
+        raise of.ended()
     return found, tensors, of.at
 
 
-def weights_bytes(path: Path) -> int | None:
-    """Bytes of the tensors: the file beyond its header. None where the file is one part of several."""
+def weights_bytes(path: Path, size: int | None = None) -> int | None:
+    """Bytes of the tensors: the file beyond its header. None where the file is one part of several.
+
+    size: of the whole file, where `path` holds only its beginning.
+    """
     found, _, header = read(path)
-    return None if found.get("split.count", 0) not in (0, 1) else os.path.getsize(path) - header
+    if found.get("split.count", 0) not in (0, 1):
+        return None
+    return (os.path.getsize(path) if size is None else size) - header
 
 
 def config(path: Path) -> dict:
