@@ -4,7 +4,7 @@ Formulas become MathML when the book is built: every current browser draws it, s
 needs no script for it. The theme's live-code client, which would load from another host, is left out;
 theme.py mends the theme's HTML, assets.py moves what is inline into files, exercises_page.py puts each
 chapter's exercises at its end, ask_page.py the forms that ask about a reader's own model or log where a
-chapter wants them, head.py describes each page to others, and runtime/ adds the Python that the pages can run.
+chapter wants them, head.py describes each page to others, and runtime/ adds the Python that pages run.
 """
 
 import os

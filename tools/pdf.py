@@ -37,7 +37,8 @@ ol {{ list-style: none; padding: 0; max-width: 120mm }}</style></head>
 NUMBERS = """<!doctype html><html lang="en"><head><meta charset="utf-8"><style>@page {{ size: A4; margin: 0 }}
 body {{ margin: 0 }} div {{ height: 296mm; position: relative; break-after: page; overflow: hidden }}
 div:last-child {{ break-after: auto }}
-span {{ position: absolute; bottom: 9mm; width: 100%; text-align: center; font: 9pt system-ui; color: #48566b }}
+span {{ position: absolute; bottom: 9mm; width: 100%; text-align: center; }}
+span {{ font: 9pt system-ui; color: #48566b }}
 </style></head><body>{pages}</body></html>"""
 
 
