@@ -7,6 +7,7 @@ The format is ggml-org/ggml's docs/gguf.md; the keys are those that llama.cpp's 
 
 import os
 import struct
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,19 @@ class _Header:
         self.at += size
         return self.data[self.at - size : self.at].decode("utf-8", errors="replace")
 
+    def pass_strings(self, n: int) -> None:
+        """The same without reading them: a vocabulary has hundreds of thousands."""
+        data, at, end = self.data, self.at, len(self.data)
+        for _ in range(n):
+            size = int.from_bytes(data[at : at + 8], "little")
+            at += 8
+            if at > end:
+                raise self.ended()
+            if size > end - at:
+                raise self.ended("a name is longer than its header")
+            at += size
+        self.at = at
+
     def value(self, kind: int, depth: int = 0) -> Any:
         if kind in _SCALARS:
             return self.scalar(_SCALARS[kind])
@@ -110,6 +124,9 @@ class _Header:
         of, n = self.scalar("I"), self.count()
         if of in _SCALARS and n > _KEPT:
             self.at += n * struct.calcsize(f"<{_SCALARS[of]}")
+            return n
+        if of == _STRING and n > _KEPT:
+            self.pass_strings(n)
             return n
         found = [self.value(of, depth + 1) for _ in range(n)]
         return found if n <= _KEPT else n
@@ -128,9 +145,16 @@ def read(path: Path) -> tuple[dict, list[str], int]:
     """(keys and values, names of the tensors, bytes of the header) of a GGUF file.
 
     Of a list of more than 4,096 entries the value is its length. Raises ValueError for anything malformed.
+    What is returned is kept for whoever asks next of the same file, and must not be changed.
     """
+    of = os.stat(path)
+    return _read(os.path.abspath(path), path.name, of.st_size, of.st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _read(path: str, name: str, size: int, changed: int) -> tuple[dict, list[str], int]:
     with open(path, "rb") as file:
-        of = _Header(file.read(HEADER), path.name)
+        of = _Header(file.read(HEADER), name)
     of.at = 4
     version = of.scalar("I")
     if version not in (2, 3):

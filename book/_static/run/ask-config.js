@@ -23,10 +23,10 @@ kvAsk.forms.config = (bar) => {
   }
   const chooser = kvAsk.file("Or a file", "A config.json, or a GGUF file, of which the header is read; or drop it here.", take);
   const details = make("details", {}, make("summary", { textContent: "Contexts, precision, GPU" }),
-    field("Contexts, in tokens", options.contexts, "Up to six, with blanks between: 8192 32k 128Ki."),
-    field("The cache's precision", options.dtype),
-    field("Source, in tokens", options.source_len, "For cross attention alone: the tokens of the encoder's output or picture; 0 for none."),
-    field("GPU", options.gpu, "Named, kvlib fit says what fits on it at the first context."));
+    field("Contexts, in tokens (--context)", options.contexts, "Up to six, with blanks between: 8192 32k 128Ki."),
+    field("The cache's precision (--dtype)", options.dtype),
+    field("Source, in tokens (--source-len)", options.source_len, "For cross attention alone: the tokens of the encoder's output or picture; 0 for none."),
+    field("GPU (--gpu)", options.gpu, "Named, kvlib fit says what fits on it at the first context."));
   const share = press("Copy a link to this model", copy);
 
   async function take(chosen) {
@@ -129,7 +129,7 @@ kvAsk.forms.config = (bar) => {
 
   async function seen(answer) {
     // No shipped model is called so.
-    const own = `your ${answer.name}`.slice(0, 60), link = await packed();
+    const own = answer.name === "config" ? "your model" : `your ${answer.name}`, link = await packed();
     const parts = [["Its layers", "layer_race", "kv-layout", answer.strip, { name: own, strip: answer.strip }, "09-any-model"],
       ["Its budget", "budget", "kv-model", answer.budget, { name: own, ...answer.budget }, "06-scaling-limits"]];
     return parts.map(([what, kind, event, { refused }, detail, page]) => {

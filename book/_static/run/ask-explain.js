@@ -26,9 +26,9 @@ kvAsk.forms.explain = (bar) => {
     name: "explain", submit: "Explain it", main: area, take, aside: true,
     fields: [field("The log, or the message", area, "Paste the lines, or all of it. Nothing is uploaded: kvlib reads it here, in your browser."),
       chooser.element, taken,
-      field("Model", options.model, "One that kvlib ships, if the log does not name it."),
-      field("GPU", options.gpu),
-      field("GPUs that share each layer", options.tp, "If the log does not say it.")],
+      field("Model (--model)", options.model, "One that kvlib ships, if the log does not name it."),
+      field("GPU (--gpu)", options.gpu),
+      field("GPUs that share each layer (--tp)", options.tp, "If the log does not say it.")],
     blamed: (error) => (error.startsWith("unknown model") || error.startsWith("config") ? options.model
       : error.startsWith("--tp") || error.startsWith("tp ") ? options.tp
         : error.startsWith("unknown GPU") || error.includes("--gpu") ? options.gpu : area),
