@@ -48,6 +48,9 @@ def waits(playwright, address: str) -> tuple[float, float]:
 
 
 def main() -> int:
+    if not list(HTML.glob("_static/run/runtime-*.json")):
+        print("The page's Python: `make book` first; the book that is here has none.")
+        return 1
     sizes()
     with sync_playwright() as playwright, served(HTML) as address:
         found = [waits(playwright, f"{address}/{PAGE}") for _ in range(ROUNDS)]
