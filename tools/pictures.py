@@ -26,8 +26,8 @@ from .chapters import FIGURE
 from .notebooks import ROOT
 
 PICTURES = {"page": ("index", 1280, 1000, "light"), "paging-dark": ("05-paging", 1280, 1000, "dark")}
-WIDTH = 760  # of a page's column, as the pictures are shown
-COLORS = 32
+WIDTH = 700  # as wide as a page's column
+COLORS = 64  # enough for the shades of a heat map
 DRAWN = re.compile(FIGURE.pattern + r"|\bdrawings\.show\(")
 # Drawings of what was timed or allocated on one machine, in one run: no reader's machine gives them again.
 MEASURED = re.compile(r"01-why-a-cache-curves|08-measure-it-(?!widget)[\w-]+")
