@@ -17,7 +17,7 @@ export OMP_NUM_THREADS ?= 1
 export KVLIB_PROGRESS ?= off
 lab: export KVLIB_PROGRESS =
 
-.PHONY: book test quick lint browser serve lab course bench oracle exercises notebooks canonical recordings pictures archive pins repo clean FORCE
+.PHONY: book test quick lint browser serve lab course bench oracle exercises notebooks canonical recordings pictures pdf slides deck archive pins repo clean FORCE
 
 KVLIB := $(shell find kvlib -name '*.py' -o -name '*.json' -o -name '*.js' -o -name '*.css' -o -name '*.txt')
 RECORDS := $(wildcard book/measurements/* book/recordings/*)
@@ -101,9 +101,21 @@ recordings: .venv/.book
 	$(BIN)/python -m tools.recordings
 	$(BIN)/python -m tools.real_key
 
-# The README's pictures, of the book as it is built.
+# Of the book as it is built: the README's pictures, and a still one of each figure for the notebooks.
 pictures: book browser
 	$(BIN)/python -m tools.pictures
+
+# The built book as one PDF, printed by Chromium.
+pdf: book browser
+	@$(BIN)/python -m tools.pdf
+
+# Slides of each chapter, one file each, for a browser or a printer.
+slides: .venv/.book
+	@$(BIN)/python -m tools.slides
+
+# What the chapters ask at "Pause and recall", as a deck for Anki.
+deck: .venv/.publish
+	@$(BIN)/python -m tools.deck
 
 # The built book as one zip, to be read without a network.
 archive: book
@@ -130,7 +142,11 @@ clean:
 	@touch $@
 
 .venv/.test: .venv/.book
-	$(PIP) -c constraints.txt -e '.[book,class,test]'
+	$(PIP) -c constraints.txt -e '.[book,class,publish,test]'
+	@touch $@
+
+.venv/.publish: .venv/.book
+	$(PIP) -c constraints.txt -e '.[book,publish]'
 	@touch $@
 
 .venv/.class: .venv/.book

@@ -1,6 +1,7 @@
 """What a link's preview, a search engine and a lost reader get: descriptions, addresses, 404.html."""
 
 import re
+from html import unescape
 from xml.etree import ElementTree
 
 import pytest
@@ -9,6 +10,7 @@ from sphinx.util.docutils import docutils_namespace
 
 from tools import chapters, head
 
+SPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
 ADDRESS = "https://ada.github.io/kv-course/"
 
 
@@ -25,7 +27,9 @@ def test_the_book_is_where_github_pages_shows_the_repository(url, address):
 
 
 def content(html, name):
-    return re.findall(rf'<meta (?:name|property)="{name}" content="([^"]*)"', html)
+    return [
+        unescape(said) for said in re.findall(rf'<meta (?:name|property)="{name}" content="([^"]*)"', html)
+    ]
 
 
 def test_each_page_has_a_description_of_its_own():
@@ -69,7 +73,7 @@ def test_a_book_whose_address_is_known_has_a_sitemap(tmp_path, monkeypatch):
     page = (out / "book" / "02-the-formula.html").read_text()
     assert content(page, "description") == [head.description("02-the-formula")]
     assert f'<link rel="canonical" href="{ADDRESS}book/02-the-formula.html"' in page
-    places = [place.text for place in ElementTree.parse(out / "sitemap.xml").iter() if place.text.strip()]
+    places = [place.text for place in ElementTree.parse(out / "sitemap.xml").iter(f"{{{SPACE}}}loc")]
     assert places == [f"{ADDRESS}book/{name}.html" for name in chapters.pages()]
     assert f"Sitemap: {ADDRESS}sitemap.xml" in (out / "robots.txt").read_text()
     assert f'<base href="{ADDRESS}">' in (out / "404.html").read_text()
@@ -82,3 +86,11 @@ def test_a_book_whose_address_is_not_known_has_none(tmp_path, monkeypatch):
     lost = (out / "404.html").read_text()
     assert '<base href="/">' in lost
     assert re.findall(r'href="book/([\w-]+)\.html"', lost) == chapters.pages()
+
+
+@pytest.mark.book
+@pytest.mark.parametrize("name", chapters.pages())
+def test_a_built_page_is_described_once(name):
+    html = (chapters.ROOT / "_build" / "html" / "book" / f"{name}.html").read_text(encoding="utf-8")
+    assert content(html, "description") == [head.description(name)]
+    assert content(html, "og:title") == [chapters.title(name)]

@@ -24,6 +24,10 @@ ASKED = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 
+FIGURE = re.compile(r"from kvlib\.widgets import (?!drawings)[A-Z]\w+")
+# How many a minute: words, lines of code and of what it prints, figures to play with, drawings.
+PACE = {"words": 200, "lines": 20, "figures": 1 / 3, "drawings": 2}
+
 
 @dataclass(frozen=True)
 class Recall:
@@ -96,6 +100,21 @@ def html(text: str, math: Callable[[str, dict], str] = mathml) -> str:
     reader = MarkdownIt("commonmark", {"html": True}).enable("table")
     reader.use(dollarmath_plugin, renderer=math, double_inline=True)
     return reader.render(re.sub(r"\[([^\]]*)\]\((?!https?:)[^)]*\)", r"\1", COMMENT.sub("", text)))
+
+
+def minutes(name: str) -> int:
+    """How long a chapter is to read, by PACE: its words, its code and what that prints, its figures."""
+    count = dict.fromkeys(PACE, 0)
+    for cell in cells(name)[3:]:
+        if cell["cell_type"] == "markdown":
+            count["words"] += len(re.sub(r"\$\$.*?\$\$", "", cell["source"], flags=re.DOTALL).split())
+            continue
+        printed = [o.get("text") or o["data"].get("text/plain", []) for o in cell["outputs"]]
+        count["lines"] += cell["source"].count("\n") + 1
+        count["lines"] += sum(len(text) for text in printed) if "tags" not in cell["metadata"] else 0
+        count["figures"] += FIGURE.search(cell["source"]) is not None
+        count["drawings"] += "drawings.show(" in cell["source"]
+    return round(sum(number / PACE[of] for of, number in count.items()))
 
 
 def sections(name: str) -> Iterator[tuple[str, str, list[str]]]:

@@ -1,11 +1,12 @@
-"""The table of exercises in book/for-instructors.md: kind, points, minutes, misconceptions, mutants.
+"""The tables in book/for-instructors.md: what a chapter takes and aims at, and its exercises.
 
     python -m tools.exercise_table            write it, the mutants tried anew (minutes)
     python -m tools.exercise_table 02-held    the same, but for the mutants of other exercises
     python -m tools.exercise_table --check    exit 1 and say where the page differs; no mutant is tried
 
-It stands between two markers, which no reader sees. What a question says of itself is read from the
-questions; the points and exercises of a chapter from solutions/.
+They stand between two markers, which no reader sees. What a question says of itself is read from the
+questions; the points and exercises of a chapter from solutions/; how long it is to read from its notebook;
+what it needs and its objectives, each with the exercises that test it, from book/objectives.json.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from kvlib.checks.questions import QUESTIONS
 from kvlib.checks.questions.common import KINDS
 
 from . import solution_mutants as mutants
+from .chapters import minutes
 from .notebooks import ROOT, notebooks
 
 PAGE = ROOT / "book" / "for-instructors.md"
@@ -59,27 +61,42 @@ def chapters() -> dict[str, list]:
     return found
 
 
+def objectives() -> dict[str, dict]:
+    """{a chapter: what it needs, whether it uses a GPU, its objectives}, as book/objectives.json has it."""
+    return json.loads((ROOT / "book" / "objectives.json").read_text(encoding="utf-8"))
+
+
 def rows(tried: dict[str, str]) -> str:
-    """Both tables; `tried` has the cell about mutants for each question of code."""
-    asked = chapters()
+    """The tables; `tried` has the cell about mutants for each question of code."""
+    asked, aims = chapters(), objectives()
     every = [question for questions in asked.values() for question in questions]
     lines = [
-        "| chapter | exercises | points | minutes | for code, analysis, evaluation |",
-        "|---|---|---|---|---|",
+        "| chapter | exercises | points | minutes | for code, analysis, evaluation | minutes to read it |",
+        "|---|---|---|---|---|---|",
     ]
     for path, questions in asked.items():
-        points, minutes = (sum(getattr(q, of) for q in questions) for of in ("points", "minutes"))
-        line = f"| {path.stem[:2]} {title(path)} | {len(questions)} | {points} | {minutes} |"
-        lines.append(f"{line} {_deep(questions)} |")
-    points, minutes = (sum(getattr(q, of) for q in every) for of in ("points", "minutes"))
-    lines += [f"| all | {len(every)} | {points} | {minutes} | {_deep(every)} |", ""]
-    lines += ["| exercise | kind | points | minutes | misconceptions | mutants caught (named) |"]
+        lines.append(f"| {path.stem[:2]} {title(path)} | {_sums(questions)} | {minutes(path.stem)} |")
+    lines += [f"| all | {_sums(every)} | {sum(minutes(path.stem) for path in asked)} |", ""]
+    lines += ["| chapter | needs | a GPU | whoever has read it can | tested by |", "|---|---|---|---|---|"]
+    for path in asked:
+        aim, place = aims[path.stem], f"{path.stem[:2]} {title(path)}"
+        of = [place, aim["needs"], aim["gpu"]]
+        for objective in aim["objectives"]:
+            lines.append(f"| {' | '.join([*of, objective['can'], ', '.join(objective['exercises'])])} |")
+            of = ["", "", ""]
+    lines += ["", "| exercise | kind | points | minutes | misconceptions | mutants caught (named) |"]
     lines += ["|---|---|---|---|---|---|"]
     for question in every:
         kind = f"{question.kind}, read by a person" if question.manual else question.kind
         line = f"| {question.name} | {kind} | {question.points} | {question.minutes} |"
         lines.append(f"{line} {misconceptions(question.build())} | {tried.get(question.name, '')} |")
     return "\n".join(lines) + "\n"
+
+
+def _sums(questions) -> str:
+    """How many exercises, their points and minutes, and the share of the points that is deep, as cells."""
+    points, took = (sum(getattr(q, of) for q in questions) for of in ("points", "minutes"))
+    return f"{len(questions)} | {points} | {took} | {_deep(questions)}"
 
 
 def _deep(questions) -> str:

@@ -23,6 +23,7 @@ from .notebooks import ROOT, repository
 HTML, FILE = ROOT / "_build" / "html", ROOT / "_build" / "kv-cache-course.pdf"
 PAPER = {"format": "A4", "print_background": True}
 MARGINS = {"top": "16mm", "bottom": "20mm", "left": "16mm", "right": "16mm"}
+SCALE = 0.8  # of the screen's type
 OPEN = """() => {
     dispatchEvent(new Event("beforeprint"));
     for (const folded of document.querySelectorAll(".bd-article details")) {
@@ -37,8 +38,7 @@ ol {{ list-style: none; padding: 0; max-width: 120mm }}</style></head>
 NUMBERS = """<!doctype html><html lang="en"><head><meta charset="utf-8"><style>@page {{ size: A4; margin: 0 }}
 body {{ margin: 0 }} div {{ height: 296mm; position: relative; break-after: page; overflow: hidden }}
 div:last-child {{ break-after: auto }}
-span {{ position: absolute; bottom: 9mm; width: 100%; text-align: center; }}
-span {{ font: 9pt system-ui; color: #48566b }}
+span {{ position: absolute; bottom: 9mm; width: 100%; text-align: center; font: 9pt system-ui; color: #456 }}
 </style></head><body>{pages}</body></html>"""
 
 
@@ -52,7 +52,7 @@ def page_of(browser, address: str) -> PdfReader:
     page.goto(address)
     page.wait_for_load_state("networkidle")
     page.evaluate(OPEN)
-    reader = printed(page, margin=MARGINS)
+    reader = printed(page, margin=MARGINS, scale=SCALE)
     page.close()
     return reader
 
@@ -89,27 +89,47 @@ def stamp(browser, writer: PdfWriter) -> None:
         sheet.merge_page(number)
 
 
-def lead_inside(writer: PdfWriter, served_at: str, starts: dict[str, int], published: str) -> None:
-    """Let the links to this machine's server lead inside the file, or to the published book, or nowhere."""
-    for sheet in writer.pages:
+def anchors(parts: dict[str, PdfReader], starts: dict[str, int]) -> dict[tuple[str, str], tuple]:
+    """{(page of the book, name of a place in it): (its sheet's index in the file, how high on it)}.
+
+    Chapters have the same headings, so a name alone would lead into whichever chapter came first.
+    """
+    found = {}
+    for name, part in parts.items():
+        for anchor, place in part.named_destinations.items():
+            sheet = starts[name] - 1 + part.get_destination_page_number(place)
+            found[name, anchor.removeprefix("/")] = sheet, place.top
+    return found
+
+
+def lead_inside(
+    writer: PdfWriter, served_at: str, starts: dict[str, int], places: dict, published: str
+) -> None:
+    """Let each link lead to its place in the file, the published book or another host, or else nowhere."""
+    first = {index - 1: name for name, index in starts.items()}
+    here = ""
+    for number, sheet in enumerate(writer.pages):
+        here = first.get(number, here)
         kept = ArrayObject()
         for reference in sheet.get("/Annots", []):
             link = reference.get_object()
             target = str(link.get("/A", {}).get("/URI", ""))
             path = target.removeprefix(f"{served_at}/")
-            name = path.partition("#")[0].removeprefix("book/").removesuffix(".html")
-            if path != target and name in starts:
-                del link["/A"]
-                place = writer.pages[starts[name] - 1].indirect_reference
-                link[NameObject("/Dest")] = ArrayObject(
-                    [place, NameObject("/XYZ"), *[NullObject() for _ in range(3)]]
-                )
+            name, _, anchor = path.removeprefix("book/").partition("#")
+            name = name.removesuffix(".html")
+            if "/A" not in link:
+                name, anchor = here, str(link["/Dest"]).removeprefix("/")
+            if "/A" not in link or path != target and name in starts:
+                link.pop("/A", None)
+                index, top = places.get((name, anchor), (starts[name] - 1, NullObject()))
+                place = [writer.pages[index].indirect_reference, NameObject("/XYZ"), NullObject(), top]
+                link[NameObject("/Dest")] = ArrayObject([*place, NullObject()])
             elif path != target:
                 if not published:
                     continue
                 link["/A"][NameObject("/URI")] = TextStringObject(published + path)
             kept.append(reference)
-        if kept or "/Annots" in sheet:
+        if "/Annots" in sheet:
             sheet[NameObject("/Annots")] = kept
 
 
@@ -126,7 +146,7 @@ def book(html: Path, names: list[str], file: Path) -> dict[str, int]:
         writer.append(front(browser, starts), import_outline=False)
         for name, part in parts.items():
             writer.append(part, outline_item=heading(name), import_outline=False)
-        lead_inside(writer, address, starts, pages_address(repository()))
+        lead_inside(writer, address, starts, anchors(parts, starts), pages_address(repository()))
         stamp(browser, writer)
         browser.close()
     writer.add_metadata({"/Title": NAME, "/Author": "The authors of the KV cache course"})

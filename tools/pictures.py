@@ -22,12 +22,13 @@ from playwright.sync_api import sync_playwright
 from tests.browser import document, launch, served
 
 from . import notebooks
+from .chapters import FIGURE
 from .notebooks import ROOT
 
 PICTURES = {"page": ("index", 1280, 1000, "light"), "paging-dark": ("05-paging", 1280, 1000, "dark")}
-WIDTH = 760  # of a page's column, as the pictures are shown
-COLORS = 32
-FIGURE = re.compile(r"from kvlib\.widgets import (?!drawings)[A-Z]\w+|\bdrawings\.show\(")
+WIDTH = 700  # as wide as a page's column
+COLORS = 64  # enough for the shades of a heat map
+DRAWN = re.compile(FIGURE.pattern + r"|\bdrawings\.show\(")
 # Drawings of what was timed or allocated on one machine, in one run: no reader's machine gives them again.
 MEASURED = re.compile(r"01-why-a-cache-curves|08-measure-it-(?!widget)[\w-]+")
 
@@ -39,7 +40,7 @@ def drawn(name: str) -> dict[str, str]:
         cell["id"]: source
         for cell in cells
         if notebooks.IGNORE in cell["metadata"].get("tags", [])
-        and FIGURE.search(source := "".join(cell["source"]))
+        and DRAWN.search(source := "".join(cell["source"]))
         and not MEASURED.fullmatch(f"{name}-{cell['id']}")
     }
 

@@ -95,7 +95,7 @@ def formulas(text: str) -> str:
     found = []
     for formula in FORMULA.findall(text):
         lines = "".join(f"<div>{convert(p, display='block')}</div>" for p in pieces(formula.strip("$")))
-        found.append(f'<div class="math block">{lines}</div>')
+        found.append(f'<div class="math block" tabindex="0" role="group" aria-label="Formula">{lines}</div>')
     return "".join(found)
 
 
