@@ -59,7 +59,7 @@ def facts(things=THINGS, seed=0) -> list[tuple[str, str]]:
 
 
 def planted(tokens, sentences, prompt=PROMPT, tail=TAIL, stops=()):
-    """The prompt and the tokens that follow it, of the text's `tokens` and the facts' `sentences`, tokens too.
+    """The prompt and the tokens that follow it, from the text's `tokens` and those of each fact's sentence.
 
     The facts stand at even distances, each behind the next of the tokens `stops`, a sentence's end.
     Returns two lists. Raises ValueError for a text that is too short.
