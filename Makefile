@@ -21,7 +21,7 @@ lab: export KVLIB_PROGRESS =
 
 KVLIB := $(shell find kvlib -name '*.py' -o -name '*.json' -o -name '*.js' -o -name '*.css' -o -name '*.txt')
 RECORDS := $(wildcard book/measurements/* book/recordings/*)
-BUILDERS := $(addprefix tools/,page.py theme.py assets.py slim.py exercises_page.py exercise_forms.py) $(wildcard tools/runtime/*)
+BUILDERS := $(addprefix tools/,page.py theme.py assets.py head.py chapters.py exercises_page.py exercise_forms.py ask_page.py) $(wildcard tools/runtime/*)
 PAGES := $(wildcard book/*.ipynb exercises/*.ipynb book/*.md book/_static/* book/_static/run/*)
 
 book: _build/.built

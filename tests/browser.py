@@ -22,11 +22,15 @@ FLAGS = [
 ]  # fmt: skip
 
 
+def system():
+    """The path of the system's Chromium, or None."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((path for path in map(shutil.which, names) if path), None)
+
+
 def launch(playwright, *flags):
     """The system's Chromium, else Playwright's own."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    system = next((path for path in map(shutil.which, names) if path), None)
-    return playwright.chromium.launch(executable_path=system, args=[*FLAGS, *flags])
+    return playwright.chromium.launch(executable_path=system(), args=[*FLAGS, *flags])
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):

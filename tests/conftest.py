@@ -14,7 +14,8 @@ if not torch.cuda.is_available():
 SLOW = {
     "test_census", "test_chapter_8", "test_class", "test_class_actions", "test_exercises", "test_grade",
     "test_grade_attacks", "test_grade_isolation", "test_grade_nbval", "test_graph", "test_kernels_compiled",
-    "test_kernels_cuda", "test_mutants", "test_oracle", "test_parameters", "test_quality", "test_smollm2",
+    "test_kernels_cuda", "test_mutants", "test_oracle", "test_page_exercises", "test_parameters",
+    "test_quality", "test_smollm2",
     "test_cli_figures.py::test_fit",
     "test_configs.py::test_class_defaults_are_those_of_transformers",
     "test_parallel.py::test_the_ranks_give_the_decoders_logits_with_every_cache",

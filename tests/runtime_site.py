@@ -18,6 +18,7 @@ PAGE = (
     '<link rel="icon" href="data:,"></head>'
     '<body><main><h1>Bench</h1><div data-run="panel"></div></main></body></html>'
 )
+STARTS = 600_000  # milliseconds that a start may take: a slow machine fails no test
 # In place of what says the versions: the page's calls run what the test gives.
 TRIAL = b"""
 def about(given):
@@ -52,3 +53,11 @@ def bench(tmp_path_factory):
     lay_out(folder)
     with served(folder) as address:
         yield f"{address}/book/index.html"
+
+
+def press(page):
+    """Press "Run here" and wait; what kvlib then says of itself."""
+    page.set_default_timeout(STARTS)
+    page.get_by_role("button", name="Run here").first.click()
+    page.get_by_role("button", name="End Python").first.wait_for()
+    return page.evaluate("kvRun.call('about')")

@@ -37,7 +37,7 @@ def events(run, step):
     before = [h.request for h in run.frames[step - 1].running] if step else []
     thrown = {one.request for one in now.preempted}
     said = [
-        f"{letter(id)} is done and its blocks are free." for id in before if id not in here.keys() | thrown
+        f"{letter(id)} is done and gives its blocks back." for id in before if id not in here.keys() | thrown
     ]
     for one in now.preempted:
         itself = "It was itself admitted last: it"
@@ -69,7 +69,7 @@ def events(run, step):
     queued = [letter(r.id) for r in run.requests if r.arrival == step and r.id in now.waiting]
     if queued:
         arrive = "arrive and wait" if len(queued) > 1 else "arrives and waits"
-        said.append(f"{', '.join(queued)} {arrive}: too few blocks are free.")
+        said.append(f"{', '.join(queued)} {arrive}.")
     nothing = "Every request that runs stores one token more." if now.running else "Nobody is here."
     return " ".join(said) or nothing
 

@@ -1,6 +1,10 @@
 """Exercises answered in a page: forms, editor, progress, a notebook out and in, keyboard, narrow pages."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 
 import pytest
 
@@ -256,6 +260,22 @@ def test_solutions_come_in_earn_all_and_go_out_as_they_are_graded(open_, name, t
     assert {mark.name: mark.points for mark in report.exercises} == {
         x["question"]: None if QUESTIONS[x["question"]].manual else x["points"] for x in asked(name)
     }
+
+
+def test_a_notebook_from_the_page_passes_nbval_and_fails_where_an_answer_is_wrong(open_, tmp_path):
+    page = open_()
+    upload(page, "mine.ipynb", (ROOT / "solutions" / f"{FORMULA}.ipynb").read_text(encoding="utf-8"))
+    page.get_by_text("answers' cells were taken from mine.ipynb").wait_for()
+    one(page, "02-doubles").get_by_role("button", name="Begin anew").click()
+    one(page, "02-doubles").get_by_role("radio", name="B", exact=True).check()
+    file = downloaded(page, tmp_path)
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    run = subprocess.run(
+        [sys.executable, "-m", "kvlib", "grade", "--nbval", file.name],
+        cwd=tmp_path, capture_output=True, text=True, env=environment,
+    )  # fmt: skip
+    failed = re.findall(r"^FAILED .+::([\w-]+)", run.stdout, re.MULTILINE)
+    assert failed == ["check-doubles"], run.stdout + run.stderr
 
 
 @pytest.mark.parametrize(

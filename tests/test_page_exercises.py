@@ -110,7 +110,7 @@ def test_code_that_raises_is_told_where_and_what_it_printed_is_shown():
     )
     assert said["printed"] == "here\n"
     # What was answered before it raised counts, as it does in a notebook.
-    assert told("02-bytes", "last_factor = 'd'\n1 / 0")["points"] == 1
+    assert told("02-bytes", "last_factor = 'd'\n1 / 0")["said"] == "Right. 1 of 1 point."
 
 
 def test_code_cannot_end_the_page_nor_replace_its_check():
@@ -172,6 +172,16 @@ def test_without_numpy_a_question_is_marked_or_says_what_it_needs():
         else:
             assert said["points"] == QUESTIONS[question].points, (question, said)
     assert needing == {"01-step", "01-rotary", "04-grouped"}
+
+
+def test_exercises_follow_the_cell_that_speaks_of_them_and_no_chapter_lacks_it():
+    text = (ROOT / "book" / "02-the-formula.ipynb").read_text(encoding="utf-8")
+    ids = [cell["id"] for cell in json.loads(exercises_page.with_exercises(text, "02-the-formula"))["cells"]]
+    at = ids.index("exercise")
+    assert ids[at + 1 : at + 3] == ["exercise-0", "exercise-1"] and ids[-1] == "stays"
+    assert exercises_page.with_exercises(text, "glossary") == text
+    with pytest.raises(ValueError, match="02-the-formula.ipynb needs one cell with the id 'exercise'"):
+        exercises_page.with_exercises(text.replace('"id": "exercise"', '"id": "other"'), "02-the-formula")
 
 
 # ---- the fields of an answer's cell

@@ -6,13 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tools.chapters import ASKED
+
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "book").glob("[0-9]*.ipynb"))
-ASKED = re.compile(
-    r"^\*\*(?P<question>[^\n]+)\*\*\n\n(?P<choices>(?:- [^\n]+\n)*)\n?"
-    r"<details><summary>The answer</summary>\n\n(?P<answer>.+?)\n\n</details>",
-    re.DOTALL | re.MULTILINE,
-)
 
 
 def recall(path) -> str:

@@ -93,10 +93,11 @@ def test_the_lockfile_pins_what_package_json_asks_for_by_its_hash():
 
 @pytest.fixture
 def shelf(monkeypatch, tmp_path):
-    """An empty cache, and what would be run to fill it; `works` says which of the commands fill it."""
+    """An empty cache; the commands that would fill it are kept in `ran`, and fail with what `said` says."""
 
     class Shelf:
-        ran, works, said = [], "npm", {}
+        def __init__(self):
+            self.ran, self.said = [], {}
 
         def fill(self):
             package = tmp_path / "node_modules" / "pyodide"
@@ -108,7 +109,6 @@ def shelf(monkeypatch, tmp_path):
                 (package / name).write_bytes(name.encode())
 
     shelf = Shelf()
-    shelf.ran = []
 
     def run(words, folder):
         shelf.ran.append([Path(words[0]).name, *words[1:]])
@@ -167,8 +167,9 @@ def test_without_a_network_one_line_says_so_and_the_book_is_built(
     npm(monkeypatch, tmp_path, version)
     shelf.said = {"ci": "npm error network no route", "pip": "ERROR: no route"}
     assert command.main() == 0
+    said = capsys.readouterr().err
     assert re.fullmatch(
-        r"The book is built without .*: (npm error network|ERROR:) no route\n", capsys.readouterr().err
+        r"The book is built without .* \((npm error network|ERROR:) no route\)\. .* again\.\n", said
     )
     assert (tmp_path / ".runtime").read_text() == "not fetched\n"
 
@@ -190,7 +191,7 @@ def test_another_version_or_a_part_that_is_missing_is_fetched_again(shelf):
 
 
 def test_the_line_that_says_why_is_the_error():
-    program = "import sys; sys.exit('npm warn old\\nnpm error code ENOTFOUND\\nnpm error more')"
+    program = "import sys; sys.exit('npm warn an error\\nnpm error code ENOTFOUND\\nnpm error more')"
     assert fetch._run([sys.executable, "-c", program], ROOT) == "npm error code ENOTFOUND"
     assert fetch._run([sys.executable, "-c", ""], ROOT) == ""
 

@@ -6,25 +6,43 @@ Every run here is Pyodide's, in Chromium, on a small page (runtime_site.py) whos
 import pytest
 
 from .browser import chromium, served, violations  # noqa: F401
-from .runtime_site import bench, lay_out, needs_runtime  # noqa: F401
-
-STARTS = 600_000  # milliseconds that a start may take: a slow machine fails no test
+from .runtime_site import STARTS, bench, lay_out, needs_runtime  # noqa: F401
 
 
-@pytest.fixture
-def page(chromium, bench):  # noqa: F811
-    """The page, before anything is pressed; no other host may be asked, and nothing may go wrong unseen."""
-    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+def opened(chromium, address):  # noqa: F811
+    """The page, before anything is pressed, and what it complains of; no other host may be asked."""
+    page, wrong = chromium.new_page(viewport={"width": 1280, "height": 900}), []
     page.set_default_timeout(STARTS)
-    wrong = []
-    here = bench.split("/book/")[0]
+    here = address.split("/book/")[0]
     page.on("request", lambda r: None if r.url.startswith((here, "data:")) else wrong.append(r.url))
     page.on("pageerror", lambda e: wrong.append(str(e)))
     page.on("console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") else None)
     page.add_init_script("addEventListener('kv-run', e => (globalThis.told ??= []).push(e.detail), true)")
-    page.goto(bench)
+    page.goto(address)
+    return page, wrong
+
+
+@pytest.fixture
+def page(chromium, bench):  # noqa: F811
+    page, wrong = opened(chromium, bench)
     yield page
     page.close()
+    assert wrong == []
+
+
+@pytest.fixture(scope="module")
+def long_lived(chromium, bench):  # noqa: F811
+    page, wrong = opened(chromium, bench)
+    yield page, wrong
+    page.close()
+
+
+@pytest.fixture
+def warm(long_lived):
+    """One page for many tests, as a reader has it: what one run does must not be felt in the next."""
+    page, wrong = long_lived
+    wrong.clear()
+    yield page
     assert wrong == []
 
 
@@ -58,7 +76,7 @@ def test_it_loads_by_bytes_and_answers(page):
     assert call(page, "value = 6 * 7") == {"value": 42}
     assert told(page) == ["loading", "ready", "busy", "ready"]
     parts = page.evaluate("told.filter(d => d.state === 'loading' && d.total)")
-    assert [p["loaded"] for p in parts] == sorted(p["loaded"] for p in parts) and len(parts) > 10
+    assert [p["loaded"] for p in parts] == sorted(p["loaded"] for p in parts) and len(parts) > 5
     size = page.evaluate("Number(document.querySelector('script[data-bytes]').dataset.bytes)")
     assert parts[-1]["loaded"] == parts[-1]["total"] == size
     assert len(page.workers) == 1
@@ -69,50 +87,53 @@ def test_it_loads_by_bytes_and_answers(page):
     assert len(page.workers) == 1
 
 
-def test_an_endless_loop_is_stopped_and_the_next_run_is_fresh(page):
-    assert call(page, "import kvlib; kvlib.spoilt = value = 1") == {"value": 1}
-    page.evaluate("void (globalThis.lost = kvRun.call('about', { code: 'while True: pass' }, { limit: 2 })"
-                  ".catch(e => [e.state, e.message]))")  # fmt: skip
+def test_an_endless_loop_is_stopped_and_the_next_run_is_fresh(warm):
+    assert call(warm, "import kvlib; kvlib.spoilt = value = 1") == {"value": 1}
     # Meanwhile the page draws.
-    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    assert state(page) == "busy"
-    stopped, sentence = page.evaluate("lost")
-    assert stopped == "stopped" == state(page) and sentence == page.evaluate("kvRun.sentence")
-    assert sentence == "Stopped after 2 seconds without an end. The next run starts afresh."
-    assert ended(page)
-    assert call(page, "import kvlib; value = hasattr(kvlib, 'spoilt')") == {"value": False}
+    drawn = """() => {
+        const lost = kvRun.call('about', { code: 'while True: pass' }, { limit: 5 });
+        globalThis.lost = lost.catch(e => [e.state, e.message]);
+        const drawn = new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+        return Promise.race([globalThis.lost, drawn.then(() => kvRun.state)]);
+    }"""
+    assert warm.evaluate(drawn) == "busy"
+    stopped, sentence = warm.evaluate("lost")
+    assert stopped == "stopped" == state(warm) and sentence == warm.evaluate("kvRun.sentence")
+    assert sentence == "Stopped after 5 seconds without an end. The next run starts afresh."
+    assert ended(warm)
+    assert call(warm, "import kvlib; value = hasattr(kvlib, 'spoilt')") == {"value": False}
 
 
-def test_stop_ends_what_runs_and_what_waits(page):
-    call(page, "")
-    page.evaluate(
+def test_stop_ends_what_runs_and_what_waits(warm):
+    call(warm, "")
+    warm.evaluate(
         """() => { globalThis.lost = Promise.all(['while True: pass', 'value = 1'].map(
             code => kvRun.call('about', { code }).catch(e => e.state))); }"""
     )
-    page.get_by_role("button", name="Stop").click()
-    assert page.evaluate("lost") == ["stopped", "stopped"] and ended(page)
-    assert page.get_by_role("button", name="Run here again").is_visible()
+    warm.get_by_role("button", name="Stop").click()
+    assert warm.evaluate("lost") == ["stopped", "stopped"] and ended(warm)
+    assert warm.get_by_role("button", name="Run here again").is_visible()
 
 
 @pytest.mark.parametrize(
-    "hog", ["bytearray(2**30)", "[bytearray(2**22) for _ in range(1000)]", "'x' * 2**31"]
+    "hog", ["bytearray(2**30)", "[bytearray(2**22) for _ in range(1000)]", "'x' * 2**30"]
 )
-def test_a_memory_hog_is_refused_and_the_next_run_is_fresh(page, hog):
-    assert call(page, f"value = len({hog})") == {"error": "This needs more memory than there is."}
-    assert state(page) == "idle" and ended(page)
-    assert call(page, "value = 1") == {"value": 1}
+def test_a_memory_hog_is_refused_and_the_next_run_is_fresh(warm, hog):
+    assert call(warm, f"value = len({hog})") == {"error": "This needs more memory than there is."}
+    assert state(warm) == "idle" and ended(warm)
+    assert call(warm, "value = 1") == {"value": 1}
 
 
-def test_a_hog_that_hides_its_memory_error_is_ended_all_the_same(page):
+def test_a_hog_that_hides_its_memory_error_is_ended_all_the_same(warm):
     hide = "try: bytearray(2**30)\nexcept MemoryError: value = 'hidden'"
-    assert call(page, hide) == {"value": "hidden"}
-    assert ended(page)
+    assert call(warm, hide) == {"value": "hidden"}
+    assert ended(warm)
 
 
-def test_endless_output_is_kept_within_bounds(page):
-    assert len(call(page, "print('x' * 10**7)")["printed"]) < 11_000
-    assert call(page, "while True: print('x' * 1000)", limit=2)[0] == "stopped"
-    assert call(page, "import os\nfor _ in range(1000): os.write(1, b'x' * 1000)") == {"value": None}
+def test_endless_output_is_kept_within_bounds(warm):
+    assert len(call(warm, "print('x' * 10**7)")["printed"]) < 11_000
+    assert call(warm, "while True: print('x' * 1000)", limit=2)[0] == "stopped"
+    assert call(warm, "import os\nfor _ in range(1000): os.write(1, b'x' * 1000)") == {"value": None}
 
 
 @pytest.mark.parametrize(
@@ -125,21 +146,24 @@ def test_endless_output_is_kept_within_bounds(page):
         "import os; os.abort()",
     ],
 )
-def test_what_breaks_python_leaves_the_page_alive(page, code):
-    said = call(page, code)
-    assert isinstance(said, list) or "error" in said or "bug" in said
-    assert call(page, "value = 1") == {"value": 1}
+def test_what_breaks_python_leaves_the_page_alive(warm, long_lived, code):
+    said = call(warm, code)
+    assert "error" in said or "bug" in said
+    assert call(warm, "value = 1") == {"value": 1}
+    wrong = long_lived[1]
+    assert not wrong or "Pyodide has suffered a fatal error" in wrong[0]  # it says so itself
+    wrong.clear()
 
 
-def test_a_readers_code_finds_nothing_that_sends(page):
+def test_a_readers_code_finds_nothing_that_sends(warm):
     look = """
-from pyodide.code import run_js
+import js, pyodide_js
+run = pyodide_js.runPython.constructor  # JavaScript's Function
 names = ("fetch", "XMLHttpRequest", "WebSocket", "EventSource", "Worker", "indexedDB", "caches", "navigator")
-value = [name for name in names if run_js(f"typeof {name}") != "undefined"]
-import js
-value += [name for name in names if hasattr(js, name)]
+value = [name for name in names if run(f"return typeof {name}")() != "undefined" or hasattr(js, name)]
 """
-    assert call(page, look) == {"value": []}
+    assert call(warm, look) == {"value": []}
+    assert call(warm, "import js; value = hasattr(js, 'postMessage')") == {"value": False}
 
 
 def test_loading_can_be_cancelled(page):

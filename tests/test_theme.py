@@ -22,6 +22,11 @@ def test_an_icon_of_the_theme_s_font_is_drawn_and_the_font_left_out():
     )
 
 
+def test_colab_s_mark_is_drawn_too():
+    html = mend('<a><img alt="Colab logo" src="../_static/images/logo_colab.png"> Colab</a>', URL)
+    assert "<img" not in html and ICONS["colab"] in html
+
+
 def test_an_icon_that_is_not_drawn_stops_the_build():
     with pytest.raises(ValueError, match="fa-hippo"):
         mend('<i class="fa-solid fa-hippo"></i>', URL)

@@ -198,8 +198,8 @@ CLEAR = """() => {
     const within = (b) => b.top > -1 && b.bottom < innerHeight + 1;
     const at = (part) => document.elementFromPoint(r.x + r.width / 2, r.y + part * r.height);
     const tall = r.height > 400;  // a table, of which a part is seen
-    const meets = (other) => other && (e.contains(other) || other.contains(e));
-    const clear = (tall ? [0.5] : [0.1, 0.5, 0.9]).every(part => meets(at(part)));
+    const own = (part) => at(part) && (e.contains(at(part)) || at(part).contains(e));
+    const clear = (tall ? [0.5] : [0.1, 0.5, 0.9]).every(own);
     return { what: e.outerHTML.slice(0, 90), figure: e.closest('.kv-figure') !== null,
         clear: (tall || within(r)) && clear, at: [r.top, r.bottom, scrollY],
         verdict: ['.kv-big', '.kv-budget-bar'].every(

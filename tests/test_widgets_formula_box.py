@@ -296,3 +296,17 @@ def test_its_room_is_kept_before_it_comes(page, tmp_path, width):  # noqa: F811
     room = page.locator(".kv-page").evaluate("e => parseFloat(getComputedStyle(e).minHeight)")
     height = page.locator(".kv-page").bounding_box()["height"]
     assert 0.85 * height < room < height
+
+
+def test_on_a_phone_the_picture_stays_in_view_beside_every_factor(page, tmp_path):  # noqa: F811
+    page.set_viewport_size({"width": 360, "height": 740})
+    show(page, tmp_path, FormulaBox(step=5))
+    places = """() => {
+        const at = s => document.querySelector(s).getBoundingClientRect();
+        const here = document.activeElement.getBoundingClientRect();
+        return [at(".kv-verdict").bottom, at(".kv-solid").top, at(".kv-solid").bottom, here.top, here.bottom];
+    }"""
+    for button in page.get_by_role("button", name="× 2").all()[3:] + page.get_by_role("slider").all()[2:]:
+        button.focus()
+        verdict, top, bottom, here, end = page.evaluate(places)
+        assert verdict - 6 <= top and bottom <= here and end <= 741, (verdict, top, bottom, here, end)

@@ -130,7 +130,7 @@ def test_all_that_is_shown_is_in_the_frames(page, seed):  # noqa: F811
             assert side["queue"] == queue(run, w.step)
             before = run.frames[w.step - 1] if 0 < w.step <= len(run.frames) else None
             check_memory(side, frame, before, run, w.request, token)
-        assert shown["happened"] == events(runs[1], w.step)
+        assert shown["happened"] == f"Paged: {events(runs[1], w.step)}"
         assert shown["followed"] == followed(w, token)
         assert shown["rows"] == rows(w)
         if frame := w.frames[1]:

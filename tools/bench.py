@@ -173,6 +173,12 @@ def widgets(rounds):
     return []
 
 
+def page(rounds):
+    """The page's Python, from the press to an answer"""
+    subprocess.run([sys.executable, "-m", "tools.bench_runtime"], check=False)
+    return []
+
+
 BENCHES = {
     "decode": decode,
     "attention": attention_alone,
@@ -180,6 +186,7 @@ BENCHES = {
     "profile": profile,
     "cuda": cuda,
     "widgets": widgets,
+    "page": page,
 }
 
 if __name__ == "__main__":

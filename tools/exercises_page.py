@@ -127,9 +127,7 @@ def version(of: dict, name: str) -> str:
 
 
 def read(app, docname, text):
-    name = docname.removeprefix("book/")
-    if docname != name and text[0].startswith("{"):
-        text[0] = with_exercises(text[0], name)
+    text[0] = with_exercises(text[0], docname.removeprefix("book/"))
 
 
 def begin(app, pagename, templatename, context, doctree):

@@ -5,10 +5,12 @@
     python -m tools.notebooks --run [FILE …]   run, keep the outputs, write canonically
 
 nbval compares only cells that have an execution count. So a deterministic cell keeps its count
-and its text; a cell that draws or times (tag `nbval-ignore-output`) keeps neither.
+and its text; a cell that draws or times (tag `nbval-ignore-output`) keeps neither. What it draws is shown by
+a still picture, if `make pictures` took one.
 """
 
 import argparse
+import base64
 import json
 import os
 import re
@@ -48,6 +50,7 @@ except ModuleNotFoundError:
         "For Colab, publish the course, then run `make repo URL=…` with its address: "
         "{url} is a placeholder."
     ) from None"""
+STILL = "A still picture. Run the cell, or open the book, to see it live."
 MYST = re.compile(
     r"^\s*(```+|~~~+|:::+)\s*\{"  # directives
     r"|(?<![`\\])\{[a-zA-Z][\w:-]*\}`"  # roles
@@ -93,7 +96,7 @@ def links_source(url: str, path: Path) -> str:
 
 
 def canonical(nb: dict, path: Path, url: str) -> dict:
-    """`nb` in canonical form; outputs are pruned, never made."""
+    """`nb` in canonical form; outputs are pruned, never made, but for the pictures that lie beside `path`."""
     made = {"links": links_source(url, path), "setup": setup_source(url)}
     cells, counter = [], 0
     for cell in nb["cells"]:
@@ -106,11 +109,24 @@ def canonical(nb: dict, path: Path, url: str) -> dict:
             ignored = IGNORE in metadata.get("tags", [])
             counter += 1
             new["execution_count"] = None if ignored or cell.get("execution_count") is None else counter
-            kept = [] if ignored else cell["outputs"]
-            new["outputs"] = _joined([_output(o, new["execution_count"]) for o in kept])
+            outputs = [_output(o, new["execution_count"]) for o in cell["outputs"]]
+            new["outputs"] = _still(picture(path, cell_id)) if ignored else _joined(outputs)
         new["source"] = source.splitlines(keepends=True)
         cells.append(new)
     return {"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
+
+
+def picture(path: Path, cell: str) -> Path:
+    """Where the still picture of what a cell of the notebook `path` draws is kept, if there is one."""
+    return path.parent / "_static" / "pictures" / f"{path.stem}-{cell}.png"
+
+
+def _still(file: Path) -> list[dict]:
+    """The output of a cell whose picture is `file`: it is seen where nothing runs, and run, it gives way."""
+    if not file.exists():
+        return []
+    data = {"image/png": base64.b64encode(file.read_bytes()).decode() + "\n", "text/plain": [STILL]}
+    return [{"data": data, "metadata": {}, "output_type": "display_data"}]
 
 
 def _joined(outputs: list[dict]) -> list[dict]:
@@ -163,7 +179,9 @@ def faults(nb: dict, path: Path) -> list[str]:
         for output in cell["outputs"]:
             if output["output_type"] == "error" or output.get("name") == "stderr":
                 found.append(f"{where}: an error or warning is kept as output")
-            elif set(output.get("data", {})) - {"text/plain"}:
+            elif set(output.get("data", {})) - {"text/plain"} and IGNORE not in cell["metadata"].get(
+                "tags", []
+            ):
                 found.append(f"{where}: it draws, so tag it {IGNORE}")
     ids = [c["id"] for c in nb["cells"]]
     if ids[1:3] != ["links", "setup"]:

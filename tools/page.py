@@ -2,9 +2,9 @@
 
 Formulas become MathML when the book is built: every current browser draws it, so the page
 needs no script for it. The theme's live-code client, which would load from another host, is left out;
-theme.py mends the theme's HTML, slim.py takes out of it what nobody sees, assets.py moves what is inline into
-files, exercises_page.py puts each chapter's exercises at its end, and runtime/ adds the Python that the pages
-can run.
+theme.py mends the theme's HTML, assets.py moves what is inline into files, exercises_page.py puts each
+chapter's exercises at its end, ask_page.py the forms that ask about a reader's own model or log where a
+chapter wants them, head.py describes each page to others, and runtime/ adds the Python that pages run.
 """
 
 import os
@@ -16,11 +16,11 @@ from latex2mathml.converter import convert
 
 from .assets import Assets
 from .runtime.link import Runtime
-from .slim import slim
 from .theme import mend
 
-WIDGET_STATE = re.compile(
-    r'<script type="application/vnd\.jupyter\.widget-(?:state|view)\+json">.*?</script>', re.DOTALL
+# The kernel's copy of each figure's state, and comments, as the claims that a test reads in the chapter.
+UNSEEN = re.compile(
+    r'<script type="application/vnd\.jupyter\.widget-(?:state|view)\+json">.*?</script>|<!--.*?-->', re.DOTALL
 )
 # Where a wide formula may be broken: before a relation, and where its author put a wide space.
 BREAK = re.compile(r"\\qquad|(?=(?<![\\\w])=|\\le\b|\\ge\b|\\approx\b)")
@@ -63,7 +63,7 @@ def drop_thebe(app, config):
 
 
 def finish(app, exception):
-    """Mend every page, take the kernel's copy of each figure's state out, and add the scripts it asks for."""
+    """Mend every page, take out what nobody sees of it, and add the scripts it asks for."""
     if exception or app.builder.format != "html":
         return
     out = Path(app.outdir)
@@ -73,7 +73,7 @@ def finish(app, exception):
     for page in out.rglob("*.html"):
         if "_static" in page.relative_to(out).parts:
             continue
-        html = slim(mend(WIDGET_STATE.sub("", page.read_text(encoding="utf-8")), repository))
+        html = mend(UNSEEN.sub("", page.read_text(encoding="utf-8")), repository)
         here = os.path.relpath(assets.folder, page.parent).replace(os.sep, "/")
         html = runtime.link(assets.move(html, here), here.removesuffix("kv") + "run")
         page.write_text(html, encoding="utf-8")
@@ -81,6 +81,8 @@ def finish(app, exception):
 
 def setup(app):
     app.setup_extension("tools.exercises_page")
+    app.setup_extension("tools.ask_page")
+    app.setup_extension("tools.head")
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
     app.connect("config-inited", drop_thebe, priority=900)
     app.connect("build-finished", finish)

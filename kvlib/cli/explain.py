@@ -4,7 +4,7 @@ import os
 import sys
 from dataclasses import asdict
 
-from ..explain import explain
+from ..explain import Explanation, explain
 from ..explain.facts import MOST
 from .options import cards, count, print_json
 
@@ -31,9 +31,19 @@ def add_arguments(parser):
 
 def run(args) -> int:
     """What `kvlib explain` prints; returns the exit status."""
+    answer = answered(_read(args.log), args)
+    if args.json:
+        print_json(**asdict(answer))
+    else:
+        print(answer.text())
+    return 0
+
+
+def answered(log: str | bytes, args) -> Explanation:
+    """What is said of a log with these options."""
     gpu, gpus = cards(args.gpu) if args.gpu else (None, 1)
-    answer = explain(
-        _read(args.log),
+    return explain(
+        log,
         model=args.model,
         gpu=gpu,
         dtype=args.dtype,
@@ -41,11 +51,6 @@ def run(args) -> int:
         tp=args.tp or (gpus if gpus > 1 and not args.pp else None),
         pp=args.pp,
     )
-    if args.json:
-        print_json(**asdict(answer))
-    else:
-        print(answer.text())
-    return 0
 
 
 def _read(path: str) -> bytes:

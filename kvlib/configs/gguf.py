@@ -7,6 +7,7 @@ The format is ggml-org/ggml's docs/gguf.md; the keys are those that llama.cpp's 
 
 import os
 import struct
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -62,19 +63,26 @@ _MORE = {
 }  # fmt: skip
 
 
+class HeaderEnds(ValueError):
+    """The bytes end before the header does."""
+
+
 class _Header:
     """A reader of the header's bytes. Raises ValueError where they end or lie."""
 
     def __init__(self, data: bytes, name: str):
         self.data, self.at, self.items, self.name = data, 0, 0, name
 
-    def wrong(self, what: str) -> ValueError:
-        return ValueError(f"config: {self.name} is no GGUF file that can be read ({what})")
+    def wrong(self, what: str, kind: type[ValueError] = ValueError) -> ValueError:
+        return kind(f"config: {self.name} is no GGUF file that can be read ({what})")
+
+    def ended(self, what: str = "its header ends too early") -> ValueError:
+        return self.wrong(what, HeaderEnds)
 
     def scalar(self, kind: str) -> Any:
         size = struct.calcsize(f"<{kind}")
         if self.at + size > len(self.data):
-            raise self.wrong("its header ends too early")
+            raise self.ended()
         (found,) = struct.unpack_from(f"<{kind}", self.data, self.at)
         self.at += size
         return found
@@ -89,9 +97,22 @@ class _Header:
     def string(self) -> str:
         size = self.scalar("Q")
         if size > len(self.data) - self.at:
-            raise self.wrong("a name is longer than its header")
+            raise self.ended("a name is longer than its header")
         self.at += size
         return self.data[self.at - size : self.at].decode("utf-8", errors="replace")
+
+    def pass_strings(self, n: int) -> None:
+        """The same without reading them: a vocabulary has hundreds of thousands."""
+        data, at, end = self.data, self.at, len(self.data)
+        for _ in range(n):
+            size = int.from_bytes(data[at : at + 8], "little")
+            at += 8
+            if at > end:
+                raise self.ended()
+            if size > end - at:
+                raise self.ended("a name is longer than its header")
+            at += size
+        self.at = at
 
     def value(self, kind: int, depth: int = 0) -> Any:
         if kind in _SCALARS:
@@ -103,6 +124,9 @@ class _Header:
         of, n = self.scalar("I"), self.count()
         if of in _SCALARS and n > _KEPT:
             self.at += n * struct.calcsize(f"<{_SCALARS[of]}")
+            return n
+        if of == _STRING and n > _KEPT:
+            self.pass_strings(n)
             return n
         found = [self.value(of, depth + 1) for _ in range(n)]
         return found if n <= _KEPT else n
@@ -121,9 +145,16 @@ def read(path: Path) -> tuple[dict, list[str], int]:
     """(keys and values, names of the tensors, bytes of the header) of a GGUF file.
 
     Of a list of more than 4,096 entries the value is its length. Raises ValueError for anything malformed.
+    What is returned is kept for whoever asks next of the same file, and must not be changed.
     """
+    of = os.stat(path)
+    return _read(os.path.abspath(path), path.name, of.st_size, of.st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _read(path: str, name: str, size: int, changed: int) -> tuple[dict, list[str], int]:
     with open(path, "rb") as file:
-        of = _Header(file.read(HEADER), path.name)
+        of = _Header(file.read(HEADER), name)
     of.at = 4
     version = of.scalar("I")
     if version not in (2, 3):
@@ -141,14 +172,19 @@ def read(path: Path) -> tuple[dict, list[str], int]:
             raise of.wrong(f"a tensor of {dimensions} dimensions")
         of.at += 8 * dimensions + 4 + 8
     if of.at > len(of.data):
-        raise of.wrong("its header ends too early")
+        raise of.ended()
     return found, tensors, of.at
 
 
-def weights_bytes(path: Path) -> int | None:
-    """Bytes of the tensors: the file beyond its header. None where the file is one part of several."""
+def weights_bytes(path: Path, size: int | None = None) -> int | None:
+    """Bytes of the tensors: the file beyond its header. None where the file is one part of several.
+
+    size: of the whole file, where `path` holds only its beginning.
+    """
     found, _, header = read(path)
-    return None if found.get("split.count", 0) not in (0, 1) else os.path.getsize(path) - header
+    if found.get("split.count", 0) not in (0, 1):
+        return None
+    return (os.path.getsize(path) if size is None else size) - header
 
 
 def config(path: Path) -> dict:

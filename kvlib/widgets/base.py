@@ -56,7 +56,9 @@ from ..units import dtype as as_dtype, unknown, whole_number
 from . import palette
 
 STATIC = Path(__file__).parent / "static"
-SHARED = ("maths.js", "frame.js", "controls.js", "drawing.js", "recorded.js", "page.js")
+SHARED = ("maths.js", "frame.js", "controls.js", "drawing.js", "page.js")
+# Shared by some: carried where a figure's own script calls what they offer.
+SOME = {"recorded.js": "unpacked(", "compare.js": "pin("}
 _ANYWIDGET = frozenset(anywidget.AnyWidget.class_trait_names())
 
 
@@ -123,13 +125,15 @@ class Table:
 
 @lru_cache
 def _read(name: str) -> str:
-    """A file of static/ as a page has it: without comments; a script's lines are indented by one blank."""
+    """A file of static/ as a page has it: no comments, few blanks; a script's lines begin with one."""
     text = (STATIC / name).read_text(encoding="utf-8")
     if name.endswith(".js"):
         text = re.sub(r"^ *//.*\n", "", text, flags=re.MULTILINE)
+        # After code, only where no quote follows: so it is not within a string.
+        text = re.sub(r" +// [^\n\"'`]*$", "", text, flags=re.MULTILINE)
         # One blank and not none: by it `tools.assets` tells what is outermost.
-        return re.sub(r"^ +", " ", text, flags=re.MULTILINE)
-    return re.sub(r"/\*.*?\*/\n?", "", text, flags=re.DOTALL)
+        return re.sub(r"^ +", " ", re.sub(r"\n{2,}", "\n", text), flags=re.MULTILINE)
+    return re.sub(r"\s*([{};])\s*", r"\1", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL))
 
 
 @lru_cache
@@ -150,8 +154,9 @@ def shared() -> str:
 def code(script: str) -> str:
     """The text of a figure's module, without its export."""
     parts = STATIC.glob(script.replace(".js", ".*.js"))
-    own = [*sorted(part.name for part in parts), script]
-    return "\n".join([shared(), *map(_read, own)])
+    own = "\n".join(map(_read, [*sorted(part.name for part in parts), script]))
+    some = [_read(name) for name, call in SOME.items() if call in own]
+    return "\n".join([shared(), *some, own])
 
 
 class Figure(anywidget.AnyWidget):

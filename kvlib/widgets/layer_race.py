@@ -11,7 +11,7 @@ from .. import configs
 from ..layouts import CacheLayout, ContextWarning
 from ..units import fmt, unknown
 from .base import Choice, Figure, Table, Whole, constant, dtypes
-from .groups import key_numbers
+from .groups import strip
 from .models import layouts
 
 PRECISIONS = ("fp32", "bf16", "fp8", "int8", "int4", "q8_0", "q4_0")
@@ -31,35 +31,6 @@ WORDS = {
 }
 SCALED_TO = 131_072  # tokens that the race runs to for a model without an end
 SOURCE_LEN = 1500  # frames in which Whisper hears its 30 seconds
-
-
-def strip(layout: CacheLayout) -> dict:
-    """A layout as layer_race.js reads it: its different layers, and which of them each layer is.
-
-    `of` has a character for each layer: its place in `kinds`, counted from "0". `shares` has the layer
-    that each shared layer reads, `ends` the tokens the model was made for or None. A kind has the fields
-    of a group of widgets.groups, and its look's; to travel light, without k and v where they are heads × dim,
-    and without what is 0 or None. A page that runs kvlib itself hands this to the figure with the event
-    "kv-layout", as layer_race.js says.
-    """
-    kinds, of = [], ""
-    for layer in layout.layers:
-        fields = {
-            "heads": layer.n_kv_heads,
-            "dim": layer.head_dim,
-            "k": key_numbers(layer),
-            "v": layer.v_elements,
-            "window": layer.window,
-            "state": layer.state_bytes,
-            "cross": layer.cross_elements,
-        }
-        usual = {"k": layer.k_elements, "v": layer.k_elements, "window": None}
-        kind = {"kind": layer.kind} | {n: x for n, x in fields.items() if x != usual.get(n, 0)}
-        if kind not in kinds:
-            kinds.append(kind)
-        of += chr(ord("0") + kinds.index(kind))
-    shares = {i: x.shares_with for i, x in enumerate(layout.layers) if x.shares_with is not None}
-    return {"kinds": kinds, "of": of, "shares": shares, "ends": layout.max_context}
 
 
 def order(a: Callable[[int], int], b: Callable[[int], int], bends, last: int) -> list[tuple[int, int]]:

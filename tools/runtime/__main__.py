@@ -11,10 +11,8 @@ STATE = ROOT / "_build" / ".runtime"
 def main() -> int:
     failed = "" if left_out() else fetch()
     if failed:
-        print(
-            f"The book is built without the Python of its pages, for it was not fetched: {failed}",
-            file=sys.stderr,
-        )
+        said = f"The book is built without the Python of its pages, which was not fetched ({failed})."
+        print(f"{said} `make book` tries again.", file=sys.stderr)
     state = "left out\n" if left_out() else "not fetched\n" if failed else f"pyodide {wanted()}\n"
     if (
         not STATE.exists() or STATE.read_text() != state

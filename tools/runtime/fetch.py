@@ -10,7 +10,9 @@ from .place import CACHE, ROOT, here
 
 LOCKED = ("package.json", "package-lock.json")
 OLDEST = 7  # the first npm that reads this lockfile
-QUIET = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--fetch-retries=1"]
+QUIET = (
+    "--ignore-scripts --no-audit --no-fund --loglevel=error --fetch-retries=1 --fetch-retry-mintimeout=1000"
+)
 SECONDS = 900
 
 
@@ -24,7 +26,7 @@ def fetch() -> str:
     npm = _npm()
     if isinstance(npm, str):
         return npm
-    failed = _run([*npm, "ci", *QUIET], CACHE)
+    failed = _run([*npm, "ci", *QUIET.split()], CACHE)
     return failed or ("" if here() else f"npm left {CACHE} without a part of it")
 
 
@@ -45,14 +47,12 @@ def _npm() -> list[str] | str:
 
 
 def _run(command: list[str], folder: Path) -> str:
-    """ "" if the command worked, else the line that says best why it did not."""
+    """Why the command did not work, in the line of it that says so best; "" if it did."""
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=SECONDS)
     except subprocess.TimeoutExpired:
         return f"{command[0]} was not done after {SECONDS} seconds"
     if done.returncode == 0:
         return ""
-    said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    return next(
-        (line for line in said if "error" in line.lower()), said[-1] if said else "it failed silently"
-    )
+    said = [line.strip() for line in done.stderr.splitlines() if line.strip()] or ["it failed silently"]
+    return next((line for line in said if re.match(r"(?i)(npm )?err", line)), said[-1])[:200]

@@ -15,9 +15,8 @@ const kvFields = (() => {
   function number({ label, unit }) {
     const id = `kv-field-${++count}`;
     const input = make("input", { id, type: "text", autocomplete: "off", spellcheck: false });
-    const name = unit ? `${label} (${unit})` : label;
-    const shown = label.endsWith(unit) ? label : name;
-    const element = make("p", { className: "kv-number" }, make("label", { htmlFor: id, textContent: shown }), input);
+    const textContent = label.includes(unit) ? label : `${label} (${unit})`; // every label has "" in it
+    const element = make("p", { className: "kv-number" }, make("label", { htmlFor: id, textContent }), input);
     return { element, get: () => input.value, set: (text) => { input.value = text; } };
   }
 

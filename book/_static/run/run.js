@@ -60,7 +60,8 @@ globalThis.kvRun = (() => {
     Object.assign(now, { loaded: 0, total: 0 });
     turn("loading");
     worker = new Worker(new URL("worker.js" + new URL(script.src).search, script.src), { type: "module" });
-    worker.onmessage = ({ data }) => heard(data);
+    const mine = worker;
+    worker.onmessage = ({ data }) => { if (worker === mine) heard(data); };
     worker.onerror = (event) => {
       event.preventDefault();
       end("failed", `Python could not be started: ${event.message || "its script did not load"}.`);

@@ -74,8 +74,10 @@ async function start(address, most) {
   return asked;
 }
 
+// From the browser's store, whatever its age; but a failure that was stored is tried again.
 async function got(url, by = fetch) {
-  const response = await by(url, { cache: "force-cache" });
+  let response = await by(url, { cache: "force-cache" });
+  if (!response.ok) response = await by(url, { cache: "reload" });
   if (!response.ok) throw new Error(`${new URL(url).pathname} was not found (${response.status})`);
   return response;
 }

@@ -4,8 +4,6 @@
 //   checkbox(f, key, { label })
 //   button(label, onclick)
 //   player(f, key, { label, unit, pace, stops })   back, play, next and a scrubber; pace, or pace(), is ms a step
-//   presets(f, list, at)                           a button for each ready setting
-//   pin(f, keys, at)                               a button that keeps a setting as A
 // `at` is where it is put, f.controls unless said otherwise.
 
 // Nothing is said before the drag that begins now has ended.
@@ -114,24 +112,4 @@ function player(f, key, { label, unit = "", pace = 700, stops, at = f.controls }
   const next = button("Next", () => { stop(); go(1); }, { "aria-label": `Next: ${label}` });
   number(f, key, { label, unit, stops, at });
   at.append(h("div", { class: "kv-buttons" }, back, calm() ? null : play, next));
-}
-
-// Ready settings, [{ name, set: { key: value… } }…], a button each; that of the one that stands is pressed. Returns
-// a function of that one, undefined where none does.
-function presets(f, list, at) {
-  const here = () => list.find(({ set }) => Object.entries(set).every(([key, value]) => f.get(key) === value));
-  const all = list.map(({ name, set }) => button(name, () => { f.notice(""); f.put(set); }));
-  at.append(...all);
-  const show = () => all.forEach((one, i) => one.setAttribute("aria-pressed", list[i] === here()));
-  f.model.on("change", show);
-  show();
-  return here;
-}
-
-// Keeps the state at `keys` as A, "a_" before each key, to compare what follows with; pressed again, lets it go.
-function pin(f, keys, at) {
-  const one = button("", () => f.put(f.get("pinned") ? { pinned: false }
-    : { pinned: true, ...Object.fromEntries(keys.map((key) => [`a_${key}`, f.get(key)])) }));
-  at.append(one);
-  follow(f, "pinned", () => { one.textContent = f.get("pinned") ? "Unpin A" : "Pin this as A"; });
 }

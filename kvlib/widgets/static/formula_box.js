@@ -51,7 +51,8 @@ function render({ model, el }) {
   // All seven captions lie on each other, so that the page keeps still while the figure plays.
   const captions = FACTORS.map(() => h("div", { class: "kv-solid-caption" }));
   const sum = h("p", { class: "kv-solid-sum" }), doubling = h("p", { class: "kv-small" }), shapes = h("div");
-  f.body.append(h("div", { class: "kv-solid-captions" }, captions), picture, h("ol", { class: "kv-solid-factors" }, rows.map(({ row }) => row)), sum, doubling, shapes);
+  f.body.append(h("div", { class: "kv-solid-captions" }, captions),
+    h("div", {}, picture, h("ol", { class: "kv-solid-factors" }, rows.map(({ row }) => row))), sum, doubling, shapes);
   share(f, "formula");
 
   // ---- the picture

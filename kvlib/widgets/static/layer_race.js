@@ -3,7 +3,7 @@
 //
 // A page without a kernel that reads a config itself hands its layout over; the figure offers and chooses it:
 //   el.dispatchEvent(new CustomEvent("kv-layout", { detail: { name: "pasted", strip } }))
-// `el` is the .kv-figure, `strip` what strip(layout) of layer_race.py returns, `name` what the model is called.
+// `el` is the .kv-figure, `strip` what strip(layout) of groups.py returns, `name` what the model is called.
 function render({ model, el }) {
   const f = figure(el, model);
   const words = f.get("words"), NONE = "none";
@@ -185,10 +185,11 @@ function offer(f, { name, strip }) {
   f.put({ strips: { ...f.get("strips"), [name]: strip }, limits: { ...f.get("limits"), model: names, other: ["none", ...names] }, model: name });
 }
 
-// With a kernel, any config.json can be pasted: kvlib reads it, or says why it will not.
+// With a kernel, any config.json can be pasted: kvlib reads it, or says why it will not. A page may have a form for it.
 function paste(f) {
   if (!f.live) {
-    return h("p", { class: "kv-small kv-quiet" }, "In a notebook that runs (JupyterLab, Colab), any model's config.json can be pasted here.");
+    const form = document.getElementById("ask-config"), own = "a config.json of your own";
+    return h("p", { class: "kv-small kv-quiet" }, form ? h("a", { href: "#ask-config" }, `Read ${own}`) : `Chapter 9 reads ${own} in its page.`);
   }
   const area = h("textarea", { id: newId(), spellcheck: "false" });
   const refusal = h("p", { class: "kv-notice", role: "status" });

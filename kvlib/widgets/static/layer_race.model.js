@@ -39,7 +39,7 @@ function saidRatio([one, a], [two, b]) {
   return low ? `${more} keeps ${fixed(ratio(high, low), 2)} times as much as ${less}.` : `${less} keeps nothing.`;
 }
 
-// A strip of layer_race.py as the figure reads it: `groups` for maths.js with the layers of each, `total(n)` the
+// A strip of groups.py as the figure reads it: `groups` for maths.js with the layers of each, `total(n)` the
 // bytes of everything after n tokens and `each(n)` those of one layer of each group.
 function racer(name, { kinds, of, shares, ends }, dtype, source) {
   const layers = [...of].map((letter) => letter.charCodeAt(0) - "0".charCodeAt(0));

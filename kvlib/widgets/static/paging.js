@@ -45,8 +45,9 @@ function render({ model, el }) {
   const both = h("div", { class: "kv-sides" }, sides.reserved.el, sides.paged.el);
   const time = timeline(f, lastStep), tray = h("div", { class: "kv-buttons kv-paging-tray" });
   f.body.append(jumps, happened, both, followed,
-    h("p", { class: "kv-heading" }, "More requests"),
-    h("p", { class: "kv-small kv-quiet" }, "Each with its prompt and its new tokens. Drag one to a step of the time line, or into the memory; pressed, it arrives at the step shown."), tray, time.el);
+    h("div", { class: "kv-paging-more" }, h("p", { class: "kv-heading" }, "More requests"),
+      h("p", { class: "kv-small kv-quiet" }, "Each with its prompt and its new tokens. Drag one to a step of the time line, or into the memory; pressed, it arrives at the step shown."), tray),
+    time.el);
 
   // ---- requests that the reader adds
 
@@ -95,13 +96,13 @@ function render({ model, el }) {
       time.build(stream, reserved, run);
       sides.reserved.keep(reserved);
       sides.paged.keep(run);
-      keepRoom(happened, run.map((_, n) => `${events(run, n, stream).join(" ")} 100`));
+      keepRoom(happened, run.map((_, n) => `Paged: ${events(run, n, stream).join(" ")} 100`));
     }
     const entries = Math.ceil(longest / size / ENTRIES);
     sides.reserved.show({ frame: left, frames: reserved, stream, id, token, width, longest, memory, size: null, entries });
     sides.paged.show({ frame: right, frames: run, stream, id, token, width, longest, memory, size, entries });
     time.show(step);
-    const news = events(run, step, stream).join(" "), path = follows(id, token, [left, a], [right, b], size);
+    const news = `Paged: ${events(run, step, stream).join(" ")}`, path = follows(id, token, [left, a], [right, b], size);
     happened.textContent = news;
     followed.textContent = path;
     fill(sides.paged.pad, { "aria-label": `Token of request ${letter(id)}`, "aria-valuemin": 0, "aria-valuenow": token, "aria-valuetext": path,
@@ -184,9 +185,9 @@ function timeline(f, last) {
       const y = id * row + down, waits = (until) => svg("line", { class: "kv-waits", x1: px(free), x2: px(until), y1: y + 2.5, y2: y + 2.5 });
       return all.get(id).flatMap(({ first, last: end, thrown }) => {
         const parts = [waits(first), svg("rect", { class: kind, x: px(first), y, width: px(end + 1) - px(first), height: 5 }),
-          thrown ? svg("path", { class: "kv-paging-cross", d: `M${px(end + 1) - 4} ${y - 1.5}l8 8m0 -8l-8 8` }) : null];
+          thrown ? ["kv-paging-halo", "kv-paging-cross"].map((look) => svg("path", { class: look, d: `M${px(end + 1) - 4} ${y - 1.5}l8 8m0 -8l-8 8` })) : null];
         free = end + 1;
-        return parts;
+        return parts.flat();
       });
     })));
     const high = stream.length * row + 4;

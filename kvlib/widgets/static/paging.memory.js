@@ -99,7 +99,8 @@ function side(f, kind, point) {
     }
     if (mine) {
       const parts = partsOf(mine, final(id));
-      nodes.push(taken(parts, 0, "", { class: "kv-paging-own" }), slots("kv-mine", parts.flatMap((part) => pieces(part[1], part[2], cell, top.memory))));
+      const all = parts.flatMap((part) => pieces(part[1], part[2], cell, top.memory));
+      nodes.push(taken(parts, 0, "", { class: "kv-paging-own" }), slots("kv-paging-halo", all), slots("kv-mine", all));
       const wide = size ? (width - 2) / ENTRIES : 110, box = (i) => [(i % ENTRIES) * wide, top.table + Math.floor(i / ENTRIES) * ENTRY];
       const now = size ? Math.floor(token / size) : 0;
       for (const [i, part] of parts.entries()) {

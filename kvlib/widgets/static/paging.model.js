@@ -180,7 +180,7 @@ function events(frames, step, stream) {
   if (!now) return [`All are done since step ${frames.length}.`];
   const held = (id) => now.running.find((r) => r.request === id);
   for (const { request } of before) {
-    if (!held(request) && !now.preempted.some((one) => one.request === request)) said.push(`${letter(request)} is done and its blocks are free.`);
+    if (!held(request) && !now.preempted.some((one) => one.request === request)) said.push(`${letter(request)} is done and gives its blocks back.`);
   }
   for (const { request, by, tokens } of now.preempted) {
     said.push(`${letter(by)} needs a block and none is free. ${request === by ? "It was itself admitted last: it" : `${letter(request)}, admitted last,`} ` +
@@ -198,6 +198,6 @@ function events(frames, step, stream) {
       `they are copied to ${all.length > 1 ? "blocks" : "block"} ${all.map(({ target }) => target).join(", ")} (copy-on-write).`);
   }
   const queued = stream.filter(({ id, arrival }) => arrival === step && now.waiting.includes(id));
-  if (queued.length) said.push(`${named(queued.map(({ id }) => id))} ${queued.length > 1 ? "arrive and wait" : "arrives and waits"}: too few blocks are free.`);
+  if (queued.length) said.push(`${named(queued.map(({ id }) => id))} ${queued.length > 1 ? "arrive and wait" : "arrives and waits"}.`);
   return said.length ? said : [now.running.length ? "Every request that runs stores one token more." : "Nobody is here."];
 }
