@@ -196,16 +196,19 @@ def test_a_step_whose_queries_were_not_told_is_refused():
 # fp8
 
 
+@pytest.mark.parametrize("pad", [None, torch.tensor([0, 3])], ids=["even", "padded"])
 @pytest.mark.parametrize("window", [None, 12])
 @pytest.mark.parametrize("chunks", CHUNKS, ids=str)
-def test_fp8_reads_what_torch_rounds(window, chunks):
+def test_fp8_reads_what_torch_rounds(window, chunks, pad):
     kv = LayerKV("sliding", H_KV, D, window=window) if window else LayerKV("full", H_KV, D)
     layout = CacheLayout((kv, kv), n_heads=H)
     q, k, v = draw(40)
     k[0, 0, 3, 0] = 1000.0  # what does not fit becomes the largest number that does
     rounded = [x.clamp(-448, 448).to(torch.float8_e4m3fn).float() for x in (k, v)]
-    found, _ = run(Fp8Cache(layout, batch=B, capacity=40), q, k, v, chunks)
-    expected, _ = run(ContiguousCache(layout, batch=B, capacity=40), q, *rounded, chunks)
+    caches = [kind(layout, batch=B, capacity=40) for kind in (Fp8Cache, ContiguousCache)]
+    for cache in caches:
+        cache.pad = pad
+    (found, _), (expected, _) = run(caches[0], q, k, v, chunks), run(caches[1], q, *rounded, chunks)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
