@@ -168,6 +168,28 @@ def reference(q, k, v, window=None, sinks=0, pad=None):
     return grouped(q, k, v, mask)
 
 
+def received(q, k, newest=None):
+    """The weight that each key gets from the new tokens' queries, summed: [B, H_kv, S] in float32.
+
+    q  [B, H, T, D] and k [B, H_kv, S, D], the T new tokens last, as `reference` takes them; causal
+    newest  of how many of the last queries (None: of all T)
+    The G query heads of a KV head add up: what is dropped, all of them lose. Fused attention never
+    shows these weights, so whoever needs them computes them a second time, a block of queries at once.
+    """
+    T, S, D = q.shape[2], k.shape[2], q.shape[3]
+    total = torch.zeros(k.shape[:3], device=k.device)
+    keys = k.to(q.dtype).transpose(-1, -2)[:, :, None]  # [B, H_kv, 1, D, S]
+    for start in range(T - min(newest or T, T), T, QUERY_BLOCK):
+        end = min(start + QUERY_BLOCK, T)
+        seen = S - T + end
+        rows = q[:, :, start:end].unflatten(1, (k.shape[1], -1))  # [B, H_kv, G, t, D]
+        scores = (rows @ keys[..., :seen]).float() * D**-0.5
+        hidden = ~visible(end - start, seen, device=q.device)
+        weights = scores.masked_fill_(hidden, float("-inf")).softmax(dim=-1)
+        total[:, :, :seen] += weights.sum(dim=(2, 3))
+    return total
+
+
 def grouped(q, k, v, mask=None):
     """Attention with query heads grouped over their KV head. mask [1 or B, 1, T, S], True = visible."""
     B, H, T, D = q.shape

@@ -133,7 +133,10 @@ class Decoder:
         else:
             cache.write(i, k, v)
             view = cache.view(i)
-        return attention(q, view).transpose(1, 2).reshape(-1, H * self.head_dim)
+        out = attention(q, view)
+        if cache is not None:
+            cache.observe(i, q)
+        return out.transpose(1, 2).reshape(-1, H * self.head_dim)
 
     def _rotary(self, T, cache, pad):
         """cos and sin of the T newest tokens: [B or 1, T, 1, D]."""

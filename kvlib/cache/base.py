@@ -64,7 +64,8 @@ class Cache:
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
-        own = {"write", "view", "storable", "span", "positions", "rotary_positions"} & vars(cls).keys()
+        methods = {"write", "view", "observe", "storable", "span", "positions", "rotary_positions"}
+        own = methods & vars(cls).keys()
         if own and "in_place" not in vars(cls):
             cls.in_place = False  # what a subclass does of its own must never be passed by
 
@@ -162,6 +163,12 @@ class Cache:
     def view(self, layer: int) -> View:
         """Where the layer's keys and values lie, for the tokens of the last `append`."""
         raise NotImplementedError
+
+    def observe(self, layer: int, q) -> None:
+        """What the new tokens' queries q [B, H, T, D] are, once they have read the layer.
+
+        Nothing to most caches. One that evicts tokens by the attention they receive needs them.
+        """
 
     def wrote(self, layer: int) -> None:
         """Note that a layer's new tokens are stored, by `write` or by a kernel."""

@@ -43,6 +43,10 @@ def add_arguments(parser) -> None:
     what.add_argument(
         "--singular-values", action="store_true", help="of SmolLM2's keys and values, layer by layer"
     )
+    what.add_argument(
+        "--retrieval", action="store_true",
+        help="perplexity behind a prompt of 7,552 tokens, and facts planted in it that are found again",
+    )  # fmt: skip
     parser.add_argument(
         "--shape", default="smollm2",
         help="smollm2; or with random weights 1b (Llama 3.2's), 7b (Llama 2's), 7b-gqa (the same with 8 KV "

@@ -9,7 +9,7 @@ import torch
 
 from ..smollm2 import load_smollm2
 from ..units import fmt, unknown, whole_number
-from . import compare, decode, lowrank, plots, quality, record
+from . import compare, decode, lowrank, plots, quality, record, retrieval
 from .progress import Progress, table
 from .rows import COLUMNS, why
 from .shapes import SHAPES, shape_decoder
@@ -47,8 +47,8 @@ def run(args) -> int:
 def _others(args) -> dict:
     """The records to compare with, by the names they were given by."""
     for option in ("compare", "plot"):
-        if getattr(args, option) and (args.quality or args.singular_values):
-            raise ValueError(f"{option} is for decode times, not for --quality or --singular-values")
+        if getattr(args, option) and (args.quality or args.singular_values or args.retrieval):
+            raise ValueError(f"{option} is for decode times, not for --quality and its like")
     others = {given: compare.read(given) for given in args.compare or ()}
     if len(args.compare or ()) != len(others) or len(others) > 2:
         raise ValueError("compare takes one record, or two that differ")
@@ -80,6 +80,8 @@ def _measured(args) -> dict:
     if args.threads is not None:
         torch.set_num_threads(whole_number("threads", args.threads))
     try:
+        if args.retrieval:
+            return _retrieval(args, device)
         measure = _quality if args.quality else _singular_values if args.singular_values else _decode
         return measure(args, device)
     finally:
@@ -183,6 +185,33 @@ def _quality(args, device):
     for name in runs:
         columns = {column: lambda row, column=column: row[column] for column in kept[name][0]}
         print(f"{name.replace('_', ', ')}\n{table(kept[name], columns)}\n")
+    return kept
+
+
+def _retrieval(args, device):
+    lm = _smollm2(args, device, "fp32")
+    prompt, tail, questions = retrieval.material(lm.tokenizer)
+    kept = _about(args, "smollm2-135m", device) | {
+        "text": retrieval.NAMED,
+        "prompt_tokens": len(prompt),
+        "scored_tokens": len(tail) - 1,
+        "facts": len(questions),
+        "rows": [],
+    }
+    progress = Progress(len(retrieval.CACHES))
+    for row in retrieval.rows(lm.decoder, prompt, tail, questions):
+        kept["rows"].append(row)
+        progress.step(f"{row['name']}: perplexity {row['perplexity']:.1f}")
+        if args.json:
+            record.write(args.json, kept)  # a run that is stopped leaves the rows that it has
+    columns = {
+        "cache": lambda row: row["name"],
+        "bytes": lambda row: f"{row['bytes']:,}",
+        "perplexity": lambda row: row["perplexity"],
+        "facts": lambda row: sum(row["found"]),
+    }
+    print(f"SmolLM2 behind a prompt of {len(prompt):,} tokens with {len(questions)} facts\n")
+    print(table(kept["rows"], columns))
     return kept
 
 
