@@ -217,3 +217,11 @@ def test_fp8_takes_a_byte_a_number(tiny):
     tiny(TOKENS[:, :50], cache)
     tiny(TOKENS[:, 50:51], cache)
     assert cache.nbytes == cache.predicted_bytes == LAYOUT.bytes(51, 1, "fp8")
+
+
+def test_kernels_leave_fp8_to_the_reference():
+    cache = make_cache("fp8", LAYOUT, capacity=60)
+    for device in ("cpu", "cuda"):
+        views = pytest.importorskip(f"kvlib.kernels.{device}.views")
+        assert views._memory(cache.view(0)) is None and not cache.in_place
+        assert views._memory(make_cache("contiguous", LAYOUT).view(0)) is not None

@@ -225,6 +225,7 @@ def test_a_run_is_drawn_by_itself(model, tmp_path):
         ("--compare {0}/a.json --compare {0}/b.json --compare decode", "one record, or two"),
         ("--compare {0}/a.json --compare {0}/b.json --json {0}/c.json", "nothing is"),
         ("--compare decode --quality", "compare is for decode times"),
+        ("--compare decode --retrieval", "compare is for decode times"),
         ("--plot a.png --singular-values", "plot is for decode times"),
         ("--plot a.gif", "ends in .png, .svg, .pdf, not in '.gif'"),
         ("--plot {0}/nowhere/a.png", "plot: there is no folder"),

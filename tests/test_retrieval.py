@@ -3,13 +3,15 @@
 import hashlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from kvlib.cache import make_cache
+from kvlib.cli import main
 from kvlib.layouts import CacheLayout
-from kvlib.measure import levers, quality, retrieval
+from kvlib.measure import command, levers, quality, record, retrieval
 from kvlib.measure.random_model import random_decoder
 
 LAYOUT = CacheLayout.uniform(2, 2, 32, n_heads=4, max_context=512)
@@ -119,6 +121,26 @@ def test_rows_are_of_every_cache_and_no_question_helps_the_next(tiny, tokens):
     for row in rows:
         assert row["found"][0] == row["found"][2] and len(row["found"]) == 3
         assert ("found_asked_first" in row) == (row["kind"] == "snapkv")
+
+
+def test_the_command_writes_each_row_as_it_comes(tiny, tokens, monkeypatch, tmp_path, capsys):
+    material = tokens[:96], tokens[96:140], [(tokens[10:14], tokens[14:17])]
+    monkeypatch.setattr(
+        command, "load_smollm2", lambda device, dtype: SimpleNamespace(decoder=tiny, tokenizer=None)
+    )
+    monkeypatch.setattr(retrieval, "material", lambda tokenizer: material)
+    written, write = [], record.write
+    monkeypatch.setattr(
+        record, "write", lambda path, kept: written.append(len(kept["rows"])) or write(path, kept)
+    )
+    kept = tmp_path / "kept.json"
+    assert main(["measure", "--retrieval", "--device", "cpu", "--json", str(kept)]) == 0
+    n = len(retrieval.CACHES)
+    assert written == [*range(1, n + 1), n]
+    found = json.loads(kept.read_text())
+    assert [row["name"] for row in found["rows"]] == [name for name, *_ in retrieval.CACHES]
+    assert found["prompt_tokens"] == 96 and found["scored_tokens"] == 43 and found["facts"] == 1
+    assert "behind a prompt of 96 tokens" in capsys.readouterr().out
 
 
 # the record and the table

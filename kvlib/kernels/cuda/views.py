@@ -159,6 +159,8 @@ def _memory(view) -> Memory | None:
         tensors = k.codes, v.codes, k.scale, k.zero, v.scale, v.zero, *(view.residual or (None, None))
         constants |= dict(BITS=k.bits, GROUP=k.group, BY_CHANNEL=k.by_channel)
     elif isinstance(view, (ContiguousView, PagedView)):
+        if view.k.dtype.itemsize == 1:
+            return None  # fp8: GPUs before compute capability 8.9 cannot load it so
         tensors = view.k, view.v, *[None] * 6
         if isinstance(view, PagedView):
             constants["PAGED"], table = True, view.table
