@@ -6,6 +6,7 @@
 import contextlib
 import functools
 import http.server
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -99,8 +100,20 @@ def show(page, folder, *figures, theme="light", hash=""):
     return page
 
 
-def violations(page, within="body") -> list[str]:
-    """What axe-core finds wrong, best practices too: "rule: element", one a line."""
+def contrasts(theme, width) -> bool:
+    """Whether a page's contrast is looked at so: it takes most of axe's time.
+
+    Once in each theme and once at each width; in all four with KVLIB_ORACLE=full.
+    """
+    return os.environ.get("KVLIB_ORACLE") == "full" or (theme, width) in (("light", 1280), ("dark", 360))
+
+
+def violations(page, within="body", contrast=True) -> list[str]:
+    """What axe-core finds wrong, best practices too: "rule: element", one a line.
+
+    contrast  whether the contrast of texts is looked at, which takes most of the time
+    """
     page.add_script_tag(path=Path(axe_playwright_python.__file__).with_name("axe.min.js"))
-    found = page.evaluate("within => axe.run(within, { preload: false })", within)["violations"]
+    options = {"preload": False, "rules": {"color-contrast": {"enabled": contrast}}}
+    found = page.evaluate("([within, options]) => axe.run(within, options)", [within, options])["violations"]
     return [f"{rule['id']}: {node['html'][:120]}" for rule in found for node in rule["nodes"]]
