@@ -1,7 +1,8 @@
 """The tables of wrong answers, in the book's own Python: each is told in the page what it is told here.
 
 The tables themselves are sent, as source, and made anew there, so that functions and classes are tried too.
-Every third row, since CPython tries them all by the same way (test_page_exercises.py); with KVLIB_ORACLE=full all.
+Every third row, since CPython tries them all in the same way (test_page_exercises.py); all of them with
+KVLIB_ORACLE=full.
 """
 
 import importlib
