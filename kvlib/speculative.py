@@ -50,7 +50,7 @@ def lookup(tokens: list[int], n: int, ngram: int = 3) -> list[int]:
     return []
 
 
-def settle(draft: list[int], chosen: list[int]) -> list[int]:
+def accept(draft: list[int], chosen: list[int]) -> list[int]:
     """The new tokens of a step: the guesses up to the first wrong one, then the model's own choice.
 
     chosen  what the model chooses in the place of each guess, and one more behind the last
@@ -95,7 +95,7 @@ def speculate(
         fed = torch.tensor([[new[-1], *guesses]], device=device)
         before = held.length
         chosen = decoder(fed, held, logits_to_keep=0)[0].argmax(dim=-1).tolist()
-        right = settle(guesses, chosen)
+        right = accept(guesses, chosen)
         held.crop(before + len(right))  # the newest token's keys and values come with the next step
         steps, drafted, accepted = steps + 1, drafted + len(guesses), accepted + len(right) - 1
         kept.append(held.length)

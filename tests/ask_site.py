@@ -22,7 +22,7 @@ def write(folder: Path, what: str, *figures) -> Path:
     return file
 
 
-def opened(chromium, folder, what, *figures, width=1280, hash="", press=True, python=STANDS_IN):
+def opened(chromium, folder, what="config", *figures, width=1280, hash="", press=True, python=STANDS_IN):
     """The page, its form open; `page.wrong` is what it complained of, `page.asked` what it asked kvlib."""
     page = chromium.new_page(viewport={"width": width, "height": 900})
     page.wrong, page.asked = [], []

@@ -6,7 +6,6 @@
 import contextlib
 import functools
 import http.server
-import os
 import shutil
 import threading
 from pathlib import Path
@@ -17,6 +16,10 @@ from playwright.sync_api import sync_playwright
 
 from kvlib.widgets import palette
 
+from .depth import FULL
+
+# Theme and width in which axe looks at contrast, which takes most of its time: each once, or all together.
+LOOKS = [("light", 1280), ("dark", 360), *([("light", 360), ("dark", 1280)] if FULL else [])]
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--no-first-run",
@@ -100,14 +103,6 @@ def show(page, folder, *figures, theme="light", hash=""):
     return page
 
 
-def contrasts(theme, width) -> bool:
-    """Whether a page's contrast is looked at so: it takes most of axe's time.
-
-    Once in each theme and once at each width; in all four with KVLIB_ORACLE=full.
-    """
-    return os.environ.get("KVLIB_ORACLE") == "full" or (theme, width) in (("light", 1280), ("dark", 360))
-
-
 def violations(page, within="body", contrast=True) -> list[str]:
     """What axe-core finds wrong, best practices too: "rule: element", one a line.
 
@@ -117,3 +112,19 @@ def violations(page, within="body", contrast=True) -> list[str]:
     options = {"preload": False, "rules": {"color-contrast": {"enabled": contrast}}}
     found = page.evaluate("([within, options]) => axe.run(within, options)", [within, options])["violations"]
     return [f"{rule['id']}: {node['html'][:120]}" for rule in found for node in rule["nodes"]]
+
+
+@contextlib.contextmanager
+def opening(opened, *given):
+    """A function that opens a page, `opened(*given, …)`; afterwards each is closed, and none complained."""
+    pages = []
+
+    def open_page(*what, **options):
+        pages.append(opened(*given, *what, **options))
+        return pages[-1]
+
+    yield open_page
+    wrong = [said for page in pages for said in page.wrong]
+    for page in pages:
+        page.close()
+    assert wrong == []

@@ -58,7 +58,7 @@ def write(folder: Path, name: str) -> Path:
     return file
 
 
-def opened(chromium, folder, name, *before, width=1280, press=True):
+def opened(chromium, folder, name="02-the-formula", *before, width=1280, press=True):
     """The page, its exercises open for answers; the scripts `before` run first."""
     page = chromium.new_page(viewport={"width": width, "height": 900})
     page.wrong = []

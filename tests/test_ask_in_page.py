@@ -14,7 +14,7 @@ from kvlib.page.config import USUAL
 from kvlib.widgets import BudgetWidget, LayerRace
 
 from .ask_site import opened
-from .browser import chromium, violations  # noqa: F401
+from .browser import chromium, opening, violations  # noqa: F401
 from .engine_lines import LINES
 from .test_gguf import SMOLLM2
 
@@ -27,17 +27,8 @@ globalThis.kvRun = { state: "absent", panel: () => {}, call: () => Promise.rejec
 
 @pytest.fixture
 def open_(chromium, tmp_path):  # noqa: F811
-    pages = []
-
-    def open_page(what="config", *figures, **options):
-        pages.append(opened(chromium, tmp_path, what, *figures, **options))
-        return pages[-1]
-
-    yield open_page
-    wrong = [said for page in pages for said in page.wrong]
-    for page in pages:
-        page.close()
-    assert wrong == []
+    with opening(opened, chromium, tmp_path) as open_page:
+        yield open_page
 
 
 def read(page, text=None, press="Read it") -> str:

@@ -9,7 +9,7 @@ from kvlib import page as kvlib_page
 from kvlib.checks.questions import QUESTIONS
 from tools.runtime.place import here, left_out
 
-from .browser import violations
+from .browser import LOOKS, violations
 from .exercise_site import asked, cells, checked, one
 from .site import CHAPTERS, HTML, chromium, site, visit  # noqa: F401
 
@@ -102,7 +102,7 @@ def bare(text):
 # ---- open for answers
 
 
-@pytest.mark.parametrize("theme, width", [("light", 1280), ("dark", 360)])  # the page itself: test_book.py
+@pytest.mark.parametrize("theme, width", LOOKS)  # the page itself in all four: test_book.py
 @pytest.mark.parametrize("name", WITH)
 def test_axe_finds_nothing_where_exercises_are_answered(site, visit, name, theme, width):  # noqa: F811
     page = begun(visit, site, name, width=width, color_scheme=theme)

@@ -7,7 +7,6 @@ KVLIB_ORACLE=full.
 
 import importlib
 import json
-import os
 import re
 import types
 from pathlib import Path
@@ -18,12 +17,13 @@ from kvlib import page as kvlib_page
 from kvlib.checks import calls
 from kvlib.checks.questions import QUESTIONS
 
+from .depth import FULL
 from .site import chromium, site, visit  # noqa: F401
 from .test_book_exercises import begun, python  # noqa: F401
 from .test_page_exercises import ASKED, CHAPTERS, FILES, fresh, payload
 
 pytestmark = pytest.mark.book
-STEP = 1 if os.environ.get("KVLIB_ORACLE") == "full" else 3
+STEP = 1 if FULL else 3
 TABLES = Path(__file__).with_name("wrong_answers")
 # Modules of these names, and in each module the names of the file.
 INSTALL = """

@@ -1,6 +1,5 @@
 """kvlib against every model type that transformers knows: exact, or refused, and never wrong."""
 
-import os
 from collections import Counter
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from kvlib.configs import UnsupportedConfig, layout, parameters
 
 from . import census
+from .depth import FULL
 from .test_oracle import computed
 from .test_parameters import uncounted
 
@@ -55,7 +55,7 @@ def test_every_refusal_has_its_reason(states):
     assert refused == census.refused().keys()
 
 
-@pytest.mark.skipif(os.environ.get("KVLIB_ORACLE") != "full", reason="minutes: make oracle")
+@pytest.mark.skipif(not FULL, reason="minutes: make oracle")
 @pytest.mark.parametrize("model_type", RECORD)
 def test_the_record_is_what_transformers_keeps(model_type):
     assert census.measure(model_type) == RECORD[model_type]

@@ -10,29 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tools.notebooks import ROOT
+from tools.chapters import markdown
 
-BOOK = ROOT / "book"
 MAP = json.loads((Path(__file__).parent / "data" / "coverage.json").read_text(encoding="utf-8"))
-
-
-def text(page):
-    """A page's Markdown, without what no reader sees."""
-    path = BOOK / f"{page}.md"
-    if not path.exists():
-        cells = json.loads((BOOK / f"{page}.ipynb").read_text(encoding="utf-8"))["cells"]
-        return re.sub(
-            r"<!--.*?-->",
-            "",
-            "\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown"),
-            flags=re.DOTALL,
-        )
-    return re.sub(r"<!--.*?-->", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
 def sections(page):
     """heading -> what stands under it, its smaller headings included."""
-    found, written = {}, text(page)
+    found, written = {}, markdown(page)
     marks = list(re.finditer(r"^(#+) (.+)$", written, re.MULTILINE))
     for i, mark in enumerate(marks):
         ends = (m.start() for m in marks[i + 1 :] if len(m[1]) <= len(mark[1]))

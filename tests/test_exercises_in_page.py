@@ -11,7 +11,7 @@ import pytest
 from kvlib.checks.grading.grader import Grader
 from kvlib.checks.questions import QUESTIONS
 
-from .browser import chromium, violations  # noqa: F401
+from .browser import chromium, opening, violations  # noqa: F401
 from .exercise_site import DENIED, ROOT, asked, cells, checked, one, opened
 
 NAMES = [path.stem for path in sorted((ROOT / "exercises").glob("*.ipynb"))]
@@ -20,17 +20,8 @@ FORMULA = "02-the-formula"
 
 @pytest.fixture
 def open_(chromium, tmp_path):  # noqa: F811
-    pages = []
-
-    def open_page(name=FORMULA, *before, **options):
-        pages.append(opened(chromium, tmp_path, name, *before, **options))
-        return pages[-1]
-
-    yield open_page
-    wrong = [said for page in pages for said in page.wrong]
-    for page in pages:
-        page.close()
-    assert wrong == []
+    with opening(opened, chromium, tmp_path) as open_page:
+        yield open_page
 
 
 def write_code(place, code):

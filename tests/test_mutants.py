@@ -12,8 +12,9 @@ import pytest
 from kvlib.configs import UnsupportedConfig, layout
 
 from . import census, oracle
+from .depth import FULL
 from .mutants import FOREIGN, WINDOW, bases, inner, mutants, small
-from .test_oracle import FULL, SOURCE, computed
+from .test_oracle import SOURCE, computed
 
 # One published config of each type, and of the types that have none here the class's default.
 PUBLISHED = bases()

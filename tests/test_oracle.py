@@ -9,7 +9,6 @@ keys copied to every query head), the policy `engine("transformers")` says so, a
 which is held to zero bytes of difference here. States are the layout's own.
 """
 
-import os
 import warnings
 
 import pytest
@@ -19,9 +18,9 @@ from kvlib.engines import engine
 from kvlib.layouts import ContextWarning
 
 from . import oracle
+from .depth import FULL
 from .mutants import bases
 
-FULL = os.environ.get("KVLIB_ORACLE") == "full"
 CASES = oracle.published() if FULL else bases()
 SOURCE = {"whisper": 1500, "t5": 7}
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from kvlib import smollm2
-from kvlib.speculative import lookup, settle, speculate
+from kvlib.speculative import accept, lookup, speculate
 
 from .test_generate import lm  # noqa: F401
 
@@ -76,10 +76,10 @@ def test_lookup_against_all_places(tokens, n, ngram):
 
 
 def test_settle():
-    assert settle([], [7]) == [7]
-    assert settle([1, 2, 3], [1, 2, 3, 4]) == [1, 2, 3, 4]
-    assert settle([1, 2, 3], [1, 9, 3, 4]) == [1, 9]
-    assert settle([1], [2, 5]) == [2]
+    assert accept([], [7]) == [7]
+    assert accept([1, 2, 3], [1, 2, 3, 4]) == [1, 2, 3, 4]
+    assert accept([1, 2, 3], [1, 9, 3, 4]) == [1, 9]
+    assert accept([1], [2, 5]) == [2]
 
 
 def test_smollm2_writes_what_it_would_have_written():

@@ -138,7 +138,7 @@ class Cache:
         tokens are written over them. Raises ValueError, with nothing changed, for a length that the cache
         does not have, or where what the tokens before it need is gone: overwritten in a ring, or packed.
         """
-        if (whole_number("length", length, least=0)) > self.length:
+        if whole_number("length", length, least=0) > self.length:
             raise ValueError(f"length must be at most {self.length}, the tokens of the cache, not {length}")
         if self.pad is not None and length <= int(self.pad.max()):
             raise ValueError(

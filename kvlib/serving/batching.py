@@ -150,10 +150,10 @@ class Timeline:
 
 
 class _Running:
-    """A request on its way: tokens of its prompt in the cache, and its answer so far."""
+    """A request on its way: bytes of its cache in the end, its prompt's tokens in it, its answer so far."""
 
-    def __init__(self, served: Served):
-        self.served, self.request = served, served.request
+    def __init__(self, served: Served, size: int):
+        self.served, self.request, self.size = served, served.request, size
         self.past = self.request.cached
 
     @property
@@ -180,23 +180,23 @@ def serve(stream, costs: Costs, policy="chunked", *, max_sequences=256, token_bu
     served = tuple(Served(request) for request in sorted(stream, key=lambda r: r.at))
     if not served:
         raise ValueError("stream must hold at least one Arrival")
-    size = {id(s.request): costs.budget.cache_bytes(s.request.tokens) for s in served}
-    largest, room = max(size.values()), costs.budget.room
+    waiting = [_Running(s, costs.budget.cache_bytes(s.request.tokens)) for s in served]
+    largest, room = max(r.size for r in waiting), costs.budget.room
     if largest > room:
         raise ValueError(
             f"stream: a request takes {fmt(largest)} of cache, and there is room for {fmt(room)}"
         )
-    waiting, running, steps, now = list(served), [], [], 0.0
+    running, steps, now = [], [], 0.0
     while waiting or running:
         if not running:
             now = max(now, waiting[0].request.at)
         if policy != "static" or not running:
-            held = sum(size[id(r.request)] for r in running)
+            held = sum(r.size for r in running)
             while waiting and waiting[0].request.at <= now and len(running) < max_sequences:
-                held += size[id(waiting[0].request)]
+                held += waiting[0].size
                 if held > room:
                     break
-                running.append(_Running(waiting.pop(0)))
+                running.append(waiting.pop(0))
         prompts, decoding = _plan(running, policy, token_budget)
         seconds = costs.seconds([(r.past, n) for r, n in prompts], [r.context for r in decoding])
         now += seconds

@@ -113,7 +113,7 @@ class PrefixCache:
 
     def needs(self, tokens) -> int:
         """How many blocks `admit` would take from the free list, those that it finds there included."""
-        return self._blocks(len(tokens)) - sum(block not in self._free for block in self.lookup(tokens))
+        return self._needs(tokens, self.lookup(tokens))
 
     def admit(self, id, tokens) -> Admitted:
         """Take in the prompt `tokens` (whole numbers or strings, one at least) of a new sequence `id`.
@@ -124,7 +124,7 @@ class PrefixCache:
         if id in self._inside:
             raise ValueError(f"id {id!r} is inside: release it first")
         found, tokens = self.lookup(tokens), list(tokens)
-        if (asked := self.needs(tokens)) > len(self._free):
+        if (asked := self._needs(tokens, found)) > len(self._free):
             raise OutOfBlocks(asked, len(self._free))
         for block in found:
             self._free.pop(block, None)
@@ -161,6 +161,9 @@ class PrefixCache:
                 if self._names[block] is None:
                     self._free.move_to_end(block, last=False)
         del self._inside[id]
+
+    def _needs(self, tokens, found):
+        return self._blocks(len(tokens)) - sum(block not in self._free for block in found)
 
     def _blocks(self, tokens):
         return -(-tokens // self.block_size)

@@ -11,21 +11,10 @@
 // Whatever comes from the reader, from a link or from Python is put in as text.
 
 const kvAsk = (() => {
+  const { make, press } = kvDom;
   const UNPACKED = 400_000; // bytes at most that a link may hold
   const FAULT = "This is a fault of kvlib's own; please report it.";
   let count = 0;
-
-  function make(tag, properties = {}, ...children) {
-    const element = Object.assign(document.createElement(tag), properties);
-    element.append(...children);
-    return element;
-  }
-
-  function press(textContent, does) {
-    const button = make("button", { type: "button", textContent });
-    button.addEventListener("click", does);
-    return button;
-  }
 
   function field(label, control, help = "") {
     control.id = `kv-ask-${++count}`;

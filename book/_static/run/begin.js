@@ -4,7 +4,7 @@
 
 (() => {
   const base = document.currentScript.src;
-  const SCRIPTS = ["answers", "keeping", "editor", "fields", "exercises"];
+  const SCRIPTS = ["dom", "answers", "keeping", "editor", "fields", "exercises"];
   const loads = {}; // each once, whoever asks for it
 
   function load(name, version, dataset = {}) {
@@ -73,7 +73,7 @@
 
   for (const bar of document.querySelectorAll(".kv-ask")) {
     const name = bar.dataset.ask;
-    const scripts = ["ask", `ask-${name}`];
+    const scripts = ["dom", "ask", `ask-${name}`];
     const press = offer(bar, bar.querySelector("button"), "ask", scripts, () => kvAsk.forms[name](bar));
     const linked = () => { if (location.hash.includes(`ask.${name}=`)) press(); };
     linked();

@@ -6,19 +6,8 @@
 // An answer is the source of its cell, wherever it was given; Check runs that in Python and shows what comes back.
 
 const kvExercisesPage = (() => {
+  const { make, press } = kvDom;
   const HOW = "Tab indents; Escape, then Tab, leaves the field.";
-
-  function make(tag, properties = {}, ...children) {
-    const element = Object.assign(document.createElement(tag), properties);
-    element.append(...children);
-    return element;
-  }
-
-  function press(textContent, does) {
-    const button = make("button", { type: "button", textContent });
-    button.addEventListener("click", does);
-    return button;
-  }
 
   const of = (points, most) => `${points} of ${most} point${most === 1 ? "" : "s"}`;
   const absent = () => (kvRun.state === "absent" ? kvRun.sentence : "");

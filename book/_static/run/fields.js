@@ -4,13 +4,8 @@
 // reader changes one.
 
 const kvFields = (() => {
+  const { make } = kvDom;
   let count = 0;
-
-  function make(tag, properties = {}, ...children) {
-    const element = Object.assign(document.createElement(tag), properties);
-    element.append(...children);
-    return element;
-  }
 
   function number({ label, unit }) {
     const id = `kv-field-${++count}`;
