@@ -1,4 +1,4 @@
-"""How deep the tests go: KVLIB_ORACLE=full tries all of what takes minutes, and of which a part is tried else."""
+"""How deep the tests go: KVLIB_ORACLE=full tries all of what takes minutes; else a part of it is tried."""
 
 import os
 
