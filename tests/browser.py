@@ -18,7 +18,7 @@ from kvlib.widgets import palette
 
 from .depth import FULL
 
-# Theme and width in which axe looks at contrast, which takes most of its time: each once, or all together.
+# Theme and width in which a page is looked at: each of them once, or all together.
 LOOKS = [("light", 1280), ("dark", 360), *([("light", 360), ("dark", 1280)] if FULL else [])]
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking",
@@ -103,14 +103,22 @@ def show(page, folder, *figures, theme="light", hash=""):
     return page
 
 
-def violations(page, within="body", contrast=True) -> list[str]:
+def violations(page, within="body", seen_elsewhere=()) -> list[str]:
     """What axe-core finds wrong, best practices too: "rule: element", one a line.
 
-    contrast  whether the contrast of texts is looked at, which takes most of the time
+    seen_elsewhere  selectors of what another test looks at: the contrast of texts in it, which takes most of
+                    the time, is left out, but for KVLIB_ORACLE=full
     """
     page.add_script_tag(path=Path(axe_playwright_python.__file__).with_name("axe.min.js"))
-    options = {"preload": False, "rules": {"color-contrast": {"enabled": contrast}}}
-    found = page.evaluate("([within, options]) => axe.run(within, options)", [within, options])["violations"]
+    contrast = {"include": [within], "exclude": [] if FULL else [*seen_elsewhere]}
+    found = page.evaluate(
+        """async ([within, contrast]) => {
+            const all = await axe.run(within, { preload: false, rules: { "color-contrast": { enabled: false } } });
+            const of = await axe.run(contrast, { preload: false, runOnly: ["color-contrast"] });
+            return [...all.violations, ...of.violations];
+        }""",
+        [within, contrast],
+    )
     return [f"{rule['id']}: {node['html'][:120]}" for rule in found for node in rule["nodes"]]
 
 

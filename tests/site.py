@@ -11,6 +11,13 @@ ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "_build" / "html"
 PAGES = sorted(p.stem for p in (ROOT / "book").iterdir() if p.suffix in (".ipynb", ".md"))
 CHAPTERS = [p for p in PAGES if re.match(r"\d\d-", p)]
+# What of a page is wider than its place: [whether a cell printed it and the keyboard scrolls it, its HTML].
+CUT_OFF = """() => [...document.querySelectorAll('.bd-article :is(pre, .kv-wide, .kv-scroll, .kv-plot, svg)')]
+    .filter(e => e.checkVisibility() && !e.closest('.kv-patterns'))
+    .filter(e => e.matches('svg') ? e.getBoundingClientRect().right > innerWidth + 1
+        : e.scrollWidth > e.clientWidth + 1)
+    .map(e => [e.closest('.cell_output') !== null && e.matches('pre') && e.tabIndex === 0
+        && e.getAttribute('aria-label') !== null, e.outerHTML.slice(0, 160)])"""
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,6 @@ def test_unpacked_elsewhere_a_page_opens_from_its_file(elsewhere, chromium, name
     page.on("pageerror", lambda e: wrong.append(str(e)))
     page.on("request", lambda r: None if r.url.startswith(("file:", "data:")) else wrong.append(r.url))
     page.goto((elsewhere / "book" / f"{name}.html").as_uri())
-    page.wait_for_load_state("networkidle")
     figures = page.locator(".kv-page").count()
     assert page.locator(".kv-figure :is(input, select, button)").count() >= figures
     if page.locator("[data-run=panel]").count():

@@ -1,69 +1,23 @@
-"""How the built book's pages look and weigh: nothing cut off or moved, print, focus, policy, kilobytes."""
+"""How the built book's pages look and weigh: what is in view, print, focus, policy, kilobytes."""
 
-import functools
 import gzip
-import http.server
 import re
-import threading
 
 import pytest
 
-from .site import CHAPTERS, HTML, PAGES, chromium, site, visit  # noqa: F401
+from .browser import served
+from .site import CHAPTERS, CUT_OFF, HTML, PAGES, chromium, site, visit  # noqa: F401
 
 pytestmark = pytest.mark.book
 
 FIGURES = [*CHAPTERS, "index"]
 
 
-def still(page):
-    page.wait_for_load_state("networkidle")
-    return page
-
-
-# ---- nothing is cut off, and nothing moves
-
-CUT_OFF = """() => [...document.querySelectorAll('.bd-article :is(pre, .kv-wide, .kv-scroll, .kv-plot, svg)')]
-    .filter(e => e.checkVisibility() && !e.closest('.kv-patterns'))
-    .filter(e => e.matches('svg') ? e.getBoundingClientRect().right > innerWidth + 1
-        : e.scrollWidth > e.clientWidth + 1)
-    .map(e => [e.closest('.cell_output') !== null && e.matches('pre') && e.tabIndex === 0
-        && e.getAttribute('aria-label') !== null, e.outerHTML.slice(0, 160)])"""
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_nothing_is_cut_off_on_a_wide_page(site, visit, name):  # noqa: F811
-    assert still(visit(f"{site}{name}.html")).evaluate(CUT_OFF) == []
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_on_a_phone_only_what_a_cell_printed_scrolls_and_by_keyboard_too(site, visit, name):  # noqa: F811
-    """Its columns would be mixed up by broken lines, and not be read if they were much smaller."""
-    cut = still(visit(f"{site}{name}.html", 360)).evaluate(CUT_OFF)
-    assert [text for reached, text in cut if not reached] == []
-
-
-SHIFTS = """new PerformanceObserver(list => {
-    for (const entry of list.getEntries()) if (!entry.hadRecentInput) globalThis.moved = (globalThis.moved ?? 0) + entry.value;
-}).observe({ type: 'layout-shift', buffered: true })"""  # noqa: E501
-
-
-@pytest.mark.parametrize("width", [1280, 360])
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_does_not_move_while_it_loads(site, visit, name, width):  # noqa: F811
-    page = still(visit(f"{site}{name}.html", width, before=SHIFTS))
-    page.mouse.wheel(0, 900)
-    page.wait_for_timeout(200)
-    assert page.evaluate("globalThis.moved ?? 0") < 0.05
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_the_figure_stands_within_the_first_two_screens(site, visit, name):  # noqa: F811
-    page = still(visit(f"{site}{name}.html"))
-    assert page.locator(".kv-page").first.bounding_box()["y"] < 2 * 900
+# ---- what is in view
 
 
 def test_the_verdict_stays_in_view_at_the_last_control(site, visit):  # noqa: F811
-    page = still(visit(f"{site}06-scaling-limits.html", 360))
+    page = visit(f"{site}06-scaling-limits.html", 360)
     page.get_by_role("slider", name="Usable share, slider").scroll_into_view_if_needed()
     page.get_by_role("slider", name="Usable share, slider").press("ArrowLeft")
     header = page.locator(".bd-header-article").bounding_box()
@@ -79,7 +33,7 @@ def test_the_verdict_stays_in_view_at_the_last_control(site, visit):  # noqa: F8
 
 
 def test_the_compared_models_keep_their_header_and_their_last_column(site, visit):  # noqa: F811
-    page = still(visit(f"{site}04-sharing-heads.html"))
+    page = visit(f"{site}04-sharing-heads.html")
     box = page.locator(".kv-compared")
     assert box.evaluate("e => e.scrollWidth <= e.clientWidth + 1")
     box.evaluate("e => { e.scrollTop = 300; }")
@@ -92,7 +46,7 @@ def test_the_compared_models_keep_their_header_and_their_last_column(site, visit
 
 @pytest.mark.parametrize("name", PAGES)
 def test_on_paper_a_dark_page_is_ink_on_white_with_every_answer_open(site, visit, name):  # noqa: F811
-    page = still(visit(f"{site}{name}.html", 700, color_scheme="dark"))
+    page = visit(f"{site}{name}.html", 700, color_scheme="dark")
     page.emulate_media(media="print", color_scheme="dark")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator(".bd-article details:not([open], .kv-data)").count() == 0
@@ -125,7 +79,7 @@ PALE = """() => {
 
 
 def test_the_focus_is_seen_on_every_button_and_link_of_the_theme(site, visit):  # noqa: F811
-    page = still(visit(f"{site}05-paging.html"))
+    page = visit(f"{site}05-paging.html")
     unseen = []
     for _ in range(40):
         page.keyboard.press("Tab")
@@ -141,7 +95,7 @@ def test_the_focus_is_seen_on_every_button_and_link_of_the_theme(site, visit):  
 @pytest.mark.parametrize("name", ["index", "05-paging", "references"])
 def test_a_name_has_what_is_seen_in_it(site, visit, name):  # noqa: F811
     """WCAG 2.5.3: who speaks to the page says what stands on a button."""
-    page = still(visit(f"{site}{name}.html"))
+    page = visit(f"{site}{name}.html")
     named = page.locator("button[aria-label], a[aria-label], [role=button][aria-label]").evaluate_all(
         """all => all.filter(e => e.checkVisibility())
             .map(e => [e.innerText.trim(), e.getAttribute('aria-label')])"""
@@ -172,27 +126,16 @@ def test_the_exercises_are_linked():
 POLICY = "default-src 'self'; img-src 'self' data:"
 
 
-class _Strict(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
-
-    def end_headers(self):
-        self.send_header("Content-Security-Policy", POLICY)
-        super().end_headers()
-
-
 @pytest.fixture(scope="module")
 def strict_site():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Strict, directory=HTML))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/book/"
-    server.shutdown()
+    with served(HTML, POLICY) as address:
+        yield f"{address}/book/"
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_works_under_a_strict_policy(strict_site, visit, name):  # noqa: F811
     """`visit` fails on what Chromium refuses: it says so as an error."""
-    page = still(visit(f"{strict_site}{name}.html"))
+    page = visit(f"{strict_site}{name}.html")
     assert page.locator(".kv-static").count() == 0
     if name in FIGURES:
         assert page.locator(".kv-figure :is(input, select)").count() >= 3
@@ -219,11 +162,23 @@ def weighed(page, url):
 OWN_LIMIT = {"01-why-a-cache": 100_000, "index": 100_000, "07-smaller-caches": 100_000}
 
 
+# What comes with a press alone: the Python that runs in the page, and what an exercise's form is made of.
+PRESSED = re.compile(
+    r"/(worker\.js|pyodide|python_stdlib|kvlib-|runtime-|answers\.js|fields\.js|exercises\.js|\d\d-[\w-]+\.js)"
+)
+
+
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_light(site, chromium, name):  # noqa: F811
+def test_a_page_is_light_and_asks_for_nothing_that_was_not_pressed_for(site, chromium, name):  # noqa: F811
     page = chromium.new_page(viewport={"width": 1280, "height": 900})
     sizes = weighed(page, f"{site}{name}.html")
+    page.mouse.wheel(0, 20_000)
+    page.wait_for_timeout(200)
+    workers = len(page.workers)
     page.close()
+    assert workers == 0 and [url for url in sizes if PRESSED.search(url)] == []
+    if name in CHAPTERS:
+        assert {"begin.js", "quiz.js"} <= {url.rpartition("/")[2].partition("?")[0] for url in sizes}
     own = sum(n for url, n in sizes.items() if "/_static/" not in url or "/_static/kv/" in url)
     assert own <= OWN_LIMIT.get(name, 60_000), sizes
     assert sum(sizes.values()) <= 200_000, sizes

@@ -18,8 +18,8 @@ from kvlib.checks import calls
 from kvlib.checks.questions import QUESTIONS
 
 from .depth import FULL
-from .site import chromium, site, visit  # noqa: F401
-from .test_book_exercises import begun, python  # noqa: F401
+from .runtime_site import needs_runtime
+from .site import chromium, site  # noqa: F401
 from .test_page_exercises import ASKED, CHAPTERS, FILES, fresh, payload
 
 pytestmark = pytest.mark.book
@@ -103,8 +103,19 @@ def without_message(said: str) -> str:
     return re.sub(r"(raises \w+) \(.*?\)(?=\. |\.$|; )", r"\1", said, flags=re.DOTALL)
 
 
+@pytest.fixture(scope="module")
+def page(chromium, site):  # noqa: F811
+    """One page whose Python has begun, for all tables."""
+    needs_runtime()
+    page = chromium.new_page()
+    page.goto(f"{site}02-the-formula.html")
+    page.locator(".kv-answer-here").click()
+    yield page
+    page.close()
+
+
 @pytest.mark.parametrize("chapter", CHAPTERS)
-def test_in_the_page_every_wrong_answer_is_told_as_here(python, site, visit, chapter, monkeypatch):  # noqa: F811
+def test_in_the_page_every_wrong_answer_is_told_as_here(page, chapter, monkeypatch):
     monkeypatch.setattr(calls, "SECONDS", 1.0)
     sent, expected = [], []
     for question, code, answer in tried(chapter)[::STEP]:
@@ -115,7 +126,6 @@ def test_in_the_page_every_wrong_answer_is_told_as_here(python, site, visit, cha
             continue  # the page's Python cannot stop itself; the page stops it
         sent.append(payload(question, code))
         expected.append(said)
-    page = begun(visit, site, "02-the-formula")
     install = {"question": "02-bytes", "variable": "none", "code": INSTALL.format(sources=sources(chapter))}
     told = page.evaluate(
         """async ([install, sent]) => {

@@ -1,9 +1,9 @@
 """The map of the book: what was to be covered, and where a reader finds it (tests/data/coverage.json).
 
 An item is of the source lessons, a mistake in them, a question that people ask in public, or one of a kind
-of reader: who reads, who runs it on a GPU, who does the exercises, who teaches. It names pages of the book and
-headings, and words that must stand between that heading and the next of its rank. The page of questions has
-each question with a link to every such place.
+of reader: who reads, who runs it on a GPU, who does the exercises, who teaches. It names pages of the book
+and headings, and words that must stand between that heading and the next of its rank. The page of questions
+has each question with a link to every such place.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Python in the built book: nothing of it before a press, then the book's kvlib, under a policy."""
+"""Python in the built book, once it is pressed for: the book's kvlib, under a policy."""
 
 import pytest
 
@@ -7,28 +7,13 @@ from tools.runtime.archive import files, packed
 
 from .browser import served
 from .runtime_site import STARTS, needs_runtime, press
-from .site import HTML, PAGES, chromium, site, visit  # noqa: F401
+from .site import HTML, chromium, site, visit  # noqa: F401
 
 pytestmark = pytest.mark.book
 
 PANEL = "references"  # a page that asks for nothing but the panel
 POLICY = "default-src 'self'; img-src 'self' data:"
 RUNS = f"{POLICY}; script-src 'self' 'wasm-unsafe-eval'"
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_nothing_of_it_is_loaded_before_a_press(site, chromium, name):  # noqa: F811
-    page, asked = chromium.new_page(), []
-    page.on("request", lambda request: asked.append(request.url.split("/")[-1].split("?")[0]))
-    page.goto(f"{site}{name}.html")
-    page.wait_for_load_state("networkidle")
-    page.mouse.wheel(0, 20_000)
-    page.wait_for_timeout(200)
-    workers = len(page.workers)
-    page.close()
-    assert workers == 0 and f"{name}.html" in asked
-    loaded = ("worker.js", "pyodide", "python_stdlib", "kvlib-", "runtime-")
-    assert [file for file in asked if file.startswith(loaded)] == []
 
 
 def test_pressed_it_answers_with_the_books_kvlib_and_asks_no_other_host(site, visit):  # noqa: F811
