@@ -1,7 +1,7 @@
 """One stream of requests under three policies of batching, step by step on one axis of time.
 
-`kvlib.serving.serve` serves it here. The page serves it too, by batching.model.js, which is held to it step by
-step: so that the budget and the rate may be any.
+`kvlib.serving.serve` serves it here. The page serves it too, by batching.model.js, which is held to it step
+by step: so that the budget and the rate may be any.
 """
 
 from dataclasses import replace
@@ -74,18 +74,18 @@ def held_bytes(step: Step) -> int:
 class Batching(Figure):
     """Twelve requests served under static batching, prefill first and chunked prefill, on one axis of time.
 
-    Batching(policy="prefill first", token_budget=512, rate=16, time=429): the policy whose steps are played and
-    told, the budget of tokens for a step, the requests that come in a second on average, and the time shown in
-    ms. `stream` is one of `STREAMS`. Each step takes its floor on an H100 with Llama 3.1 8B. `runs` are
-    `kvlib.serving.Timeline`s of what is shown.
+    Batching(policy="prefill first", token_budget=512, rate=16, time=429): the policy whose steps are played
+    and told, the budget of tokens for a step, the requests that come in a second on average, and the time
+    shown in ms. `stream` is one of `STREAMS`. Each step takes its floor on an H100 with Llama 3.1 8B.
+    `runs` has the `kvlib.serving.Timeline` of each policy.
     Raises ValueError for a number out of bounds or an unknown name.
     """
 
     script = "batching.js"
     title = constant("Who waits for whom")
     lead = constant(
-        "The same requests under three policies, on one axis of time. A lane is a request, a column a step, as "
-        "wide as the time it takes at the least. Play it, or click where you want to look."
+        "The same requests under three policies, on one axis of time. A lane is a request, a column a step, "
+        "as wide as the time it takes at the least. Play it, or click where you want to look."
     )
 
     policy = Choice("prefill first", POLICIES)
@@ -108,11 +108,10 @@ class Batching(Figure):
     def table(self) -> Table:
         def row(policy, run):
             s, last = run.summary(), run.steps[-1]
-            return [
-                policy, fmt_seconds(s["ttft"]), fmt_seconds(s["tpot"]), fmt_seconds(s["stall"]),
-                fmt_seconds(last.at + last.seconds), len(run.steps), max(len(step.inside) for step in run.steps),
-                fmt(max(map(held_bytes, run.steps)), digits=1),
-            ]  # fmt: skip
+            times = s["ttft"], s["tpot"], s["stall"], last.at + last.seconds
+            most = max(len(step.inside) for step in run.steps)
+            held = fmt(max(map(held_bytes, run.steps)), digits=1)
+            return [policy, *map(fmt_seconds, times), len(run.steps), most, held]
 
         return Table(
             f"{REQUESTS} requests ({self.stream}), {self.rate} a second, token budget {self.token_budget:,}: "

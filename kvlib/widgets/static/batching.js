@@ -120,8 +120,8 @@ function marks(f, pieces, later = "") {
   const waits = by("waits");
   return [
     waits.length ? svg("path", { class: `kv-batching-waits${later}`, d: waits.map(([x, y, w, high]) => `M${x.toFixed(1)} ${(y + high / 2).toFixed(1)}h${w.toFixed(1)}`).join("") }) : null,
-    one("empty", by("empty").map(([x, y, w, high]) => [x + 1, y + 1, Math.max(0.5, w - 2), high - 2])),
-    one("pause", by("pause").map(([x, y, w, high]) => [x, y, w, high]), { fill: texture(f, "pause") }),
+    one("empty", by("empty").map(([x, y, w, high]) => [x + Math.min(1, w / 4), y + 1, w - Math.min(2, w / 2), high - 2])),
+    one("pause", by("pause"), { fill: texture(f, "pause") }),
     one("prefill", by("prefill").map(([x, y, w, high]) => [x, y, Math.max(0.8, w - 0.8), high])),
     one("decode", by("decode").map(([x, y, w, high]) => [x, y + high * 0.22, Math.max(0.8, w - Math.min(1, 0.3 * w)), high * 0.56])),
   ].filter(Boolean);
