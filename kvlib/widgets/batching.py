@@ -84,8 +84,9 @@ class Batching(Figure):
     script = "batching.js"
     title = constant("Who waits for whom")
     lead = constant(
-        "The same requests under three policies, on one axis of time. A lane is a request, a column a step, "
-        "as wide as the time it takes at the least. Play it, or click where you want to look."
+        "The same requests under three policies, on one axis of time: Llama 3.1 8B on an H100. A lane is a "
+        "request, a column a step, as wide as the time it takes at the least. Play it, or click where you "
+        "want to look."
     )
 
     policy = Choice("prefill first", POLICIES)

@@ -91,7 +91,7 @@ function render({ model, el }) {
     if (ms !== model.get("time")) return; // only the height of these sentences is asked
     for (const name of policies) parts[name].show(runs[name], ms, end, name === policy);
     const rows = policies.map((name) => [name, at(runs[name], ms)]), here = at(run, ms);
-    now.replaceChildren(h("table", { class: "kv-batching-now" }, h("caption", {}, `At ${group(ms)} ms`),
+    now.replaceChildren(h("table", { class: "kv-batching-now" }, h("caption", {}, `At ${group(ms)} ms, with the step under way`),
       h("thead", {}, h("tr", {}, ["policy", "inside", "waiting", "tokens held", "cache"].map((words) => h("th", { scope: "col" }, words)))),
       h("tbody", {}, rows.map(([name, n]) => h("tr", name === policy ? { class: "kv-chosen" } : {}, h("th", { scope: "row" }, name),
         [n.inside.length, n.waiting.length, group(n.tokens), fmt(n.bytes, "GiB", 2)].map((cell) => h("td", {}, cell)))))));
