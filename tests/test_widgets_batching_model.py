@@ -13,6 +13,7 @@ from kvlib.serving.batching import POLICIES
 from kvlib.widgets.base import STATIC, dtypes
 from kvlib.widgets.batching import facts
 
+from .batching_words import pieces
 from .browser import chromium, page  # noqa: F401
 
 STREAMS = 3000
@@ -69,16 +70,20 @@ def test_every_step_is_kvlib_s(page, seed):  # noqa: F811
                 const costs = costsOf(facts, dtypes[facts.dtype]);
                 const run = serve(stream, costs, policy, options), sum = (a, [, n]) => a + costs.bytes(n);
                 const held = run.steps.map((step) => step.inside.reduce(sum, 0));
-                return [run, summary(run), held];
+                return [run, summary(run), held, lives(run).all];
             }))""",
             [json.dumps(points), dtypes([MACHINES[seed][2]])],
         )
-        for (stream, c, policy, options), (run, summary, held) in zip(cases, json.loads(said), strict=True):
+        for (stream, c, policy, options), (run, summary, held, lives) in zip(
+            cases, json.loads(said), strict=True
+        ):
             line = serve(stream, c, policy, **options)
             assert run == in_json(line), (stream, policy, options)
             assert summary == line.summary()
             per = [sum(c.budget.cache_bytes(n) for _, n in step.inside if n) for step in line.steps]
             assert held == per
+            lived = [[p["kind"], r, p["from"], p["to"]] for r, life in enumerate(lives) for p in life]
+            assert lived == [list(piece) for piece in pieces(line)], (stream, policy, options)
             for step in line.steps:
                 busy = {r for r, _ in step.prompts} | {*step.decoding}
                 seen["paused"] += any(r not in busy for r, _ in step.inside)
