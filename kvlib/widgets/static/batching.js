@@ -32,7 +32,7 @@ function render({ model, el }) {
   const played = h("div", { class: "kv-batching-played" });
   f.controls.before(played, f.body);
   player(f, "time", { label: "Time", unit: "ms", pace: 110, stops: () => stops(), at: played });
-  choice(f, "policy", { label: "Follow the steps of", at: played, names: Object.fromEntries(policies.map((policy) => [policy, TITLES[policy]])) });
+  choice(f, "policy", { label: "Follow", at: played, names: { static: "Static", "prefill first": "Prefill first", chunked: "Chunked" } });
   number(f, "token_budget", { label: "Token budget", unit: "tokens", stops: Array.from({ length: 13 }, (_, i) => Math.round(2 ** (7 + i / 2))) });
   number(f, "rate", { label: "Requests a second", stops: [8, 12, 16, 24, 32, 48, 64] });
   choice(f, "stream", { label: "Requests" });
