@@ -39,10 +39,10 @@ def test_no_token_is_lost_and_no_step_overlaps(stream, policy, most, budget):
     for s in line.served:
         assert len(s.times) == s.request.new and s.times == sorted(set(s.times))
         assert s.ttft > 0 and s.tpot <= s.stall or s.request.new == 1
-    computed = sum(tokens for _, tokens in line.steps)
+    computed = sum(step.tokens for step in line.steps)
     assert computed == sum(r.prompt + r.new - 1 for r in stream)
     if policy == "chunked":
-        assert max(tokens for _, tokens in line.steps) <= budget
+        assert max(step.tokens for step in line.steps) <= budget
     ends = sorted({t for s in line.served for t in s.times})
     least = COSTS.budget.read_floor(0)
     assert all(b - a >= least * (1 - 1e-9) for a, b in pairwise(ends))
@@ -58,6 +58,25 @@ def test_a_request_alone_takes_its_floors():
     assert s.ttft == pytest.approx(BUDGET.compute_floor(flops))
     steps = [b - a for a, b in pairwise(s.times)]
     assert steps == pytest.approx([BUDGET.decode_floor(2001 + i) for i in range(4)])
+
+
+@settings(max_examples=40, deadline=None)
+@given(stream=streams, policy=st.sampled_from(batching.POLICIES), budget=st.integers(20, 2000))
+def test_the_steps_say_what_each_request_lived_through(stream, policy, budget):
+    line = serve(stream, COSTS, policy, token_budget=budget)
+    times, past = [[] for _ in line.served], [0] * len(line.served)
+    for before, step in zip([None, *line.steps], line.steps, strict=False):
+        assert before is None or step.at >= before.at + before.seconds
+        for request, tokens in step.prompts:
+            assert line.served[request].request.at <= step.at and tokens > 0
+            past[request] += tokens
+        done = [r for r, _ in step.prompts if past[r] == line.served[r].request.prompt]
+        for request in (*step.decoding, *done):
+            times[request].append(step.at + step.seconds)
+        # The newest token of an answer is not in the cache yet.
+        assert dict(step.inside) == {r: past[r] + max(0, len(times[r]) - 1) for r, _ in step.inside}
+        assert {r for r, _ in step.prompts} | {*step.decoding} <= {r for r, _ in step.inside}
+    assert times == [s.times for s in line.served]
 
 
 def test_chunks_add_up_to_the_whole_prompt():

@@ -13,6 +13,7 @@ from .test_widgets_promises import ALL
 PLAYED = {
     "DecodeTheatre": "Moment", "FormulaBox": "Step", "Paging": "Step", "Damage": "Written",
     "ByteRiver": "Elapsed", "LayerRace": "Context", "PrefixCache": "Moment",
+    "Batching": "Time",
 }  # fmt: skip
 SETTING = """() => [...document.querySelectorAll('.kv-figure :is(input, select)')].map(
     e => e.type === 'checkbox' ? e.checked : e.value)"""

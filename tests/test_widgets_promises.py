@@ -9,6 +9,7 @@ import pytest
 
 from kvlib import widgets
 from kvlib.widgets import (
+    Batching,
     BudgetWidget,
     ByteRiver,
     CheaperCaches,
@@ -39,6 +40,7 @@ FIGURES = {
     "Damage": Damage,
     "PrefixCache": widgets.PrefixCache,
     "RealKey": RealKey,
+    "Batching": Batching,
 }
 # A recording travels with the theatre, a simulation with paging, all shipped layouts with the budget.
 HEAVY = {"DecodeTheatre": 76_000, "Paging": 23_000, "BudgetWidget": 22_000}

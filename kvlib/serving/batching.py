@@ -83,8 +83,8 @@ class Costs:
     def _read(self):
         return lru_cache(maxsize=None)(self.budget.cache_read_bytes)  # few contexts, many steps
 
-    def seconds(self, prompts=(), contexts=()) -> float:
-        """The least time of a step.
+    def floors(self, prompts=(), contexts=()) -> tuple[float, float]:
+        """The least time, in seconds, that a step reads, and the least that it computes.
 
         prompts   (past, tokens) of each prompt of which `tokens` are computed behind its first `past`
         contexts  tokens of each sequence that gets one more, that one counted
@@ -95,7 +95,11 @@ class Costs:
         for past, tokens in prompts:
             operations += self.arithmetic.prefill(past + tokens)
             operations -= self.arithmetic.prefill(past) if past else 0
-        return max(reading, self.budget.compute_floor(operations) or 0)
+        return reading, self.budget.compute_floor(operations) or 0.0
+
+    def seconds(self, prompts=(), contexts=()) -> float:
+        """The least time of such a step: the longer of its `floors`."""
+        return max(self.floors(prompts, contexts))
 
 
 @dataclass
@@ -122,12 +126,40 @@ class Served:
 
 
 @dataclass(frozen=True)
+class Step:
+    """One step: it begins `at` seconds from the start. A request is its place in `Timeline.served`.
+
+    reading, computing  seconds that it takes to read and to compute, at the least
+    prompts             (request, tokens computed now) of each prompt in it
+    decoding            the requests that get one more token of their answer
+    inside              (request, its tokens in the cache when the step is done) of each that is being served
+    """
+
+    at: float
+    reading: float
+    computing: float
+    prompts: tuple[tuple[int, int], ...]
+    decoding: tuple[int, ...]
+    inside: tuple[tuple[int, int], ...]
+
+    @property
+    def seconds(self) -> float:
+        """How long it takes, at the least."""
+        return max(self.reading, self.computing)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens computed in it."""
+        return sum(n for _, n in self.prompts) + len(self.decoding)
+
+
+@dataclass(frozen=True)
 class Timeline:
-    """A stream served: each request, in the order of arrival, and (seconds, tokens computed) of each step."""
+    """A stream served: each request, in the order of arrival, and each step."""
 
     policy: str
     served: tuple[Served, ...]
-    steps: tuple[tuple[float, int], ...] = field(repr=False)
+    steps: tuple[Step, ...] = field(repr=False)
 
     def summary(self) -> dict:
         """The run in numbers; times in seconds.
@@ -150,10 +182,10 @@ class Timeline:
 
 
 class _Running:
-    """A request on its way: bytes of its cache in the end, its prompt's tokens in it, its answer so far."""
+    """A request on its way: its place in the stream, bytes of its cache in the end, its prompt so far."""
 
-    def __init__(self, served: Served, size: int):
-        self.served, self.request, self.size = served, served.request, size
+    def __init__(self, place: int, served: Served, size: int):
+        self.place, self.served, self.request, self.size = place, served, served.request, size
         self.past = self.request.cached
 
     @property
@@ -163,6 +195,10 @@ class _Running:
     @property
     def context(self) -> int:  # with the token that the next step computes
         return self.request.prompt + len(self.served.times)
+
+    @property
+    def held(self) -> int:  # tokens in the cache: the newest one comes in with the next step
+        return self.past if self.left else self.context - 1
 
 
 def serve(stream, costs: Costs, policy="chunked", *, max_sequences=256, token_budget=2048) -> Timeline:
@@ -180,13 +216,14 @@ def serve(stream, costs: Costs, policy="chunked", *, max_sequences=256, token_bu
     served = tuple(Served(request) for request in sorted(stream, key=lambda r: r.at))
     if not served:
         raise ValueError("stream must hold at least one Arrival")
-    waiting = [_Running(s, costs.budget.cache_bytes(s.request.tokens)) for s in served]
+    waiting = [_Running(i, s, costs.budget.cache_bytes(s.request.tokens)) for i, s in enumerate(served)]
     largest, room = max(r.size for r in waiting), costs.budget.room
     if largest > room:
         raise ValueError(
             f"stream: a request takes {fmt(largest)} of cache, and there is room for {fmt(room)}"
         )
-    running, steps, now = [], [], 0.0
+    running: list[_Running] = []
+    steps, now = [], 0.0
     while waiting or running:
         if not running:
             now = max(now, waiting[0].request.at)
@@ -198,13 +235,14 @@ def serve(stream, costs: Costs, policy="chunked", *, max_sequences=256, token_bu
                     break
                 running.append(waiting.pop(0))
         prompts, decoding = _plan(running, policy, token_budget)
-        seconds = costs.seconds([(r.past, n) for r, n in prompts], [r.context for r in decoding])
-        now += seconds
-        steps.append((seconds, sum(n for _, n in prompts) + len(decoding)))
+        began, floors = now, costs.floors([(r.past, n) for r, n in prompts], [r.context for r in decoding])
+        now += max(floors)
         for r, n in prompts:
             r.past += n
         for r in decoding + [r for r, _ in prompts if not r.left]:
             r.served.times.append(now)
+        parts = tuple((r.place, n) for r, n in prompts), tuple(r.place for r in decoding)
+        steps.append(Step(began, *floors, *parts, tuple((r.place, r.held) for r in running)))
         running = [r for r in running if len(r.served.times) < r.request.new]
     return Timeline(policy, served, tuple(steps))
 

@@ -19,6 +19,7 @@ _FIGURES = {
     "ByteRiver": "river",
     "PrefixCache": "prefix_cache",
     "RealKey": "realkey",
+    "Batching": "batching",
 }
 
 __all__ = [*_FIGURES]

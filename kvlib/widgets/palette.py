@@ -56,6 +56,9 @@ ROLES = {
     "state": "ochre",
     "cross": "teal",
     "none": "quiet",
+    "prefill": "blue",
+    "decode": "red",
+    "pause": "ochre",
 }
 
 # What tells two roles apart without their hue: each one's fill, as static/drawing.js names it ("" is solid).
@@ -75,6 +78,7 @@ TEXTURES = {
     "none": "hollow",
     "reserved": "/",
     "paged": ".",
+    "pause": "/",
 }
 
 # Sizes as multiples of the text around a figure.
