@@ -113,9 +113,12 @@ def violations(page, within="body", seen_elsewhere=()) -> list[str]:
     contrast = {"include": [within], "exclude": [] if FULL else [*seen_elsewhere]}
     found = page.evaluate(
         """async ([within, contrast]) => {
-            const all = await axe.run(within, { preload: false, rules: { "color-contrast": { enabled: false } } });
-            const of = await axe.run(contrast, { preload: false, runOnly: ["color-contrast"] });
-            return [...all.violations, ...of.violations];
+            const rest = { preload: false, rules: { "color-contrast": { enabled: false } } };
+            const found = [
+                await axe.run(within, rest),
+                await axe.run(contrast, { preload: false, runOnly: ["color-contrast"] }),
+            ];
+            return found.flatMap(results => results.violations);
         }""",
         [within, contrast],
     )
