@@ -1,8 +1,8 @@
 """Context parallelism: a rank keeps some of a sequence's tokens, with all of their KV heads.
 
 R ranks take the tokens in turn: token p lies on rank p mod R. So the ranks differ by at most one token,
-however long the text grows. So do vLLM's decode context parallelism with its default
-cp_kv_cache_interleave_size of 1 (vllm/config/parallel.py) and SGLang's (arXiv 2507.07120 proposes it).
+however long the text grows. vLLM 0.33.0 deals them out so with its default cp_kv_cache_interleave_size of 1
+(config/parallel.py), and SGLang 0.5.23 (srt/layers/dcp/layout.py). Helix, arXiv 2507.07120, is the paper.
 
 Every rank has the queries of all new tokens. It computes what they read of its own tokens, with the
 logarithm of the sum of their weights, and these parts are merged. That is exact: what the kernels do with
