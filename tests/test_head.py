@@ -10,6 +10,8 @@ from sphinx.util.docutils import docutils_namespace
 
 from tools import chapters, head
 
+from .site import HTML
+
 SPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
 ADDRESS = "https://ada.github.io/kv-course/"
 
@@ -89,8 +91,15 @@ def test_a_book_whose_address_is_not_known_has_none(tmp_path, monkeypatch):
 
 
 @pytest.mark.book
+@pytest.mark.parametrize("file", ["index.html", "404.html"])
+def test_a_page_outside_the_book_has_its_icon(file):
+    icon = re.search(r'<link rel="icon" href="([^"]+)"', (HTML / file).read_text(encoding="utf-8"))[1]
+    assert (HTML / icon).is_file()
+
+
+@pytest.mark.book
 @pytest.mark.parametrize("name", chapters.pages())
 def test_a_built_page_is_described_once(name):
-    html = (chapters.ROOT / "_build" / "html" / "book" / f"{name}.html").read_text(encoding="utf-8")
+    html = (HTML / "book" / f"{name}.html").read_text(encoding="utf-8")
     assert content(html, "description") == [head.description(name)]
     assert content(html, "og:title") == [chapters.title(name)]

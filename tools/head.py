@@ -18,13 +18,20 @@ LONGEST = 200  # characters of a description: more is cut off where it is shown
 LOST = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta name="color-scheme" content="light dark"><meta name="robots" content="noindex">
-<base href="{base}"><title>No such page · {name}</title>
+<base href="{base}"><link rel="icon" href="_static/favicon.svg"><title>No such page · {name}</title>
 <style>body {{ max-width: 36rem; margin: 10vh auto; padding: 0 1rem; font: 1.1rem/1.6 system-ui }}</style>
 </head><body><main><h1>There is no such page</h1>
 <p>It may have moved. <a href="search.html">Search the book</a>, or go on from its contents:</p>
 <ul>
 {pages}
 </ul></main></body></html>
+"""
+
+# Without an icon named, a browser asks for /favicon.ico, which is not there.
+DOOR = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><link rel="icon" href="_static/favicon.svg">
+<meta http-equiv="refresh" content="0; url={first}"><title>{name}</title></head>
+<body><p><a href="{first}">{name}</a></p></body></html>
 """
 
 
@@ -88,6 +95,9 @@ def write(app, exception):
         return
     out, address = Path(app.outdir), app.config.html_baseurl
     files = {"404.html": lost(address)}
+    first = f"{app.config.root_doc}.html"
+    if first != "index.html":
+        files["index.html"] = DOOR.format(first=first, name=NAME)
     if address:
         files["sitemap.xml"] = sitemap(address)
         files["robots.txt"] = f"User-agent: *\nAllow: /\nSitemap: {address}sitemap.xml\n"
@@ -98,5 +108,5 @@ def write(app, exception):
 def setup(app):
     app.connect("config-inited", locate)
     app.connect("html-page-context", add)
-    app.connect("build-finished", write, priority=900)  # what tools.page mends is the theme's, not this
+    app.connect("build-finished", write, priority=900)  # last: index.html is the table of contents' too
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
