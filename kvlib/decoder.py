@@ -118,16 +118,13 @@ class Decoder:
 
     def _mix(self, i, qkv, rotary, cache, pad):
         """What the tokens read in layer i: qkv [B, T, H + 2 H_kv, D] to [B·T, H × D]."""
-        H, H_kv = self.n_heads, self.n_kv_heads
+        H = self.n_heads
         if cache is not None and self.kernels and qkv.shape[1] == 1:
             out = self.kernels.token(qkv, H, *rotary, cache.view(i))  # rotates, stores and reads at once
             if out is not None:
                 cache.wrote(i)
                 return out
-        qk = rotate(qkv[:, :, : H + H_kv], *rotary)
-        q = qk[:, :, :H].transpose(1, 2)  # [B, H, T, D]
-        k = qk[:, :, H:].transpose(1, 2)  # [B, H_kv, T, D]
-        v = qkv[:, :, H + H_kv :].transpose(1, 2)
+        q, k, v = self._heads(qkv, rotary)
         if cache is None:
             view = ContiguousView.of(k, v, self.layout.layers[i].window, pad=pad)
         else:
@@ -137,6 +134,12 @@ class Decoder:
         if cache is not None:
             cache.observe(i, q)
         return out.transpose(1, 2).reshape(-1, H * self.head_dim)
+
+    def _heads(self, qkv, rotary):
+        """Queries [B, H, T, D], keys and values [B, H_kv, T, D] of qkv, rotated."""
+        H, H_kv = self.n_heads, self.n_kv_heads
+        qk = rotate(qkv[:, :, : H + H_kv], *rotary)
+        return (x.transpose(1, 2) for x in (qk[:, :, :H], qk[:, :, H:], qkv[:, :, H + H_kv :]))
 
     def _rotary(self, T, cache, pad):
         """cos and sin of the T newest tokens: [B or 1, T, 1, D]."""

@@ -223,7 +223,7 @@ def test_the_real_model_over_three_ranks():
 
 
 def test_ranks_that_disagree_are_not_believed(monkeypatch):
-    runs = [text.RankRun(rank, "cpu", "", [rank], [], 1, 1, 1, 1, 1) for rank in range(2)]
+    runs = [text.RankRun(rank, "cpu", "", [rank], [], 1, 1, 1, 1, 1, 1) for rank in range(2)]
     monkeypatch.setattr(text, "launch", lambda *args, **options: runs)
     with pytest.raises(RuntimeError, match="rank 1 chose other tokens than rank 0"):
         run(tiny, [[1]], 2)
