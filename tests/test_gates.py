@@ -38,7 +38,7 @@ def notebook(*cells):
         {
             "cell_type": "code",
             "id": "setup",
-            "metadata": {},
+            "metadata": {"tags": ["remove-cell"]},
             "source": [""],
             "outputs": [],
             "execution_count": 1,
@@ -81,6 +81,14 @@ def test_a_faulty_cell_is_named(cell, said):
     nb = notebooks.canonical(notebook(cell), path, "https://github.com/a/b")
     faults = notebooks.faults(nb, path)
     assert len(faults) == 1 and said in faults[0] and repr(cell["id"]) in faults[0]
+
+
+def test_a_setup_that_the_page_would_show_is_a_fault():
+    path, nb = ROOT / "book" / "x.ipynb", notebook()
+    assert notebooks.faults(nb, path) == []
+    nb["cells"][2]["metadata"] = {}
+    [said] = notebooks.faults(nb, path)
+    assert "'setup'" in said and "remove-cell" in said
 
 
 def test_canonical_form_prunes_drawings_and_widgets():

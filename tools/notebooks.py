@@ -177,14 +177,15 @@ def faults(nb: dict, path: Path) -> list[str]:
             if match := MYST.search(re.sub(r"```\w*\n.*?```", "", source, flags=re.DOTALL)):
                 found.append(f"{where}: MyST syntax {match.group()!r}; Colab shows it raw")
             continue
+        tags = cell["metadata"].get("tags", [])
+        if cell["id"] == "setup" and path.parent.name == "book" and "remove-cell" not in tags:
+            found.append(f"{where}: nobody needs it in the page, so tag it remove-cell")
         if len(source.splitlines()) > MAX_LINES and "nbgrader" not in cell["metadata"]:
             found.append(f"{where}: {len(source.splitlines())} lines; a cell has at most {MAX_LINES}")
         for output in cell["outputs"]:
             if output["output_type"] == "error" or output.get("name") == "stderr":
                 found.append(f"{where}: an error or warning is kept as output")
-            elif set(output.get("data", {})) - {"text/plain"} and IGNORE not in cell["metadata"].get(
-                "tags", []
-            ):
+            elif set(output.get("data", {})) - {"text/plain"} and IGNORE not in tags:
                 found.append(f"{where}: it draws, so tag it {IGNORE}")
     ids = [c["id"] for c in nb["cells"]]
     if ids[1:3] != ["links", "setup"]:
