@@ -101,20 +101,20 @@ def css() -> str:
     def block(selector, values):
         return f"{selector} {{ {' '.join(f'--kv-{k}: {v};' for k, v in values.items())} }}"
 
-    dark = {k: v for k, v in DARK.items()} | {k: f"var(--kv-{v})" for k, v in ROLES.items()}
-    light = {k: v for k, v in LIGHT.items()} | {k: f"var(--kv-{v})" for k, v in ROLES.items()}
-    light |= {f"size-{k}": f"{v}em" for k, v in SCALE.items()}
+    # A role is its hue's variable, so it follows where the hue is given another colour.
+    roles = {k: f"var(--kv-{v})" for k, v in ROLES.items()}
+    light = LIGHT | roles | {f"size-{k}": f"{v}em" for k, v in SCALE.items()}
     dark_pages = (
         'html[data-theme="dark"], html[theme="dark"], body[data-jp-theme-light="false"], body.vscode-dark'
     )
     unthemed = "html:not([data-theme], [theme]) body:not([data-jp-theme-light], .vscode-light)"
-    forced = dict.fromkeys((*LIGHT, *ROLES), "CanvasText !important")
+    forced = dict.fromkeys(LIGHT, "CanvasText !important")
     forced |= {"paper": "Canvas !important", "wash": "Canvas !important", "accent": "LinkText !important"}
     return "\n".join(
         (
             block(".kv-figure", light),
-            f"@media screen {{ {block(f':is({dark_pages}) .kv-figure', dark)} }}",
-            f"@media screen and (prefers-color-scheme: dark) {{ {block(unthemed + ' .kv-figure', dark)} }}",
+            f"@media screen {{ {block(f':is({dark_pages}) .kv-figure', DARK)} }}",
+            f"@media screen and (prefers-color-scheme: dark) {{ {block(unthemed + ' .kv-figure', DARK)} }}",
             f"@media (forced-colors: active) {{ {block('.kv-figure', forced)} }}",
         )
     )
