@@ -40,6 +40,14 @@ def test_a_public_line(kind, report):
     assert found.facts and not found.unread, text
 
 
+@pytest.mark.parametrize("report, printed", [("vllm 10517, 20k", 1952 * 16), ("vllm 10517, 29k", 1478 * 16)])
+def test_what_a_flag_makes_of_the_cache_is_what_was_printed_and_what_it_buys(report, printed):
+    bought = [flag for flag in explained("vllm", report).flags if flag.tokens]
+    assert len(bought) >= 2
+    for flag in bought:
+        assert f"{printed + flag.tokens:,} in all" in flag.why
+
+
 @pytest.mark.parametrize(("kind", "report"), CASES, ids=[report for _, report in CASES])
 def test_an_answer_has_at_most_two_sentences_and_every_flag_says_what_it_does(kind, report):
     found = explained(kind, report)

@@ -102,7 +102,7 @@ def test_a_figure_of_an_older_kvlib_keeps_its_own_shared_parts(tmp_path):
     ("formula", "expected"),
     [
         (r"a = b \times c = d", ["a", r"= b \times c", "= d"]),
-        (r"t = \frac{x = 1}{y} \qquad u \le v", ["t", r"= \frac{x = 1}{y}", "u", r"\le v"]),
+        (r"t = \frac{x = 1}{y} \qquad u \le v", ["t", r"= \frac{x = 1}{y}", r"\qquad u", r"\le v"]),
         (r"\left( a = b \right) \leq c", [r"\left( a = b \right) \leq c"]),
         (r"x \ge 0", ["x", r"\ge 0"]),
     ],

@@ -85,7 +85,7 @@ def links_source(url: str, path: Path) -> str:
     colab = f"https://colab.research.google.com/github/{url.removeprefix('https://github.com/')}/blob/main/"
     name = path.name
     if path.parent.name == "book":
-        links = f"[this chapter]({colab}book/{name})"
+        links = f"[this {'page' if name == 'index.ipynb' else 'chapter'}]({colab}book/{name})"
         if (path.parent.parent / "solutions" / name).exists():
             links += f" · [its exercises]({colab}exercises/{name})"
     else:

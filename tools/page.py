@@ -22,7 +22,8 @@ from .theme import mend
 UNSEEN = re.compile(
     r'<script type="application/vnd\.jupyter\.widget-(?:state|view)\+json">.*?</script>|<!--.*?-->', re.DOTALL
 )
-# Where a wide formula may be broken: before a relation, and where its author put a wide space.
+APART = "\\qquad"  # between two equations of one formula
+# Where a wide formula may be broken: before a relation, and between two equations.
 BREAK = re.compile(r"\\qquad|(?=(?<![\\\w])=|\\le\b|\\ge\b|\\approx\b)")
 
 
@@ -32,7 +33,10 @@ def visit_inline(translator, node):
 
 
 def pieces(formula: str) -> list[str]:
-    """`formula`, in LaTeX, cut where a line may break: never inside braces, parentheses or an environment."""
+    """`formula`, in LaTeX, cut where a line may break: never inside braces, parentheses or an environment.
+
+    A piece that begins with \\qquad stands apart from the one before it.
+    """
     cuts, depth = [0], 0
     for token in re.finditer(r"\\left|\\right|\\begin|\\end|[{}]|" + BREAK.pattern, formula):
         if token[0] in ("{", "\\left", "\\begin"):
@@ -41,15 +45,20 @@ def pieces(formula: str) -> list[str]:
             depth -= 1
         elif depth == 0:
             cuts.append(token.start())
-    texts = [
-        formula[a:b].replace("\\qquad", "").strip() for a, b in zip(cuts, [*cuts[1:], None], strict=True)
-    ]
+    texts = [formula[a:b].strip() for a, b in zip(cuts, [*cuts[1:], None], strict=True)]
     return [text for text in texts if text]
 
 
 def visit_block(translator, node):
     # Line by line where the page is narrow; what is too wide even so scrolls in its own box.
-    drawn = "".join(f"<span>{convert(piece, display='block')}</span>" for piece in pieces(node.astext()))
+    equations: list[str] = []
+    for piece in pieces(node.astext()):
+        drawn = f"<span>{convert(piece.removeprefix(APART), display='block')}</span>"
+        if equations and not piece.startswith(APART):
+            equations[-1] += drawn
+        else:
+            equations.append(drawn)
+    drawn = "".join(f'<span class="kv-equation">{equation}</span>' for equation in equations)
     translator.body.append(f'<div class="math kv-wide" role="group" aria-label="Formula">{drawn}</div>')
     raise SkipNode
 

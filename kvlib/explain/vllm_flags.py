@@ -6,6 +6,7 @@ from ..engines import VLLM
 from .answer import Flag, size
 from .subject import CARD, MODEL, Subject
 
+HUNDREDTH = "--gpu-memory-utilization +0.01"  # more than a share that is not known
 HIGHEST = 0.97  # a share of the memory beyond which hardly anything is left for CUDA itself
 
 
@@ -40,24 +41,27 @@ def flags(said, of: Subject, policy, tokens, length, short) -> tuple[Flag, ...]:
     makers = (_fp8, _larger_share, _more_gpus)
     try:
         now = held(policy, of, available.value, context)
-        made = [make(said, of, policy, now, context, length) for make in makers]
+        made = [_in_all(make(said, of, policy, now, context), tokens or now, length) for make in makers]
     except ValueError:
         made = []  # kvlib does not count this model for vLLM: the steps say why
     helps = (*found, *filter(None, made))
     return helps or (Flag("--gpu-memory-utilization 0.95", None, "a larger share of the card for the cache"),)
 
 
-def _enough(after: int, length) -> str:
-    if not length:
-        return ""
-    return f"; {after:,} in all, {'enough' if after >= length else 'not enough'} for {length:,}"
+def _in_all(flag: Flag | None, now: int, length) -> Flag | None:
+    """`flag`, with what it makes of the `now` tokens that the log prints, where a length is known."""
+    if flag is None or not length or not flag.tokens or flag.flag == HUNDREDTH:
+        return flag
+    after = now + flag.tokens
+    enough = "enough" if after >= length else "not enough"
+    return dataclasses.replace(flag, why=f"{flag.why}; {after:,} in all, {enough} for {length:,}")
 
 
-def _fp8(said, of, policy, now, context, length) -> Flag | None:
+def _fp8(said, of, policy, now, context) -> Flag | None:
     if policy.kv_cache_dtype != "auto":
         return None
     after = held(dataclasses.replace(policy, kv_cache_dtype="fp8"), of, said["available"].value, context)
-    return Flag("--kv-cache-dtype fp8", after - now, f"half the bytes a token{_enough(after, length)}")
+    return Flag("--kv-cache-dtype fp8", after - now, "half the bytes a token")
 
 
 def more_share(said, of: Subject) -> tuple[float, int] | None:
@@ -70,26 +74,26 @@ def more_share(said, of: Subject) -> tuple[float, int] | None:
     return after, int((after - float(share)) * float(total))
 
 
-def _larger_share(said, of, policy, now, context, length) -> Flag | None:
+def _larger_share(said, of, policy, now, context) -> Flag | None:
     share, available = more_share(said, of), said["available"].value
     if share is None and of.gpu is not None and said["utilization"] is None:
         hundredth = held(policy, of, available + of.gpu.memory // 100, context) - now
         why = "for each hundredth more than the share of now, which the text does not say"
-        return Flag("--gpu-memory-utilization +0.01", hundredth, why)
+        return Flag(HUNDREDTH, hundredth, why)
     if share is None:
         return None
     after = held(policy, of, available + share[1], context)
-    why = f"{size(share[1])} more on each GPU{_enough(after, length)}; less is left for other programs"
+    why = f"{size(share[1])} more on each GPU; less is left for other programs"
     return Flag(f"--gpu-memory-utilization {share[0]:g}", after - now, why)
 
 
-def _more_gpus(said, of, policy, now, context, length) -> Flag | None:
+def _more_gpus(said, of, policy, now, context) -> Flag | None:
     weights = value(said["weights"])
     if not weights:
         return None
     double = dataclasses.replace(policy, tp=2 * policy.tp)
     after = held(double, of, said["available"].value + weights / 2, context)
-    why = f"{size(weights / 2)} of weights less on each GPU{_enough(after, length)}; without NCCL's buffers"
+    why = f"{size(weights / 2)} of weights less on each GPU; without NCCL's buffers"
     return Flag(f"--tensor-parallel-size {double.tp}", after - now, why)
 
 

@@ -24,7 +24,7 @@ def time_per_token(curves, title="Time for one more token"):
     """`curves`: name -> (context lengths, seconds per token)."""
     figure, axes = new_figure()
     lines(axes, {name: (x, [1000 * s for s in y]) for name, (x, y) in curves.items()})
-    axes.set(xlabel="tokens so far", ylabel="milliseconds per token", title=title)
+    axes.set(xlabel="tokens written", ylabel="milliseconds per token", title=title)
     return figure
 
 

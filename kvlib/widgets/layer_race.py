@@ -74,7 +74,7 @@ class LayerRace(Figure):
     title = constant("Layer by layer")
     lead = constant(
         "Each bar is a layer, and what it keeps of one sequence, on one scale for both models. "
-        "Play, and the context grows: a full layer runs on, one with a window stops and gets a dark cap."
+        "Play, and the context grows: a full layer runs on, one with a window or a state ends in a cap."
     )
 
     model = traitlets.Unicode().tag(sync=True)

@@ -143,7 +143,7 @@ function pool() {
   const head = (text) => h("p", { class: "kv-prefix-head", "aria-hidden": "true" }, text);
   const grid = h("div", { class: "kv-prefix-pool" }, head("Free, in turn →"), free, head("In use"), used);
   const el = h("div", {}, h("p", { class: "kv-heading" }, "The memory, a block each"), grid);
-  let before = new Map();
+  let before = new Map(), wide;
   const show = ({ names, refs, free: order, evicted }, label, ends) => {
     while (chips.length < names.length) chips.push(h("li"));
     const lost = new Map(evicted);
@@ -161,9 +161,10 @@ function pool() {
     const places = new Map(names.map((_, block) => [block, [chips[block].offsetLeft, chips[block].offsetTop]]));
     for (const [block, [x, y]] of places) {
       const [fromX, fromY] = before.get(block) ?? [x, y];
-      if (!calm() && (fromX !== x || fromY !== y)) chips[block].animate([{ transform: `translate(${fromX - x}px, ${fromY - y}px)` }, { transform: "none" }], { duration: WAY, easing: "ease-in-out" });
+      if (!calm() && el.clientWidth === wide && (fromX !== x || fromY !== y)) chips[block].animate([{ transform: `translate(${fromX - x}px, ${fromY - y}px)` }, { transform: "none" }], { duration: WAY, easing: "ease-in-out" });
     }
     before = places;
+    wide = el.clientWidth;
   };
   return { el, show };
 }

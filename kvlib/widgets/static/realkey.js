@@ -107,7 +107,7 @@ function render({ model, el }) {
       drawn.replaceChildren(map(width, 4, errors, worst, { hue: "plum", last: off, lastLargest: worstScore, frames: [groups[i].cells],
         alt: `Errors by ${WAYS[i]}: ${fixed(error, 4)} for a number and ${fixed(scores, 4)} for a score, root mean squares.` }));
     });
-    shade.textContent = `Root mean squares. The darkest shade is an error of ${fixed(worst, 2)} in a number and, in the column at the right, of ${fixed(worstScore, 2)} in a score: q·k / √${D}, of the query with which the last token read these keys.`;
+    shade.textContent = `Root mean squares. The strongest shade is an error of ${fixed(worst, 2)} in a number and, in the column at the right, of ${fixed(worstScore, 2)} in a score: q·k / √${D}, of the query with which the last token read these keys.`;
 
     const kind = f.get("dtypes")[`int${setting.bits}-g${setting.group}`], bytes = (dtype) => group(nbytes(T * D, dtype));
     const head = `Score error: ${fixed(ways[0].scores, 3)} by token, ${fixed(ways[1].scores, 3)} by channel`;
