@@ -12,7 +12,7 @@ from pathlib import Path
 
 import axe_playwright_python
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Error, sync_playwright
 
 from kvlib.widgets import palette
 
@@ -70,15 +70,34 @@ def chromium():
         browser.close()
 
 
+@functools.cache
+def window(browser):
+    """One window of `browser` for many pages: opening it takes far longer than looking at a page."""
+    context = browser.new_context()
+    context.new_page()  # it holds the window open
+    return context
+
+
+@contextlib.contextmanager
+def tab(browser, width=1280, color_scheme="light"):
+    """A page in the browser's window; what it keeps in the reader's browser is gone afterwards."""
+    page = window(browser).new_page()
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=color_scheme)
+    yield page
+    with contextlib.suppress(Error):  # about:blank has no storage
+        page.evaluate("localStorage.clear()")
+    page.close()
+
+
 @pytest.fixture
 def page(chromium):
-    page = chromium.new_page(viewport={"width": 1280, "height": 900})
-    wrong = []
-    page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda e: wrong.append(str(e)))
-    page.on("request", lambda r: None if r.url.startswith(("file:", "data:")) else wrong.append(r.url))
-    yield page
-    page.close()
+    with tab(chromium) as page:
+        wrong = []
+        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda e: wrong.append(str(e)))
+        page.on("request", lambda r: None if r.url.startswith(("file:", "data:")) else wrong.append(r.url))
+        yield page
     assert wrong == []
 
 

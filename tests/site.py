@@ -1,11 +1,12 @@
 """The built book for the tests: `from .site import chromium, site, visit` (fixtures), and what it holds."""
 
+import contextlib
 import re
 from pathlib import Path
 
 import pytest
 
-from .browser import chromium, served  # noqa: F401
+from .browser import chromium, served, tab  # noqa: F401
 
 ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "_build" / "html"
@@ -30,23 +31,22 @@ def site():
 @pytest.fixture
 def visit(chromium):  # noqa: F811
     """Opens a page, and collects what it asks of others and what it complains of."""
-    pages, wrong = [], []
+    wrong = []
+    with contextlib.ExitStack() as pages:
 
-    def open_(url, width=1280, before=None, **options):
-        page = chromium.new_page(viewport={"width": width, "height": 900}, **options)
-        here = url.split("/book/")[0]
-        page.on(
-            "request", lambda r: None if r.url.startswith((here, "data:", "blob:")) else wrong.append(r.url)
-        )
-        page.on("pageerror", lambda e: wrong.append(str(e)))
-        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-        if before:
-            page.add_init_script(before)
-        page.goto(url)
-        pages.append(page)
-        return page
+        def open_(url, width=1280, before=None, **options):
+            page = pages.enter_context(tab(chromium, width, **options))
+            here = url.split("/book/")[0]
+            page.on(
+                "request",
+                lambda r: None if r.url.startswith((here, "data:", "blob:")) else wrong.append(r.url),
+            )
+            page.on("pageerror", lambda e: wrong.append(str(e)))
+            page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+            if before:
+                page.add_init_script(before)
+            page.goto(url)
+            return page
 
-    yield open_
-    for page in pages:
-        page.close()
+        yield open_
     assert wrong == []
