@@ -262,6 +262,7 @@ def test_a_page_can_hand_the_figure_one_more_model(page, tmp_path):  # noqa: F81
     assert names == ["llama-3.1-8b", "gpt2", "mine <b>"] and kv(page, "Source").is_visible()
     mine = BudgetWidget("mine <b>", models={"mine <b>": (layout, total, read)})
     page.locator(".kv-data summary").click()
+    page.locator(".kv-data tbody tr").first.wait_for()  # the table is written once it is opened
     rows = page.locator(".kv-data tbody tr").all_inner_texts()
     assert [row.split("\t") for row in rows] == [[str(c) for c in row] for row in mine.table().rows]
     page.get_by_role("button", name="Pin this as A").press("Enter")
