@@ -92,7 +92,7 @@ def bare(text):
 # ---- open for answers
 
 
-@pytest.mark.parametrize("theme, width", LOOKS)  # the page itself in all four: test_book.py
+@pytest.mark.parametrize("theme, width", LOOKS)
 @pytest.mark.parametrize("name", WITH)
 def test_axe_finds_nothing_where_exercises_are_answered(site, visit, name, theme, width):  # noqa: F811
     page = begun(visit, site, name, width=width, color_scheme=theme)

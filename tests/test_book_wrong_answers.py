@@ -17,6 +17,7 @@ from kvlib import page as kvlib_page
 from kvlib.checks import calls
 from kvlib.checks.questions import QUESTIONS
 
+from .browser import tab
 from .depth import FULL
 from .runtime_site import needs_runtime
 from .site import chromium, site  # noqa: F401
@@ -107,11 +108,10 @@ def without_message(said: str) -> str:
 def page(chromium, site):  # noqa: F811
     """One page whose Python has begun, for all tables."""
     needs_runtime()
-    page = chromium.new_page()
-    page.goto(f"{site}02-the-formula.html")
-    page.locator(".kv-answer-here").click()
-    yield page
-    page.close()
+    with tab(chromium) as page:
+        page.goto(f"{site}02-the-formula.html")
+        page.locator(".kv-answer-here").click()
+        yield page
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)

@@ -75,7 +75,7 @@ def test_lookup_against_all_places(tokens, n, ngram):
     assert found == []
 
 
-def test_settle():
+def test_accept():
     assert accept([], [7]) == [7]
     assert accept([1, 2, 3], [1, 2, 3, 4]) == [1, 2, 3, 4]
     assert accept([1, 2, 3], [1, 9, 3, 4]) == [1, 9]

@@ -15,10 +15,12 @@ from .notebooks import PLACEHOLDER, repository
 
 NAME = "The KV cache, to the byte"
 LONGEST = 200  # characters of a description: more is cut off where it is shown
+# Without an icon named, a browser asks for /favicon.ico, which is not there.
+ICON = '<link rel="icon" href="_static/favicon.svg">'
 LOST = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta name="color-scheme" content="light dark"><meta name="robots" content="noindex">
-<base href="{base}"><link rel="icon" href="_static/favicon.svg"><title>No such page · {name}</title>
+<base href="{base}">{icon}<title>No such page · {name}</title>
 <style>body {{ max-width: 36rem; margin: 10vh auto; padding: 0 1rem; font: 1.1rem/1.6 system-ui }}</style>
 </head><body><main><h1>There is no such page</h1>
 <p>It may have moved. <a href="search.html">Search the book</a>, or go on from its contents:</p>
@@ -27,9 +29,8 @@ LOST = """<!doctype html>
 </ul></main></body></html>
 """
 
-# Without an icon named, a browser asks for /favicon.ico, which is not there.
 DOOR = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><link rel="icon" href="_static/favicon.svg">
+<html lang="en"><head><meta charset="utf-8">{icon}
 <meta http-equiv="refresh" content="0; url={first}"><title>{name}</title></head>
 <body><p><a href="{first}">{name}</a></p></body></html>
 """
@@ -67,7 +68,7 @@ def tags(name: str, address: str) -> str:
 def lost(address: str) -> str:
     """404.html. It is shown in place of a page at any depth, so its links begin at the book's own address."""
     links = [f'<li><a href="book/{n}.html">{escape(chapters.title(n))}</a></li>' for n in chapters.pages()]
-    return LOST.format(base=escape(address or "/"), name=NAME, pages="\n".join(links))
+    return LOST.format(icon=ICON, base=escape(address or "/"), name=NAME, pages="\n".join(links))
 
 
 def sitemap(address: str) -> str:
@@ -97,7 +98,7 @@ def write(app, exception):
     files = {"404.html": lost(address)}
     first = f"{app.config.root_doc}.html"
     if first != "index.html":
-        files["index.html"] = DOOR.format(first=first, name=NAME)
+        files["index.html"] = DOOR.format(icon=ICON, first=first, name=NAME)
     if address:
         files["sitemap.xml"] = sitemap(address)
         files["robots.txt"] = f"User-agent: *\nAllow: /\nSitemap: {address}sitemap.xml\n"

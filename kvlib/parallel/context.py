@@ -18,6 +18,7 @@ from ..cache.contiguous import Rows
 from ..decoder import Decoder, Layer
 from ..layouts import CacheLayout
 from ..units import whole_number
+from .ranks import RankDecoder, check_rank
 
 
 def context_bytes(layout: CacheLayout, context, rank, ranks, batch=1, dtype="bf16") -> int:
@@ -37,9 +38,7 @@ def rank_tokens(tokens, rank, ranks) -> int:
 
 
 def _check(layout, rank, ranks):
-    whole_number("ranks", ranks)
-    if whole_number("rank", rank, least=0) >= ranks:
-        raise ValueError(f"rank must be less than ranks={ranks}, not {rank}")
+    check_rank(rank, ranks)
     for i, kv in enumerate(layout.layers):
         if kv.window is not None or kv.state or kv.compressed or kv.cross_elements:
             raise ValueError(
@@ -124,7 +123,7 @@ def merge(parts, totals):
     return (totals.softmax(0)[..., None] * parts).sum(0)
 
 
-class ContextDecoder(Decoder):
+class ContextDecoder(RankDecoder):
     """`whole` on one of `ranks` ranks, with the cache of that rank's tokens, a `ContextCache`.
 
     Its weights are those of `whole`, all of them. For rank, device and group see `ShardedDecoder`.
@@ -132,14 +131,10 @@ class ContextDecoder(Decoder):
 
     def __init__(self, whole: Decoder, rank: int, ranks: int, *, device=None, group=None):
         _check(whole.layout, rank, ranks)
-        self.rank, self.ranks, self.group = rank, ranks, group
+        self.rank, self.ranks = rank, ranks
         device = device or whole.device
         layers = [Layer(**{name: w.to(device) for name, w in vars(layer).items()}) for layer in whole.layers]
-        embedding = whole.embedding.to(device)
-        head = None if whole.head is whole.embedding else whole.head.to(device)
-        super().__init__(whole.layout, layers, embedding, whole.norm.to(device), head=head, eps=whole.eps)
-        self.graph = False  # collectives within a captured CUDA graph have not been tried
-        self.cos, self.sin = whole.cos.to(device), whole.sin.to(device)  # of the whole's rotary base
+        super().__init__(whole, whole.layout, layers, device=device, group=group)
 
     def prepare(self, cache):
         """Nothing: no kernel reads a part of the tokens."""

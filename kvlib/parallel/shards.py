@@ -8,6 +8,7 @@ from torch import distributed as dist
 from ..decoder import Decoder, Layer
 from ..layouts import CacheLayout
 from ..units import whole_number
+from .ranks import RankDecoder, check_rank
 
 
 def shard_layout(layout: CacheLayout, ranks: int) -> CacheLayout:
@@ -52,7 +53,7 @@ def _has_heads(kv) -> bool:
     return kv.elements > 0 and kv.kind != "latent"
 
 
-class ShardedDecoder(Decoder):
+class ShardedDecoder(RankDecoder):
     """The part of a decoder that one of `ranks` ranks keeps; torch.distributed joins it to the others.
 
     whole   the decoder to cut; what the rank keeps is copied, so that `whole` can be dropped
@@ -68,19 +69,13 @@ class ShardedDecoder(Decoder):
 
     def __init__(self, whole: Decoder, rank: int, ranks: int, *, device=None, group=None):
         layout = shard_layout(whole.layout, ranks)
-        if whole_number("rank", rank, least=0) >= ranks:
-            raise ValueError(f"rank must be less than ranks={ranks}, not {rank}")
+        check_rank(rank, ranks)
         ffn = whole.layers[0].down.shape[0]
         if ffn % ranks:
             raise ValueError(f"ranks must divide ffn: {ffn} columns of the MLP over {ranks} ranks")
-        self.group = group
         device = device or whole.device
         layers = [_shard_layer(layer, whole, rank, ranks, device) for layer in whole.layers]
-        embedding = whole.embedding.to(device)
-        head = None if whole.head is whole.embedding else whole.head.to(device)
-        super().__init__(layout, layers, embedding, whole.norm.to(device), head=head, eps=whole.eps)
-        self.graph = False  # sums over ranks within a captured CUDA graph have not been tried
-        self.cos, self.sin = whole.cos.to(device), whole.sin.to(device)  # of the whole's rotary base
+        super().__init__(whole, layout, layers, device=device, group=group)
 
     def _add(self, x, y, w):
         """x + y @ w, where each rank has its columns of y and its rows of w: the ranks' products add up."""
